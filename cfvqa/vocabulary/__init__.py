@@ -1,0 +1,1 @@
+"""Regions, findings and levels: plain data that every room may import."""
