@@ -1,0 +1,1 @@
+"""Plain torch modules: text transformer, knowledge graph, difference encoders, whole models."""

@@ -1,0 +1,1 @@
+"""What a command does: config in, folder out, with ids, `_SUCCESS` and resume."""

@@ -1,0 +1,1 @@
+"""LightningModules, phases, callbacks and checkpoints: one way to train, resume and log."""

@@ -1,0 +1,1 @@
+"""Where the regions are and what is in them: anatomy detectors, finding classifiers, extraction."""
