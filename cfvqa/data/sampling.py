@@ -1,6 +1,6 @@
 """Batch samplers whose order is a function of (seed, epoch), and which can go on in the middle of an epoch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -18,9 +18,18 @@ class EpochBatches(Sampler[list[int]]):
         groups: samples of each group.
         groups_per_batch: groups in a batch; the last batch may be smaller.
         seed: of the order.
+        on_epoch: told every epoch that begins, for data sets that draw by epoch.
     """
 
-    def __init__(self, groups: Sequence[Sequence[int]], *, groups_per_batch: int, seed: int) -> None:
+    def __init__(
+        self,
+        groups: Sequence[Sequence[int]],
+        *,
+        groups_per_batch: int,
+        seed: int,
+        on_epoch: Callable[[int], None] | None = None,
+    ) -> None:
+        self.on_epoch = on_epoch
         self.groups = groups
         self.groups_per_batch = groups_per_batch
         self.seed = seed
@@ -33,8 +42,11 @@ class EpochBatches(Sampler[list[int]]):
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next."""
         self.epoch = epoch
+        if self.on_epoch is not None:
+            self.on_epoch(epoch)
 
     def __iter__(self) -> Iterator[list[int]]:
+        """Yield the batches of the current epoch."""
         order = generator(self.seed, "order", self.epoch).permutation(len(self.groups))
         skip, self.skip = self.skip, 0
         for start in range(skip * self.groups_per_batch, len(order), self.groups_per_batch):

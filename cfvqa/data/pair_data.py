@@ -1,0 +1,77 @@
+"""The LightningDataModule of questions about pairs of radiographs."""
+
+import lightning as L
+import polars as pl
+from torch.utils.data import DataLoader
+
+from cfvqa.data.feature_store import FeatureStore
+from cfvqa.data.loaders import EpochLoader
+from cfvqa.data.pair_sets import PairSet, PairSettings
+from cfvqa.data.sampling import EpochBatches
+from cfvqa.errors import InputError
+from cfvqa.language.tokenizer import Tokenizer
+
+
+class PairData(L.LightningDataModule):
+    """Serve the questions by split, grouped so that a batch reads each pair of images once.
+
+    Args:
+        questions: the questions table.
+        store: features of its images.
+        tokenizer: turns texts into ids.
+        settings: lengths, swapping, seed.
+        units_per_batch: pairs (or single images) per optimizer step; each brings its questions along.
+        workers: loading processes.
+    """
+
+    def __init__(
+        self,
+        questions: pl.DataFrame,
+        *,
+        store: FeatureStore,
+        tokenizer: Tokenizer,
+        settings: PairSettings,
+        units_per_batch: int,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self.questions = questions
+        self.store = store
+        self.tokenizer = tokenizer
+        self.settings = settings
+        self.units_per_batch = units_per_batch
+        self.workers = workers
+
+    def pair_set(self, split: str) -> PairSet:
+        """Return the questions of one split."""
+        rows = self.questions.filter(pl.col("split") == split)
+        if not len(rows):
+            raise InputError(f"split '{split}' has no question: prepare more subjects, or choose another split")
+        return PairSet(
+            rows,
+            store=self.store,
+            tokenizer=self.tokenizer,
+            settings=self.settings,
+            training=split == "train",
+        )
+
+    def train_dataloader(self) -> EpochLoader:
+        """Yield shuffled training batches."""
+        pairs = self.pair_set("train")
+        batches = EpochBatches(
+            pairs.units(),
+            groups_per_batch=self.units_per_batch,
+            seed=self.settings.seed,
+            on_epoch=pairs.begin_epoch,
+        )
+        return EpochLoader(pairs, batches, collate=pairs.collate, workers=self.workers)
+
+    def val_dataloader(self) -> DataLoader:
+        """Yield the validation questions in table order."""
+        return self.in_order("val")
+
+    def in_order(self, split: str) -> DataLoader:
+        """Yield the questions of a split in table order, a few questions a unit."""
+        pairs = self.pair_set(split)
+        size = 4 * self.units_per_batch
+        return DataLoader(pairs, batch_size=size, collate_fn=pairs.collate, num_workers=self.workers)

@@ -1,0 +1,149 @@
+"""Questions about pairs of radiographs, with features, as batches for a reader."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+from torch.utils.data import Dataset
+
+from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
+from cfvqa.data.feature_store import FeatureStore
+from cfvqa.data.seeding import generator
+from cfvqa.errors import InputError
+from cfvqa.language.grammar import flip_answer
+from cfvqa.language.keywords import answer_keywords
+from cfvqa.language.negatives import wrong_answer
+from cfvqa.language.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """How questions become samples.
+
+    Attributes:
+        question_length, answer_length: tokens kept at most.
+        swap: share of the pairs whose images are exchanged, and the answers to difference questions with
+            them, in training. 0 shows every pair as it is.
+        seed: of what is drawn for a sample: (seed, epoch, sample) alone decides it.
+    """
+
+    question_length: int = 32
+    answer_length: int = 96
+    swap: float = 0.5
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class QuestionSample:
+    """One question with the unit it is about and its texts."""
+
+    row: int
+    main: str
+    reference: str | None
+    question: str
+    answer: str
+    wrong_answer: str
+    keywords: str
+
+
+class PairSet(Dataset[QuestionSample]):
+    """Serve the rows of a questions table.
+
+    Args:
+        questions: rows of `questions.parquet`.
+        store: features of every image they name.
+        tokenizer: turns texts into ids.
+        settings: lengths, swapping, seed.
+        training: draw swaps and fresh wrong answers by epoch; otherwise every row is as it stands.
+    """
+
+    def __init__(
+        self,
+        questions: pl.DataFrame,
+        *,
+        store: FeatureStore,
+        tokenizer: Tokenizer,
+        settings: PairSettings,
+        training: bool,
+    ) -> None:
+        names = pl.concat([questions["main_image"], questions["reference_image"].drop_nulls()])
+        if missing := store.missing(names.unique().sort().to_list()):
+            raise InputError(
+                f"{len(missing)} images of the questions have no features in {store.folder}, "
+                f"for instance {', '.join(missing[:3])}: extract them again with these tables"
+            )
+        self.questions = questions
+        self.rows = questions.to_dicts()
+        self.store = store
+        self.tokenizer = tokenizer
+        self.settings = settings
+        self.training = training
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose draws come next."""
+        self.epoch = epoch
+
+    def units(self) -> list[list[int]]:
+        """Return the questions of each unit, a unit being a main image with its reference image or none."""
+        grouped = (
+            self.questions.with_row_index("row")
+            .group_by("main_image", "reference_image", maintain_order=True)
+            .agg("row")
+        )
+        return grouped["row"].to_list()
+
+    def __getitem__(self, index: int) -> QuestionSample:
+        """Return the question of row `index`, as this epoch draws it."""
+        row = self.rows[index]
+        main, reference, answer = row["main_image"], row["reference_image"], row["answer"]
+        epoch = self.epoch if self.training else 0
+        if self._is_swapped(main, reference, epoch):
+            flipped = flip_answer(answer) if row["question_type"] == "difference" else answer
+            if flipped is not None and row["question_type"] == "difference":
+                main, reference, answer = reference, main, flipped
+        rng = generator(self.settings.seed, "wrong answer", epoch, row["question_id"])
+        return QuestionSample(
+            row=index,
+            main=main,
+            reference=reference,
+            question=row["question"],
+            answer=answer,
+            wrong_answer=wrong_answer(row["question_type"], answer, rng),
+            keywords=answer_keywords(row["question_type"], answer),
+        )
+
+    def _is_swapped(self, main: str, reference: str | None, epoch: int) -> bool:
+        if not self.training or reference is None:
+            return False
+        return generator(self.settings.seed, "swap", epoch, main, reference).random() < self.settings.swap
+
+    def collate(self, samples: Sequence[QuestionSample]) -> PairBatch:
+        """Gather the units that the samples are about, read their features once, pad the texts."""
+        keys = [(sample.main, sample.reference) for sample in samples]
+        units = list(dict.fromkeys(keys))
+        unit_of = {key: number for number, key in enumerate(units)}
+        return PairBatch(
+            main=self._features([main for main, _ in units]),
+            # Where there is no reference the main image fills the place in memory; `has_reference` masks it.
+            reference=self._features([main if reference is None else reference for main, reference in units]),
+            has_reference=torch.tensor([reference is not None for _, reference in units]),
+            unit=torch.tensor([unit_of[key] for key in keys]),
+            question=self._tokens([s.question for s in samples], self.settings.question_length, "[ENC]"),
+            answer=self._tokens([s.answer for s in samples], self.settings.answer_length, "[DEC]"),
+            wrong_answer=self._tokens([s.wrong_answer for s in samples], self.settings.answer_length, "[DEC]"),
+            keywords=self._tokens([s.keywords for s in samples], self.settings.answer_length, "[CLS]"),
+            row=torch.tensor([sample.row for sample in samples]),
+        )
+
+    def _features(self, image_ids: list[str]) -> ImageFeatures:
+        return self.store.read(image_ids)
+
+    def _tokens(self, texts: list[str], length: int, first: str) -> Tokens:
+        ids, mask = self.tokenizer.encode(texts, max_length=length, first=first)
+        return Tokens(torch.from_numpy(np.asarray(ids)), torch.from_numpy(np.asarray(mask)))
