@@ -1,0 +1,112 @@
+"""Answers that never see an image: the floor that every result must be compared with."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from cfvqa.errors import InputError
+from cfvqa.evaluation.changes import parse_truth
+from cfvqa.evaluation.predictions import predictions_of
+from cfvqa.language.grammar import Change, ChangeKind, write_changes
+from cfvqa.language.questions import DIFFERENCE
+
+_KINDS = (ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.LEVEL)
+
+
+def majority(train: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
+    """Answer each test question with the most frequent training answer of its type.
+
+    Args:
+        train: questions table of the training split.
+        test: questions table to answer.
+
+    Returns:
+        A table of predictions in the order of `test`. Of answers equally frequent, the first by alphabet.
+    """
+    _require_types(train, test)
+    counts = train.group_by("question_type", "answer").len().sort("len", "answer", descending=[True, False])
+    answers = dict(counts.unique("question_type", keep="first", maintain_order=True).select(_TYPE_ANSWER).iter_rows())
+    return predictions_of(test, [answers[kind] for kind in test.get_column("question_type")])
+
+
+def prior(train: pl.DataFrame, test: pl.DataFrame, *, generator: np.random.Generator) -> pl.DataFrame:
+    """Answer with the right template and contents drawn from the training split.
+
+    Difference questions: how many changes of each kind is drawn from the training answers, and which findings
+    (or changes of level) from how often each occurs. Other questions: an answer drawn from those to the same
+    words, or from those to the type where the words are new.
+
+    Args:
+        train: questions table of the training split.
+        test: questions table to answer.
+        generator: the only source of randomness.
+
+    Returns:
+        A table of predictions in the order of `test`.
+    """
+    _require_types(train, test)
+    by_text = _answers_by(train, "question")
+    by_type = _answers_by(train, "question_type")
+    changes = _ChangePrior.of(train.filter(pl.col("question_type") == DIFFERENCE))
+    answers = []
+    for kind, question in test.select("question_type", "question").iter_rows():
+        if kind == DIFFERENCE:
+            answers.append(changes.draw(generator))
+        else:
+            pool = by_text.get(question, by_type[kind])
+            answers.append(pool[generator.integers(len(pool))])
+    return predictions_of(test, answers)
+
+
+@dataclass(frozen=True, slots=True)
+class _ChangePrior:
+    """How many changes of each kind training answers have (one row an answer), and all changes that occur."""
+
+    sizes: np.ndarray  # (N, 3) added, removed, level
+    contents: dict[ChangeKind, list[Change]]
+
+    @classmethod
+    def of(cls, questions: pl.DataFrame) -> "_ChangePrior":
+        rows = questions.select("question_id", "answer").iter_rows()
+        answers = [parse_truth(question_id, answer) for question_id, answer in rows]
+        sizes = [[sum(change.kind is kind for change in answer) for kind in _KINDS] for answer in answers]
+        # Sets have no stable order; sorted, the same seed draws the same answers in every process.
+        found = sorted((change for answer in answers for change in answer), key=repr)
+        contents = {kind: [change for change in found if change.kind is kind] for kind in _KINDS}
+        return cls(np.array(sizes, dtype=np.int64).reshape(-1, len(_KINDS)), contents)
+
+    def draw(self, generator: np.random.Generator) -> str:
+        """Return one answer. A finding is taken once, so that an answer never contradicts itself."""
+        drawn: dict[str, Change] = {}
+        row = self.sizes[generator.integers(len(self.sizes))]
+        for kind, size in zip(_KINDS, row, strict=True):
+            pool = [change for change in self.contents[kind] if change.finding not in drawn] if size else []
+            for index in generator.permutation(len(pool)):
+                if size == 0:
+                    break
+                if pool[index].finding not in drawn:
+                    drawn[pool[index].finding] = pool[index]
+                    size -= 1
+        return write_changes(list(drawn.values()))
+
+
+_TYPE_ANSWER = ("question_type", "answer")
+
+
+def _answers_by(train: pl.DataFrame, column: str) -> dict[str, list[str]]:
+    answers: dict[str, list[str]] = defaultdict(list)
+    for key, answer in train.select(column, "answer").iter_rows():
+        answers[key].append(answer)
+    return dict(answers)
+
+
+def _require_types(train: pl.DataFrame, test: pl.DataFrame) -> None:
+    absent: Sequence[str] = sorted(set(test["question_type"]) - set(train["question_type"]))
+    if absent:
+        raise InputError(
+            f"The training split has no question of type {', '.join(absent)}, so that the blind baselines have "
+            "nothing to answer with. Use more subjects (`limit`) or leave those questions out."
+        )

