@@ -1,0 +1,1 @@
+"""The grammar of questions and answers: writing, parsing, keywords, wrong answers, tokens."""

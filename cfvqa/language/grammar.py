@@ -1,0 +1,134 @@
+"""Answers to difference questions: sets of changes written as, and parsed from, the published sentences.
+
+The grammar is that of Medical-Diff-VQA: level sentences, then additional findings, then missing findings.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cfvqa.vocabulary.findings import ANSWER_FINDINGS
+from cfvqa.vocabulary.levels import LEVEL_WORDS
+
+NOTHING = "nothing has changed."
+_ORDER = {name: place for place, name in enumerate(ANSWER_FINDINGS)}
+
+
+class ChangeKind(StrEnum):
+    """What happened to a finding between the reference and the main image."""
+
+    LEVEL = "level"
+    ADDED = "added"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of one finding.
+
+    Attributes:
+        finding: a name of `ANSWER_FINDINGS`.
+        kind: what happened.
+        before, after: level words in the reference and the main image; only a level change has them.
+    """
+
+    finding: str
+    kind: ChangeKind
+    before: str | None = None
+    after: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.kind is ChangeKind.LEVEL) != (self.before is not None and self.after is not None):
+            raise ValueError(f"a level change has two levels, another change none: {self}")
+
+
+def write_changes(changes: Iterable[Change]) -> str:
+    """Write changes as an answer, findings in canonical order; no change is "nothing has changed."."""
+    ordered = sorted(changes, key=lambda change: _ORDER[change.finding])
+    sentences = [
+        f"the level of {c.finding} has changed from {c.before} to {c.after}."
+        for c in ordered
+        if c.kind is ChangeKind.LEVEL
+    ]
+    added = [c.finding for c in ordered if c.kind is ChangeKind.ADDED]
+    removed = [c.finding for c in ordered if c.kind is ChangeKind.REMOVED]
+    if added:
+        start = "has an additional finding of" if len(added) == 1 else "has additional findings of"
+        sentences.append(f"the main image {start} {_write_list(added)} than the reference image.")
+    if removed:
+        start = "is missing the finding of" if len(removed) == 1 else "is missing the findings of"
+        sentences.append(f"the main image {start} {_write_list(removed)} than the reference image.")
+    return " ".join(sentences) or NOTHING
+
+
+def _write_list(findings: list[str]) -> str:
+    if len(findings) == 1:
+        return findings[0]
+    return ", ".join(findings[:-1]) + ", and " + findings[-1]
+
+
+def _any_of(words: Iterable[str]) -> str:
+    return "(?:" + "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)) + ")"
+
+
+_FINDING = _any_of(ANSWER_FINDINGS)
+_LEVEL = f"{_any_of(LEVEL_WORDS)}(?: {_any_of(LEVEL_WORDS)})*"
+_LIST = f"{_FINDING}(?:, {_FINDING})*(?:,? and {_FINDING})?"
+_LEVEL_SENTENCE = re.compile(f"the level of ({_FINDING}) has changed from ({_LEVEL}) to ({_LEVEL})")
+_ADDED_SENTENCE = re.compile(
+    f"the main image has (?:an )?additional findings? of (?:the )?({_LIST}) than the reference image"
+)
+_REMOVED_SENTENCE = re.compile(
+    f"the main image is missing the findings? of ({_LIST}) than the reference image"
+)
+
+
+def parse_changes(text: str) -> frozenset[Change] | None:
+    """Parse an answer into its changes.
+
+    Case, blanks around punctuation and a missing last period do not matter.
+
+    Returns:
+        The changes (empty for "nothing has changed."), or None when a part does not fit the grammar, names an
+        unknown finding or level, or contradicts another part.
+    """
+    plain = re.sub(r"\s+([.,])", r"\1", " ".join(text.lower().split())).rstrip(". ")
+    if plain == NOTHING.rstrip("."):
+        return frozenset()
+    changes: list[Change] = []
+    for sentence in re.split(r"\.\s*", plain):
+        parsed = _parse_sentence(sentence)
+        if parsed is None:
+            return None
+        changes.extend(parsed)
+    if len({change.finding for change in changes}) != len(changes):
+        return None
+    return frozenset(changes)
+
+
+def _parse_sentence(sentence: str) -> list[Change] | None:
+    if match := _LEVEL_SENTENCE.fullmatch(sentence):
+        return [Change(match[1], ChangeKind.LEVEL, match[2], match[3])]
+    for pattern, kind in ((_ADDED_SENTENCE, ChangeKind.ADDED), (_REMOVED_SENTENCE, ChangeKind.REMOVED)):
+        if match := pattern.fullmatch(sentence):
+            return [Change(finding, kind) for finding in re.findall(_FINDING, match[1])]
+    return None
+
+
+_FLIPPED = {
+    ChangeKind.ADDED: ChangeKind.REMOVED,
+    ChangeKind.REMOVED: ChangeKind.ADDED,
+    ChangeKind.LEVEL: ChangeKind.LEVEL,
+}
+
+
+def flip_changes(changes: Iterable[Change]) -> frozenset[Change]:
+    """Return the changes as they read when main and reference image are exchanged."""
+    return frozenset(Change(c.finding, _FLIPPED[c.kind], before=c.after, after=c.before) for c in changes)
+
+
+def flip_answer(text: str) -> str | None:
+    """Return the answer that belongs to the exchanged images, or None if `text` does not parse."""
+    changes = parse_changes(text)
+    return None if changes is None else write_changes(flip_changes(changes))

@@ -1,0 +1,155 @@
+"""Texts to token ids and back: a tokenizer trained on the answers at hand, or a pretrained one."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from tokenizers import Regex, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer as Backend
+
+from cfvqa.errors import InputError
+
+PAD, UNK, CLS, SEP, MASK, DEC, ENC = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]"
+SPECIALS = (PAD, UNK, CLS, SEP, MASK, DEC, ENC)
+
+
+class Tokenizer(Protocol):
+    """What models and data sets ask of a tokenizer."""
+
+    def __len__(self) -> int: ...
+
+    def id_of(self, token: str) -> int:
+        """Return the id of a special token."""
+
+    def encode(
+        self, texts: Sequence[str], *, max_length: int, first: str = CLS
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return ids (N, T) int64 and mask (N, T) bool."""
+
+    def decode(self, ids: np.ndarray) -> list[str]:
+        """Return the texts of ids (N, T)."""
+
+
+def _pad(rows: list[list[int]], pad: int) -> tuple[np.ndarray, np.ndarray]:
+    length = max((len(row) for row in rows), default=0)
+    ids = np.full((len(rows), length), pad, dtype=np.int64)
+    for number, row in enumerate(rows):
+        ids[number, : len(row)] = row
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    return ids, np.arange(length) < lengths[:, None]
+
+
+class AnswerTokenizer:
+    """Whole words of the training texts; needs no download.
+
+    Lower case; words are what stands between blanks, with `. , ?` as words of their own.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._words = [backend.id_to_token(number) for number in range(backend.get_vocab_size())]
+
+    @classmethod
+    def train(cls, texts: Iterable[str]) -> "AnswerTokenizer":
+        """Collect the words of `texts`, most frequent first, ties in alphabetical order."""
+        splitter = _backend({token: number for number, token in enumerate(SPECIALS)})
+        counts: Counter[str] = Counter()
+        for text in texts:
+            normal = splitter.normalizer.normalize_str(text)
+            counts.update(word for word, _ in splitter.pre_tokenizer.pre_tokenize_str(normal))
+        words = [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+        return cls(_backend({token: number for number, token in enumerate((*SPECIALS, *words))}))
+
+    @classmethod
+    def from_json(cls, text: str) -> "AnswerTokenizer":
+        """Read what `to_json` wrote."""
+        return cls(Backend.from_str(text))
+
+    def to_json(self) -> str:
+        """Return the tokenizer as JSON text."""
+        return self._backend.to_str()
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def id_of(self, token: str) -> int:
+        """Return the id of a special token."""
+        return SPECIALS.index(token)
+
+    def encode(
+        self, texts: Sequence[str], *, max_length: int, first: str = CLS
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return ids (N, T) int64, `first` ... [SEP], padded to the longest text, and their mask (N, T) bool.
+
+        A text of more than `max_length` tokens is cut before its [SEP].
+        """
+        start, end = self.id_of(first), self.id_of(SEP)
+        encoded = self._backend.encode_batch(list(texts), add_special_tokens=False)
+        return _pad([[start, *item.ids[: max_length - 2], end] for item in encoded], self.id_of(PAD))
+
+    def decode(self, ids: np.ndarray) -> list[str]:
+        """Return the texts of ids (N, T), each up to its first [SEP], without special tokens."""
+        return [self._decode_row(row) for row in np.asarray(ids).tolist()]
+
+    def _decode_row(self, row: list[int]) -> str:
+        end = self.id_of(SEP)
+        if end in row:
+            row = row[: row.index(end)]
+        words = [
+            self._words[number] for number in row if number >= len(SPECIALS) or number == self.id_of(UNK)
+        ]
+        text = " ".join(words)
+        for mark in ".,?":
+            text = text.replace(f" {mark}", mark)
+        return text
+
+
+def _backend(vocabulary: dict[str, int]) -> Backend:
+    backend = Backend(models.WordLevel(vocabulary, unk_token=UNK))
+    backend.normalizer = normalizers.Lowercase()
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("[.,?]"), behavior="isolated")]
+    )
+    return backend
+
+
+class PretrainedTokenizer:
+    """A tokenizer of the transformers library (PubMedBERT, ...) with [DEC] and [ENC] added.
+
+    Args:
+        path: a local folder, or the name of a model that lies in the local cache.
+    """
+
+    def __init__(self, path: str) -> None:
+        from transformers import AutoTokenizer  # slow to import, and only this class needs it
+
+        try:
+            self._backend: Any = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"text.path: no tokenizer at '{path}' on this machine; download the model first and give its "
+                "folder, or choose text=scratch"
+            ) from error
+        self._backend.add_special_tokens({"additional_special_tokens": [DEC, ENC]})
+
+    def __len__(self) -> int:
+        return len(self._backend)
+
+    def id_of(self, token: str) -> int:
+        """Return the id of a special token."""
+        return int(self._backend.convert_tokens_to_ids(token))
+
+    def encode(
+        self, texts: Sequence[str], *, max_length: int, first: str = CLS
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return ids (N, T) int64, `first` ... [SEP], padded to the longest text, and their mask (N, T) bool."""
+        start, end = self.id_of(first), self.id_of(SEP)
+        encoded = self._backend(list(texts), add_special_tokens=False)["input_ids"]
+        return _pad([[start, *row[: max_length - 2], end] for row in encoded], self.id_of(PAD))
+
+    def decode(self, ids: np.ndarray) -> list[str]:
+        """Return the texts of ids (N, T), each up to its first [SEP], without special tokens."""
+        end = self.id_of(SEP)
+        rows = [row[: row.index(end)] if end in row else row for row in np.asarray(ids).tolist()]
+        return [self._backend.decode(row, skip_special_tokens=True) for row in rows]
