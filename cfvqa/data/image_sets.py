@@ -97,7 +97,11 @@ def _findings(findings: pl.DataFrame, count: int) -> tuple[np.ndarray, np.ndarra
     region[local["row"].unique().to_numpy()] = 0
     for presence in ("no", "uncertain", "yes"):  # yes is written last: it wins over a second mention
         part = local.filter(pl.col("presence") == presence)
-        where = part["row"].to_numpy(), _index(part["region"], REGION_INDEX), _index(part["finding"], FINDING_INDEX)
+        where = (
+            part["row"].to_numpy(),
+            _index(part["region"], REGION_INDEX),
+            _index(part["finding"], FINDING_INDEX),
+        )
         region[where] = _PRESENCE[presence]
         part = findings.filter(pl.col("presence") == presence)
         image[part["row"].to_numpy(), _index(part["finding"], FINDING_INDEX)] = _PRESENCE[presence]

@@ -41,6 +41,8 @@ class Change:
     def __post_init__(self) -> None:
         if (self.kind is ChangeKind.LEVEL) != (self.before is not None and self.after is not None):
             raise ValueError(f"a level change has two levels, another change none: {self}")
+        if self.kind is ChangeKind.LEVEL and self.before == self.after:
+            raise ValueError(f"a level change has two different levels: {self}")
 
 
 def write_changes(changes: Iterable[Change]) -> str:
@@ -87,7 +89,8 @@ _REMOVED_SENTENCE = re.compile(
 def parse_changes(text: str) -> frozenset[Change] | None:
     """Parse an answer into its changes.
 
-    Case, blanks around punctuation and a missing last period do not matter.
+    Case, blanks around punctuation and a missing last period do not matter. "from mild to moderate to severe"
+    has two readings in the published grammar; the one with the longer first level is taken.
 
     Returns:
         The changes (empty for "nothing has changed."), or None when a part does not fit the grammar, names an
@@ -109,7 +112,8 @@ def parse_changes(text: str) -> frozenset[Change] | None:
 
 def _parse_sentence(sentence: str) -> list[Change] | None:
     if match := _LEVEL_SENTENCE.fullmatch(sentence):
-        return [Change(match[1], ChangeKind.LEVEL, match[2], match[3])]
+        same = match[2] == match[3]
+        return None if same else [Change(match[1], ChangeKind.LEVEL, match[2], match[3])]
     for pattern, kind in ((_ADDED_SENTENCE, ChangeKind.ADDED), (_REMOVED_SENTENCE, ChangeKind.REMOVED)):
         if match := pattern.fullmatch(sentence):
             return [Change(finding, kind) for finding in re.findall(_FINDING, match[1])]

@@ -143,7 +143,7 @@ class PretrainedTokenizer:
     def encode(
         self, texts: Sequence[str], *, max_length: int, first: str = CLS
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return ids (N, T) int64, `first` ... [SEP], padded to the longest text, and their mask (N, T) bool."""
+        """Return ids (N, T) int64, `first` ... [SEP], padded, and their mask (N, T) bool."""
         start, end = self.id_of(first), self.id_of(SEP)
         encoded = self._backend(list(texts), add_special_tokens=False)["input_ids"]
         return _pad([[start, *row[: max_length - 2], end] for row in encoded], self.id_of(PAD))
