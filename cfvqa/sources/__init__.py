@@ -1,0 +1,1 @@
+"""One reader a published data set: files in, the four tables out."""

@@ -1,0 +1,35 @@
+"""Who belongs to training, validation and test."""
+
+import hashlib
+
+import polars as pl
+
+SPLITS = ("train", "val", "test")
+
+
+def subject_split(
+    subject_ids: pl.Series, *, seed: int, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+) -> pl.Series:
+    """Return the split of every subject: a hash of (seed, subject), so adding subjects moves nobody."""
+    unique = subject_ids.unique().to_list()
+    split_of = {subject: _split_of(subject, seed, fractions) for subject in unique}
+    return subject_ids.replace_strict(split_of, return_dtype=pl.String)
+
+
+def _split_of(subject: str, seed: int, fractions: tuple[float, float, float]) -> str:
+    digest = hashlib.sha256(f"{seed}:{subject}".encode()).digest()
+    place = int.from_bytes(digest[:8], "big") / 2**64
+    return "train" if place < fractions[0] else "val" if place < fractions[0] + fractions[1] else "test"
+
+
+def paper_split(count: int) -> pl.Series:
+    """Return the published split of `count` rows: the first 80 %, the next 10 %, the rest, in row order."""
+    first, second = -(-count * 8 // 10), -(-count * 9 // 10)
+    names = ["train"] * first + ["val"] * (second - first) + ["test"] * (count - second)
+    return pl.Series("split", names, dtype=pl.String)
+
+
+def leaked_subjects(questions: pl.DataFrame) -> list[str]:
+    """Return the subjects whose questions lie in more than one split."""
+    counts = questions.group_by("subject_id").agg(pl.col("split").n_unique().alias("splits"))
+    return counts.filter(pl.col("splits") > 1)["subject_id"].sort().to_list()
