@@ -167,8 +167,8 @@ def _check_boxes(tables: Tables) -> None:
         row = wrong.row(0, named=True)
         box = f"({row['x1']:g}, {row['y1']:g}, {row['x2']:g}, {row['y2']:g})"
         raise InputError(
-            f"table regions: the box {box} of region '{row['region']}' of image '{row['image_id']}' is empty or "
-            f"leaves the image of {row['width']} x {row['height']} pixels; boxes are x1, y1, x2, y2 in its pixels"
+            f"table regions: the box {box} of region '{row['region']}' of image '{row['image_id']}' is empty "
+            f"or leaves the image of {row['width']} x {row['height']} pixels: correct it or remove its row"
         )
 
 
