@@ -112,9 +112,7 @@ class MimicSource:
 
 
 def _split_of_first_question(images: pl.DataFrame, questions: pl.DataFrame) -> pl.DataFrame:
-    """Give a subject's images the split of its first question, so that detectors never train on test subjects
-    but for those that the published cut divides (they are counted).
-    """
+    """Give a subject's images the split of its last question: only a subject that the cut divides has two."""
     first = questions.group_by("subject_id", maintain_order=True).agg(pl.col("split").last())
     joined = images.join(first, on="subject_id", how="left", maintain_order="left")
     return joined.with_columns(pl.col("split").fill_null("train"))

@@ -42,7 +42,7 @@ _NO_FINDING = "No Finding"
 
 @dataclass(frozen=True)
 class NihSource:
-    """Read ChestX-ray14 into tables; consecutive follow-ups of a patient are pairs, the later is the main image.
+    """Read ChestX-ray14 into tables: consecutive follow-ups of a patient are pairs, the later the main image.
 
     Attributes:
         root: folder with `Data_Entry_2017*.csv` and `images/` or `images_*/images/`.

@@ -1,0 +1,86 @@
+"""The method: knowledge graphs of both images, difference encoders, a question encoder, an answer decoder.
+
+features --graph--> nodes main, reference --difference encoder--> pair states (U, 62, D)
+question --reader, cross-attention to the pair states--> question states
+answer   <--writer, cross-attention to question states and pair states
+"""
+
+import torch
+from torch import Tensor, nn
+
+from cfvqa.data.batches import PairBatch
+from cfvqa.models.difference import PairEncoder
+from cfvqa.models.knowledge_graph import KnowledgeGraph
+from cfvqa.models.outputs import Reading
+from cfvqa.models.text import TextTransformer
+from cfvqa.vocabulary.regions import REGIONS
+
+
+class CoarseToFine(nn.Module):
+    """Answer questions about units of one or two images.
+
+    Args:
+        text: reads questions, writes answers; its width D is the model's.
+        label_ids: (62, L) int64 tokens of the node labels.
+        label_mask: (62, L) bool.
+        region_width, finding_width: of the stored features.
+        layers, heads, dropout: of the difference encoder.
+        memory: "question_and_images" lets the writer see the pair states; "question" gives it the question
+            states alone, as the published model does.
+    """
+
+    def __init__(
+        self,
+        *,
+        text: TextTransformer,
+        label_ids: Tensor,
+        label_mask: Tensor,
+        region_width: int,
+        finding_width: int,
+        layers: int = 1,
+        heads: int = 4,
+        dropout: float = 0.1,
+        memory: str = "question_and_images",
+    ) -> None:
+        super().__init__()
+        width = text.settings.width
+        self.text = text
+        self.memory = memory
+        self.register_buffer("label_ids", label_ids)
+        self.register_buffer("label_mask", label_mask)
+        self.graph = KnowledgeGraph(
+            region_width=region_width, finding_width=finding_width, width=width, dropout=dropout
+        )
+        self.pair = PairEncoder(width=width, layers=layers, heads=heads, dropout=dropout)
+        self.contrast = nn.Linear(width, width)
+        self.match = nn.Linear(width, 2)
+
+    def labels(self) -> Tensor:
+        """Embed the 62 label texts (62, D), the mean of their words: once a batch, whatever it holds."""
+        mask = self.label_mask.unsqueeze(-1).to(self.text.word_embeddings.weight.dtype)
+        words = self.text.word_embeddings(self.label_ids) * mask
+        return words.sum(1) / mask.sum(1)
+
+    def pair_states(self, batch: PairBatch) -> Tensor:
+        """Return the states (U, 62, D) of the units."""
+        labels = self.labels()
+        main, reference = self.graph(batch.main, labels), self.graph(batch.reference, labels)
+        return self.pair(main, reference, batch.has_reference) + labels
+
+    def read(self, batch: PairBatch) -> Reading:
+        """Read the questions; the images of a unit are encoded once for all its questions."""
+        visual = self.pair_states(batch)[batch.unit]
+        mask = torch.ones(visual.shape[:2], dtype=torch.bool, device=visual.device)
+        question, attention = self.text.read(batch.question, visual, mask)
+        memory, memory_mask = question, batch.question.mask
+        if self.memory == "question_and_images":
+            memory, memory_mask = torch.cat([question, visual], 1), torch.cat([memory_mask, mask], 1)
+        return Reading(visual, mask, question, memory, memory_mask, attention)
+
+    def region_attention(self, reading: Reading) -> Tensor | None:
+        """Return attention over regions (Q, 2, R): a node's state is of both images, so both get the same."""
+        if reading.attention is None:
+            return None
+        regions = reading.attention[:, : len(REGIONS)]
+        share = regions / regions.sum(-1, keepdim=True).clamp(min=1e-6)
+        return share.unsqueeze(1).expand(-1, 2, -1)

@@ -1,0 +1,87 @@
+"""The anatomy-finding knowledge graph of an image: 24 regions and 38 findings, 62 nodes."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cfvqa.data.batches import ImageFeatures
+from cfvqa.vocabulary.findings import FINDINGS
+from cfvqa.vocabulary.findings import label_text as finding_text
+from cfvqa.vocabulary.regions import REGIONS
+from cfvqa.vocabulary.regions import label_text as region_text
+
+NODES = len(REGIONS) + len(FINDINGS)
+
+
+def node_texts() -> list[str]:
+    """Return the label of each node: regions first, then findings."""
+    return [region_text(region) for region in REGIONS] + [finding_text(finding) for finding in FINDINGS]
+
+
+def adjacency(probability: Tensor) -> Tensor:
+    """Return the normalised adjacency (U, 62, 62) of the graph of each image.
+
+    A region and a finding are joined by the probability of the finding there (the published graph cuts it at
+    one half; the value itself keeps what the classifier is unsure of). Symmetric, with self-loops, scaled as
+    D^-1/2 (A + I) D^-1/2 (Kipf and Welling, ICLR 2017, equation 2).
+
+    Args:
+        probability: (U, R, F).
+    """
+    regions, findings = probability.shape[1:]
+    matrix = probability.new_zeros(len(probability), regions + findings, regions + findings)
+    matrix[:, :regions, regions:] = probability
+    matrix[:, regions:, :regions] = probability.transpose(1, 2)
+    matrix = matrix + torch.eye(regions + findings, device=probability.device, dtype=probability.dtype)
+    scale = matrix.sum(-1).rsqrt()
+    return scale.unsqueeze(-1) * matrix * scale.unsqueeze(-2)
+
+
+class KnowledgeGraph(nn.Module):
+    """Turn the features of an image into 62 node states.
+
+    A region starts from its region and finding features; a finding starts from where it is likely: the
+    finding features of the regions, weighted by its probability there. Every node knows its label and, for a
+    finding, its highest probability. Two graph convolutions follow.
+
+    Args:
+        region_width, finding_width: of the stored features.
+        width: D of the nodes.
+        dropout: between the convolutions.
+    """
+
+    def __init__(self, *, region_width: int, finding_width: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.from_region = nn.Sequential(nn.LayerNorm(region_width), nn.Linear(region_width, width))
+        self.from_finding = nn.Sequential(nn.LayerNorm(finding_width), nn.Linear(finding_width, width))
+        self.gate = nn.Linear(width, width)
+        self.presence = nn.Linear(2, width)
+        self.first = nn.Linear(width, width)
+        self.second = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, features: ImageFeatures, labels: Tensor) -> Tensor:
+        """Return node states (U, 62, D).
+
+        Args:
+            features: of U images.
+            labels: (62, D) embedded label texts; embedded once, used for all images.
+        """
+        probability = features.probability
+        seen = self.from_finding(features.finding)
+        regions = self.from_region(features.region) + seen
+        share = probability / probability.sum(1, keepdim=True).clamp(min=1e-4)
+        findings = share.transpose(1, 2) @ seen + self.presence(_presence(probability))
+        nodes = torch.cat([regions, findings], dim=1)
+        nodes = nodes * (1 + self.gate(labels)) + labels
+        matrix = adjacency(probability)
+        hidden = self.dropout(F.gelu(matrix @ self.first(nodes)))
+        return self.norm(nodes + matrix @ self.second(hidden))
+
+
+def _presence(probability: Tensor) -> Tensor:
+    """Return (U, F, 2): highest probability over the regions, and its log-odds (scaled)."""
+    highest = probability.amax(1)
+    odds = torch.logit(highest.float(), eps=1e-3).to(highest.dtype) / 4
+    return torch.stack([highest, odds], dim=-1)

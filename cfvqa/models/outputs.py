@@ -1,0 +1,47 @@
+"""What a reader passes on to the objectives and to generation."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from cfvqa.data.batches import PairBatch
+from cfvqa.models.text import TextTransformer
+
+
+@dataclass
+class Reading:
+    """How a model read the questions of a batch.
+
+    Attributes:
+        visual: (Q, N, D) visual tokens of each question's unit.
+        visual_mask: (Q, N) bool.
+        question: (Q, T, D) states of the question in the light of the images.
+        memory, memory_mask: (Q, M, D) and (Q, M) bool, what the answer is written from.
+        attention: (Q, N) attention of the question to the visual tokens, or None for a blind model.
+    """
+
+    visual: Tensor
+    visual_mask: Tensor
+    question: Tensor
+    memory: Tensor
+    memory_mask: Tensor
+    attention: Tensor | None
+
+
+class Reader(Protocol):
+    """A whole model: reads pairs and questions, writes answers through its text transformer."""
+
+    text: TextTransformer
+
+    def read(self, batch: PairBatch) -> Reading:
+        """Read the questions of a batch."""
+
+    def contrast(self, state: Tensor) -> Tensor:
+        """Project first-token states (Q, D) into the space of contrast (Q, D)."""
+
+    def match(self, state: Tensor) -> Tensor:
+        """Judge first-token states (Q, D): logits (Q, 2) of wrong, right answer."""
+
+    def region_attention(self, reading: Reading) -> Tensor | None:
+        """Return attention over regions (Q, 2, R) for main and reference image, or None."""

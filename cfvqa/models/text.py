@@ -1,0 +1,194 @@
+"""The text transformer: one set of BLIP blocks to read questions and keywords, one to write answers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.models.blip.configuration_blip import BlipTextConfig
+from transformers.models.blip.modeling_blip_text import BlipTextLMHeadModel, BlipTextModel
+
+from cfvqa.data.batches import Tokens
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """Size of the text transformer.
+
+    Attributes:
+        width: of a token, D.
+        layers: of the reader and of the writer.
+        heads: of the attention.
+        dropout: everywhere.
+        max_length: positions.
+    """
+
+    width: int = 128
+    layers: int = 1
+    heads: int = 4
+    dropout: float = 0.1
+    max_length: int = 128
+
+
+@dataclass(frozen=True)
+class SpecialIds:
+    """Token ids that the model needs to know."""
+
+    pad: int
+    sep: int
+    mask: int
+    dec: int
+    specials: tuple[int, ...]
+
+
+class TextTransformer(nn.Module):
+    """Read and write texts, with cross-attention to a memory.
+
+    Reader and writer share their word embeddings, and the writer's output matrix is the same.
+
+    Args:
+        settings: size.
+        vocabulary: number of tokens V.
+        special: ids of special tokens.
+    """
+
+    def __init__(self, *, settings: TextSettings, vocabulary: int, special: SpecialIds) -> None:
+        super().__init__()
+        self.settings = settings
+        self.special = special
+        config = _blip_config(settings, vocabulary, special)
+        self.reader = BlipTextModel(config, add_pooling_layer=False)
+        self.writer = BlipTextLMHeadModel(config)
+        self.writer.bert.embeddings = self.reader.embeddings
+        self.writer.cls.predictions.decoder.weight = self.word_embeddings.weight
+
+    @property
+    def word_embeddings(self) -> nn.Embedding:
+        """The table (V, D) that reader, writer and output share."""
+        return self.reader.embeddings.word_embeddings
+
+    def read(self, text: Tokens, memory: Tensor, memory_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Read a text in the light of a memory.
+
+        Args:
+            text: tokens (Q, T).
+            memory: (Q, N, D).
+            memory_mask: (Q, N) bool.
+
+        Returns:
+            States (Q, T, D) and the last layer's attention from the first token to the memory (Q, N).
+        """
+        output = self.reader(
+            input_ids=text.ids,
+            attention_mask=text.mask.long(),
+            encoder_hidden_states=memory,
+            encoder_attention_mask=memory_mask.long(),
+            is_decoder=False,
+            output_attentions=True,
+        )
+        attention = output.cross_attentions[-1][:, :, 0].mean(1)
+        return output.last_hidden_state, attention
+
+    def next_token_logits(self, text: Tokens, memory: Tensor, memory_mask: Tensor) -> Tensor:
+        """Return logits (Q, T, V) of the token after each position; a position sees none after itself."""
+        return self._write(text, memory, memory_mask, causal=True)
+
+    def masked_logits(self, text: Tokens, memory: Tensor, memory_mask: Tensor) -> Tensor:
+        """Return logits (Q, T, V) of the token at each position; every position sees the whole text."""
+        return self._write(text, memory, memory_mask, causal=False)
+
+    def answer_states(self, text: Tokens, memory: Tensor, memory_mask: Tensor) -> Tensor:
+        """Return states (Q, T, D) of a whole answer read in the light of the memory."""
+        output = self.writer.bert(
+            input_ids=text.ids,
+            attention_mask=text.mask.long(),
+            encoder_hidden_states=memory,
+            encoder_attention_mask=memory_mask.long(),
+            is_decoder=False,
+        )
+        return output.last_hidden_state
+
+    def _write(self, text: Tokens, memory: Tensor, memory_mask: Tensor, *, causal: bool) -> Tensor:
+        output = self.writer.bert(
+            input_ids=text.ids,
+            attention_mask=text.mask.long(),
+            encoder_hidden_states=memory,
+            encoder_attention_mask=memory_mask.long(),
+            is_decoder=causal,
+        )
+        return self.writer.cls(output.last_hidden_state)
+
+    @torch.no_grad()
+    def generate(self, memory: Tensor, memory_mask: Tensor, **decoding: Any) -> tuple[Tensor, Tensor]:
+        """Write answers, in a batch and with a key-value cache.
+
+        Args:
+            memory: (Q, N, D).
+            memory_mask: (Q, N) bool.
+            decoding: what `transformers` takes: num_beams, do_sample, top_p, repetition_penalty, max_new_tokens.
+
+        Returns:
+            Ids (Q, T) that begin behind [DEC], and scores (Q,): the mean probability of the written tokens.
+        """
+        start = torch.full((len(memory), 1), self.special.dec, device=memory.device)
+        output = self.writer.generate(
+            input_ids=start,
+            encoder_hidden_states=memory,
+            encoder_attention_mask=memory_mask.long(),
+            bos_token_id=self.special.dec,
+            eos_token_id=self.special.sep,
+            pad_token_id=self.special.pad,
+            **decoding,
+        )
+        ids = output[:, 1:]
+        return ids, self._mean_probability(ids, memory, memory_mask)
+
+    def _mean_probability(self, ids: Tensor, memory: Tensor, memory_mask: Tensor) -> Tensor:
+        start = torch.full((len(ids), 1), self.special.dec, device=ids.device)
+        whole = torch.cat([start, ids], dim=1)
+        written = ids != self.special.pad
+        mask = torch.cat([torch.ones_like(start, dtype=torch.bool), written], dim=1)
+        logits = self.next_token_logits(Tokens(whole, mask), memory, memory_mask)[:, :-1]
+        probability = logits.float().softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+        return (probability * written).sum(1) / written.sum(1).clamp(min=1)
+
+    def load_reader(self, folder: Path) -> list[str]:
+        """Start the reader from the BERT weights of a folder; cross-attention stays new.
+
+        Returns:
+            The names of the parameters that the folder does not hold.
+        """
+        from safetensors.torch import load_file
+
+        state = {
+            name.removeprefix("bert."): value
+            for name, value in load_file(folder / "model.safetensors").items()
+        }
+        own = self.reader.state_dict()
+        fitting = {
+            name: value for name, value in state.items() if name in own and own[name].shape == value.shape
+        }
+        self.reader.load_state_dict({**own, **fitting})
+        return sorted(set(own) - set(fitting))
+
+
+def _blip_config(settings: TextSettings, vocabulary: int, special: SpecialIds) -> BlipTextConfig:
+    return BlipTextConfig(
+        vocab_size=vocabulary,
+        hidden_size=settings.width,
+        encoder_hidden_size=settings.width,
+        intermediate_size=settings.width * 4,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        max_position_embeddings=settings.max_length,
+        hidden_dropout_prob=settings.dropout,
+        attention_probs_dropout_prob=settings.dropout,
+        is_decoder=True,  # builds the cross-attention, which reader and writer both use
+        pad_token_id=special.pad,
+        bos_token_id=special.dec,
+        eos_token_id=special.sep,
+        sep_token_id=special.sep,
+        # transformers' eager attention returns the weights that the report draws
+        attn_implementation="eager",
+    )
