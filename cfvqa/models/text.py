@@ -126,7 +126,7 @@ class TextTransformer(nn.Module):
         Args:
             memory: (Q, N, D).
             memory_mask: (Q, N) bool.
-            decoding: what `transformers` takes: num_beams, do_sample, top_p, repetition_penalty, max_new_tokens.
+            decoding: what `transformers` takes: num_beams, do_sample, top_p, max_new_tokens, ...
 
         Returns:
             Ids (Q, T) that begin behind [DEC], and scores (Q,): the mean probability of the written tokens.

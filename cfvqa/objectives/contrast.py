@@ -1,0 +1,106 @@
+"""Coarse and fine contrast between what was read in the images and the keywords of the answer.
+
+Both are cross-entropies both ways with several positives: answers with equal keywords are never pushed apart.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from cfvqa.data.batches import PairBatch, Tokens
+from cfvqa.models.outputs import Reader, Reading
+
+
+def equal_texts(text: Tokens) -> Tensor:
+    """Return (Q, Q) bool: which texts are equal, token by token. Symmetric, true on the diagonal."""
+    ids = text.ids * text.mask
+    return (ids.unsqueeze(0) == ids.unsqueeze(1)).all(-1)
+
+
+def multi_positive_loss(score: Tensor, positive: Tensor) -> Tensor:
+    """Return the contrastive loss of scores (Q, Q) with positives (Q, Q) bool, mean of both directions.
+
+    A row's target is spread evenly over its positives (Khosla et al., NeurIPS 2020, equation 2, "out").
+    """
+    target = positive.float()
+    rows = -(score.log_softmax(1) * target).sum(1) / target.sum(1)
+    columns = -(score.log_softmax(0) * target).sum(0) / target.sum(0)
+    return (rows.mean() + columns.mean()) / 2
+
+
+def content_mask(text: Tokens, specials: tuple[int, ...]) -> Tensor:
+    """Return (Q, T) bool: tokens that are words, neither special nor padding."""
+    special = torch.isin(text.ids, torch.tensor(specials, device=text.ids.device))
+    return text.mask & ~special
+
+
+def fine_scores(
+    word: Tensor, word_mask: Tensor, visual: Tensor, *, sharpness: float, emphasis: float
+) -> Tensor:
+    """Return fine scores (Q, Q): image i against the words of text j.
+
+    Each word attends to the visual tokens of the image (one softmax over the tokens, scaled by `sharpness`);
+    the score is log-mean-exp of `emphasis` times the cosine of word and attended token, over `emphasis`: the
+    GLoRIA score (Huang et al., ICCV 2021, equations 4 to 6) without its growth with the number of words.
+
+    Args:
+        word: (Q, L, D), unit length.
+        word_mask: (Q, L) bool.
+        visual: (Q, N, D), unit length.
+        sharpness, emphasis: inverse temperatures.
+    """
+    similarity = torch.einsum("ind,jld->ijln", visual, word)
+    attention = (similarity * sharpness).softmax(-1)
+    context = torch.einsum("ijln,ind->ijld", attention, visual)
+    cosine = F.cosine_similarity(context, word.unsqueeze(0), dim=-1)  # (i, j, L)
+    cosine = (cosine * emphasis).masked_fill(~word_mask.unsqueeze(0), float("-inf"))
+    count = word_mask.sum(1).clamp(min=1).log()
+    return (torch.logsumexp(cosine, dim=-1) - count) / emphasis
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """Contrast the whole question-in-images against the mean keyword.
+
+    Attributes:
+        scale: inverse temperature of the cosine.
+    """
+
+    scale: float = 10.0
+
+    def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
+        """Return the loss."""
+        mask = content_mask(batch.keywords, model.text.special.specials).unsqueeze(-1)
+        words = model.text.word_embeddings(batch.keywords.ids)
+        text = (words * mask).sum(1) / mask.sum(1).clamp(min=1)
+        image = model.contrast(reading.question[:, 0])
+        score = F.normalize(image.float(), dim=-1) @ F.normalize(text.float(), dim=-1).T
+        return multi_positive_loss(self.scale * score, equal_texts(batch.keywords))
+
+
+@dataclass(frozen=True)
+class Fine:
+    """Contrast the visual tokens against the single keywords.
+
+    Attributes:
+        scale: inverse temperature of the score.
+        sharpness: of a word's attention over the tokens.
+        emphasis: on the word that fits best.
+        limit: questions of a batch that take part: the cost grows with its square.
+    """
+
+    scale: float = 10.0
+    sharpness: float = 4.0
+    emphasis: float = 5.0
+    limit: int = 48
+
+    def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
+        """Return the loss."""
+        keywords = Tokens(batch.keywords.ids[: self.limit], batch.keywords.mask[: self.limit])
+        mask = content_mask(keywords, model.text.special.specials)
+        word = F.normalize(model.text.word_embeddings(keywords.ids).float(), dim=-1)
+        visual = F.normalize(model.contrast(reading.visual[: self.limit]).float(), dim=-1)
+        score = fine_scores(word, mask, visual, sharpness=self.sharpness, emphasis=self.emphasis)
+        return multi_positive_loss(self.scale * score, equal_texts(keywords))

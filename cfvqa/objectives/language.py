@@ -1,0 +1,92 @@
+"""Language: the next token of an answer, and its masked keywords."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from cfvqa.data.batches import PairBatch, Tokens
+from cfvqa.models.outputs import Reader, Reading
+from cfvqa.objectives.contrast import content_mask
+
+_IGNORED = -100
+
+
+def next_token_loss(logits: Tensor, text: Tokens, *, smoothing: float = 0.0) -> Tensor:
+    """Return the mean cross-entropy of each token given those before it; padding weighs nothing.
+
+    Args:
+        logits: (Q, T, V), of the token after each position.
+        text: tokens (Q, T).
+        smoothing: share of the target spread over the vocabulary.
+    """
+    target = text.ids.masked_fill(~text.mask, _IGNORED)[:, 1:]
+    return F.cross_entropy(
+        logits[:, :-1].flatten(0, 1).float(),
+        target.flatten(),
+        ignore_index=_IGNORED,
+        label_smoothing=smoothing,
+    )
+
+
+def draw_masks(candidate: Tensor, keyword: Tensor, *, several: float, none: float) -> Tensor:
+    """Draw which tokens (Q, T) bool are masked.
+
+    A text with one keyword loses it; with several, each with probability `several`; a text without a keyword
+    loses any word with probability `none`.
+
+    Args:
+        candidate: (Q, T) bool, words.
+        keyword: (Q, T) bool, words that are keywords.
+        several, none: probabilities.
+    """
+    count = keyword.sum(1, keepdim=True)
+    probability = torch.where(count > 1, several * keyword, keyword.float())
+    probability = torch.where(count == 0, none * candidate, probability)
+    return torch.rand_like(probability) < probability
+
+
+@dataclass(frozen=True)
+class Generation:
+    """Write the answer token by token.
+
+    Attributes:
+        smoothing: of the targets.
+    """
+
+    smoothing: float = 0.0
+
+    def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
+        """Return the loss."""
+        logits = model.text.next_token_logits(batch.answer, reading.memory, reading.memory_mask)
+        return next_token_loss(logits, batch.answer, smoothing=self.smoothing)
+
+
+@dataclass(frozen=True)
+class MaskedLanguage:
+    """Fill in masked keywords of the answer.
+
+    Attributes:
+        several: probability of each keyword where there are several.
+        none: probability of any word where there is no keyword.
+    """
+
+    several: float = 0.6
+    none: float = 0.3
+
+    def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
+        """Return the mean cross-entropy over the masked tokens; 0 where nothing was drawn."""
+        special = model.text.special
+        words = content_mask(batch.answer, special.specials)
+        chosen = draw_masks(words, words & self._keywords(batch), several=self.several, none=self.none)
+        masked = Tokens(batch.answer.ids.masked_fill(chosen, special.mask), batch.answer.mask)
+        logits = model.text.masked_logits(masked, reading.memory, reading.memory_mask)
+        loss = F.cross_entropy(logits.float().transpose(1, 2), batch.answer.ids, reduction="none")
+        return (loss * chosen).sum() / chosen.sum().clamp(min=1)
+
+    @staticmethod
+    def _keywords(batch: PairBatch) -> Tensor:
+        """Return (Q, T) bool: tokens of the answer that occur among its keywords."""
+        same = batch.answer.ids.unsqueeze(2) == batch.keywords.ids.unsqueeze(1)
+        return (same & batch.keywords.mask.unsqueeze(1)).any(-1)
