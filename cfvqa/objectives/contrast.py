@@ -49,7 +49,8 @@ def fine_scores(
         word: (Q, L, D), unit length.
         word_mask: (Q, L) bool.
         visual: (Q, N, D), unit length.
-        sharpness, emphasis: inverse temperatures.
+        sharpness: inverse temperature of a word's attention.
+        emphasis: inverse temperature over the words.
     """
     similarity = torch.einsum("ind,jld->ijln", visual, word)
     attention = (similarity * sharpness).softmax(-1)

@@ -39,7 +39,8 @@ def draw_masks(candidate: Tensor, keyword: Tensor, *, several: float, none: floa
     Args:
         candidate: (Q, T) bool, words.
         keyword: (Q, T) bool, words that are keywords.
-        several, none: probabilities.
+        several: probability of each of several keywords.
+        none: probability of each word where there is no keyword.
     """
     count = keyword.sum(1, keepdim=True)
     probability = torch.where(count > 1, several * keyword, keyword.float())

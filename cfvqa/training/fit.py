@@ -1,0 +1,102 @@
+"""One way to train, resume and log, for every task."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from rich.console import Console
+
+from cfvqa.training.callbacks import EpochLine, StepSeeds
+from cfvqa.training.checkpoints import AtomicCheckpoints, load_weights
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a phase is trained.
+
+    Attributes:
+        title: shown while it runs.
+        epochs: passes over the training data.
+        seed: of dropout and masks.
+        monitor: validation figure that chooses the best checkpoint; starts with "val/".
+        mode: "min" or "max" of it.
+        trainer: further arguments of `lightning.Trainer` (accelerator, devices, precision, ...).
+    """
+
+    title: str
+    epochs: int
+    seed: int
+    monitor: str
+    mode: str
+    trainer: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if not self.monitor.startswith("val/"):
+            raise ValueError(f"checkpoints are chosen on validation figures only, not on '{self.monitor}'")
+
+
+def fit(
+    module: L.LightningModule,
+    data: L.LightningDataModule,
+    settings: FitSettings,
+    folder: Path,
+    *,
+    loggers: list[Any],
+    console: Console,
+) -> Path:
+    """Train `module`, going on from `folder/checkpoints/last.ckpt` where there is one.
+
+    Returns:
+        The best checkpoint. The module holds its weights when the function returns.
+    """
+    checkpoints = folder / "checkpoints"
+    best = ModelCheckpoint(
+        dirpath=checkpoints,
+        filename="best",
+        monitor=settings.monitor,
+        mode=settings.mode,
+        save_last=True,
+        enable_version_counter=False,
+    )
+    callbacks: list[L.Callback] = [best, StepSeeds(settings.seed), EpochLine(settings.title, console)]
+    if console.is_terminal:
+        callbacks.append(RichProgressBar(leave=False))
+    with quiet_lightning():
+        trainer = L.Trainer(
+            max_epochs=settings.epochs,
+            logger=loggers,
+            callbacks=callbacks,
+            plugins=[AtomicCheckpoints()],
+            enable_progress_bar=console.is_terminal,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            default_root_dir=folder,
+            log_every_n_steps=10,
+            **settings.trainer,
+        )
+        last = checkpoints / "last.ckpt"
+        trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
+    load_weights(module, checkpoints / "best.ckpt")
+    return checkpoints / "best.ckpt"
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silence Lightning's hints on devices, workers and folders; warnings of others stay."""
+    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)

@@ -1,0 +1,180 @@
+"""LightningModules of the two vision tasks."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MultilabelAUROC
+from torchmetrics.detection import MeanAveragePrecision
+
+from cfvqa.data.batches import ImageBatch
+from cfvqa.training.schedules import one_cycle
+from cfvqa.vision.finding_losses import finding_losses, pool_regions
+from cfvqa.vision.outputs import RegionOutput
+from cfvqa.vocabulary.findings import FINDINGS
+from cfvqa.vocabulary.regions import REGIONS
+
+
+class VisionModule(L.LightningModule):
+    """What both tasks share: the optimizer, and moving batches.
+
+    Args:
+        network: detector or classifier.
+        learning_rate: peak of the one-cycle schedule, per optimizer step.
+        weight_decay: of AdamW.
+    """
+
+    def __init__(self, network: nn.Module, *, learning_rate: float, weight_decay: float) -> None:
+        super().__init__()
+        self.network = network
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+
+    def transfer_batch_to_device(
+        self, batch: ImageBatch, device: torch.device, dataloader_idx: int
+    ) -> ImageBatch:
+        """Move the batch."""
+        return batch.to(device)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Return AdamW with a one-cycle schedule."""
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
+        )
+        schedule = one_cycle(optimizer, steps=int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _log_losses(self, losses: dict[str, Tensor], batch: ImageBatch) -> Tensor:
+        total = torch.stack(list(losses.values())).sum()
+        self.log_dict(
+            {f"train/{name}": value.detach() for name, value in losses.items()}
+            | {"train/loss": total.detach()},
+            batch_size=len(batch.image),
+            on_step=False,
+            on_epoch=True,
+        )
+        return total
+
+
+class AnatomyModule(VisionModule):
+    """Where are the regions? Judged by mean average precision at an overlap of one half."""
+
+    def __init__(self, network: nn.Module, *, learning_rate: float, weight_decay: float) -> None:
+        super().__init__(network, learning_rate=learning_rate, weight_decay=weight_decay)
+        self.precision_metric = MeanAveragePrecision(iou_thresholds=[0.5], class_metrics=True)
+
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
+        """Return the loss of a batch."""
+        return self._log_losses(self.network.losses(batch), batch)
+
+    def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
+        """Compare detected with true boxes."""
+        self.precision_metric.update(*_as_detections(self.network.detect(batch.image), batch))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean average precision."""
+        figures = self.precision_metric.compute()
+        self.log("val/map_50", figures["map_50"].float())
+        self.precision_metric.reset()
+
+    test_step = validation_step
+
+    def on_test_epoch_end(self) -> None:
+        """Log the mean average precision, over all and a region."""
+        figures = self.precision_metric.compute()
+        self.log("test/map_50", figures["map_50"].float())
+        by_region = dict(
+            zip(figures["classes"].view(-1).tolist(), figures["map_per_class"].view(-1), strict=True)
+        )
+        self.log_dict({f"test/map_50/{REGIONS[int(r)]}": value.float() for r, value in by_region.items()})
+        self.precision_metric.reset()
+
+
+def _as_detections(output: RegionOutput, batch: ImageBatch) -> tuple[list[dict], list[dict]]:
+    labels = torch.arange(len(REGIONS), device=batch.image.device)
+    found = [
+        {"boxes": box, "scores": score, "labels": labels}
+        for box, score in zip(output.box, output.score, strict=True)
+    ]
+    truth = [
+        {"boxes": box[known], "labels": labels[known]}
+        for box, known in zip(batch.box, batch.box_known, strict=True)
+    ]
+    return found, truth
+
+
+class FindingsModule(VisionModule):
+    """What is in each region? Judged by the AUROC of findings of whole images.
+
+    Args:
+        network: a finding classifier.
+        detector: gives the boxes of images without known ones; never trained here.
+        learning_rate, weight_decay: see `VisionModule`.
+        jitter: share of a side by which known boxes are moved in training, as detected ones would be.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        detector: nn.Module,
+        *,
+        learning_rate: float,
+        weight_decay: float,
+        jitter: float = 0.04,
+    ) -> None:
+        super().__init__(network, learning_rate=learning_rate, weight_decay=weight_decay)
+        self.jitter = jitter
+        # In a list, so that its weights are no part of this module's checkpoint.
+        self._detector = [detector.eval().requires_grad_(requires_grad=False)]
+        area = MultilabelAUROC(num_labels=len(FINDINGS), average="none", ignore_index=-1, thresholds=None)
+        self.area = MetricCollection({"auroc": area})
+
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
+        """Return the loss of a batch, on moved boxes and at varied contrast."""
+        box = self._boxes(batch)
+        sides = (box[..., 2:] - box[..., :2]).repeat(1, 1, 2)
+        moved = box + torch.randn_like(box) * self.jitter * sides
+        ordered = torch.cat([torch.minimum(moved[..., :2], moved[..., 2:] - 1), moved[..., 2:]], -1)
+        output = self.network.classify(_vary_contrast(batch.image), ordered)
+        return self._log_losses(finding_losses(output, batch), batch)
+
+    def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
+        """Score the findings of whole images, in detected boxes."""
+        output = self.network.classify(batch.image, self._detector[0].detect(batch.image).box)
+        self.area.update(pool_regions(output.logit).sigmoid(), batch.image_finding.long())
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the macro AUROC over the findings that occur."""
+        self._log_area("val")
+
+    test_step = validation_step
+
+    def on_test_epoch_end(self) -> None:
+        """Log the macro AUROC, and that of each finding."""
+        self._log_area("test", each=True)
+
+    def _log_area(self, split: str, *, each: bool = False) -> None:
+        metric = self.area["auroc"]
+        target = torch.cat([part.view(-1, len(FINDINGS)) for part in metric.target])
+        occurs = ((target == 1).any(0) & (target == 0).any(0)).nonzero().view(-1).tolist()
+        values = metric.compute()
+        if occurs:
+            self.log(f"{split}/auroc", values[occurs].mean())
+        if each:
+            self.log_dict({f"{split}/auroc/{FINDINGS[finding]}": values[finding] for finding in occurs})
+        self.area.reset()
+
+    def _boxes(self, batch: ImageBatch) -> Tensor:
+        if batch.box_known.all():
+            return batch.box
+        with torch.no_grad():
+            detected = self._detector[0].to(self.device).detect(batch.image).box
+        return torch.where(batch.box_known.unsqueeze(-1), batch.box, detected)
+
+
+def _vary_contrast(image: Tensor) -> Tensor:
+    """Return uint8 images with a random gamma in 0.8..1.25 each: exposure is no finding."""
+    gamma = torch.empty(len(image), 1, 1, 1, device=image.device).uniform_(-0.22, 0.22).exp()
+    return ((image.float() / 255).pow(gamma) * 255).round().to(torch.uint8)
