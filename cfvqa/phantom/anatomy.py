@@ -56,7 +56,7 @@ class Anatomy:
     def lung_half_width(self, side: int, y: np.ndarray) -> np.ndarray:
         """Return the half width of a lung at heights `y`: narrow at the apex, full below."""
         depth = np.clip((y - self.apex) / (self.dome(side) - self.apex), 0.0, None)
-        return self.lung_width * np.minimum(1.0, (depth / 0.55) ** 0.55)
+        return self.lung_width * np.minimum(1.0, (depth / 0.6) ** 0.42)
 
     def dome_line(self, side: int, x: np.ndarray) -> np.ndarray:
         """Return the height of the diaphragm at `x`: a dome that falls towards the chest wall."""

@@ -49,6 +49,7 @@ class Canvas:
 
     Attributes:
         x, y: coordinates of every pixel in the subject's frame.
+        trunk: 1 inside the body.
         attenuation: soft tissue and bone.
         air: of the right and the left lung, 0 to about 1.
         marking: vessels in the lungs; what has no lung markings takes it away.
@@ -64,6 +65,8 @@ class Canvas:
         cos, sin = np.float32(np.cos(pose.angle) / pose.scale), np.float32(np.sin(pose.angle) / pose.scale)
         self.x = cos * column + sin * row
         self.y = cos * row - sin * column
+        narrow = 0.25 * np.clip(-0.75 - self.y, 0, None)
+        self.trunk = soft_step((0.94 - np.abs(self.x) - narrow) / 0.03)
         self.attenuation = np.zeros((size, size), dtype=np.float32)
         self.marking = np.zeros((size, size), dtype=np.float32)
         self.air = {side: self._lung(side) for side in (RIGHT, LEFT)}
@@ -74,6 +77,7 @@ class Canvas:
         half = np.maximum(anatomy.lung_half_width(side, self.y), 1e-3)
         across = np.abs((self.x - side * anatomy.lung_x) / half)
         body = np.sqrt(np.clip(1 - across**3, 0, None))
+        body *= soft_step((self.y - anatomy.apex) / 0.02)
         return body * soft_step((anatomy.dome_line(side, self.x) - self.y) / 0.012)
 
     def to_pixels(self, points: np.ndarray) -> np.ndarray:
@@ -108,14 +112,16 @@ class Canvas:
         """Return the radiograph (S, S) uint8: attenuation, scatter, blur, noise, window, exposure."""
         air = self.air[RIGHT] + self.air[LEFT]
         mu = self.attenuation - 1.15 * self.anatomy.air * air + 0.5 * self.marking
-        light = np.exp(-np.clip(mu + 1.6, 0.05, None))  # Beer and Lambert
+        light = np.exp(-np.clip(mu + 1.5 * self.trunk, 0.05, None))  # Beer and Lambert
         small = zoom(gaussian_filter(light[::8, ::8], 3), 8, order=1)[: self.size, : self.size]
         light = (1 - self.pose.scatter) * light + self.pose.scatter * small
         light = uniform_filter(light, 2)
         dark = -np.log(np.maximum(light, 1e-4))
         dark += self.rng.standard_normal(dark.shape, dtype=np.float32) * self.pose.noise * 2
-        low, high = np.percentile(dark[::4, ::4], (2, 99))
-        value = np.clip((dark - low) / max(high - low, 1e-3), 0, 1) ** self.pose.gamma
+        body = dark[::4, ::4][self.trunk[::4, ::4] > 0.5]
+        low, high = np.percentile(body, (1, 98))
+        value = 1 - np.exp(-0.9 * np.clip((dark - low) / max(high - low, 1e-3) + 0.06, 0, 1.3))
+        value = (value / value.max()) ** self.pose.gamma
         return np.rint(value * 250 + 3).astype(np.uint8)
 
 

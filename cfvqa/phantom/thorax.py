@@ -19,13 +19,13 @@ def paint_thorax(canvas: Canvas) -> None:
 def _paint_body(canvas: Canvas) -> None:
     anatomy, x, y = canvas.anatomy, canvas.x, canvas.y
     shoulder = np.clip((-0.55 - y) * 0.9, 0, None)
-    trunk = soft_step((0.94 - np.abs(x) - 0.25 * np.clip(-0.75 - y, 0, None)) / 0.03)
+    trunk = canvas.trunk
     canvas.attenuation += trunk * (anatomy.fat * (0.55 + 0.25 * np.abs(x) ** 2) + 0.5 * shoulder)
     for side in (RIGHT, LEFT):
         below = soft_step((y - anatomy.dome_line(side, x)) / 0.02) * (side * x > 0)
         canvas.attenuation += 0.32 * below * trunk
     neck = soft_step((0.17 - np.abs(x)) / 0.05) * soft_step((-0.72 - y) / 0.05)
-    canvas.attenuation += 0.25 * neck
+    canvas.attenuation += 0.15 * neck
     airway = soft_step((0.035 - np.abs(x - 0.01)) / 0.015) * soft_step((-0.2 - y) / 0.04)
     canvas.attenuation -= 0.32 * airway
 
@@ -35,14 +35,14 @@ def _paint_heart(canvas: Canvas) -> None:
     u = (x - anatomy.heart_x) / anatomy.heart_width
     v = (y - anatomy.heart_y) / anatomy.heart_height
     lean = u + 0.25 * v  # the apex points down and to the left
-    canvas.attenuation += 0.95 * np.sqrt(np.clip(1 - np.abs(lean) ** 2.4 - np.abs(v) ** 2.4, 0, None))
+    canvas.attenuation += 0.8 * np.sqrt(np.clip(1 - np.abs(lean) ** 2.4 - np.abs(v) ** 2.4, 0, None))
     upper = soft_step((0.115 - np.abs(x)) / 0.02) * soft_step((anatomy.heart_y - y) / 0.1)
-    canvas.attenuation += 0.5 * upper * soft_step((y + 0.85) / 0.1)
+    canvas.attenuation += 0.36 * upper * soft_step((y + 0.85) / 0.1)
 
 
 def _paint_aorta(canvas: Canvas) -> None:
     anatomy, y = canvas.anatomy, canvas.y
-    canvas.attenuation += 0.55 * canvas.ball(0.07, -0.34, anatomy.arch)
+    canvas.attenuation += 0.7 * canvas.ball(0.08, -0.34, anatomy.arch)
     middle = 0.1 + anatomy.aorta_wind * np.sin((y + 0.34) * 5.5)
     tube = np.clip(1 - ((canvas.x - middle) / 0.06) ** 2, 0, None)
     canvas.attenuation += 0.3 * np.sqrt(tube) * soft_step((y + 0.34) / 0.05)
@@ -50,10 +50,10 @@ def _paint_aorta(canvas: Canvas) -> None:
 
 def _paint_spine(canvas: Canvas) -> None:
     anatomy, x, y = canvas.anatomy, canvas.x, canvas.y
-    middle = anatomy.spine_curve * np.sin((y + 0.9) * 2.6)
+    middle = anatomy.spine_curve * np.sin((y + 0.75) * 2.4)
     column = np.sqrt(np.clip(1 - ((x - middle) / 0.095) ** 2, 0, None))
     plates = 0.86 + 0.14 * np.cos(y * 46)
-    canvas.attenuation += 0.42 * column * plates
+    canvas.attenuation += 0.4 * column * plates
 
 
 def _paint_bones(canvas: Canvas) -> None:

@@ -1,0 +1,111 @@
+"""Questions about a pair of studies, in the templates and with the sampling of Medical-Diff-VQA."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cfvqa.language import questions as ask
+from cfvqa.language.grammar import Change, ChangeKind, write_changes
+from cfvqa.phantom.findings import PHANTOM_FINDINGS
+from cfvqa.phantom.study import Presence, StudyTruth
+
+Row = tuple[str, str, str]
+"""Question type, question, answer."""
+
+_LOCATED = 0.1
+"""Share of the level changes that are asked for by their area (1.1 % of the published pairs)."""
+
+
+def question_rows(
+    main: StudyTruth, reference: StudyTruth, absent: tuple[str, ...], rng: np.random.Generator
+) -> Iterator[Row]:
+    """Yield at most one question a type, in the published order; all but the last are about the main image."""
+    yield ("abnormality", *_abnormality(main, rng))
+    yield ("presence", *_presence(main, absent, rng))
+    yield ("view", *_view(main.view, rng))
+    if located := [p for p in main.findings if p.site.words]:
+        yield ("location", *_location(_any(located, rng), rng))
+    if main.findings:
+        graded = _any(list(main.findings), rng)
+        yield "level", ask.level(graded.name), graded.level
+    if typed := [p for p in main.findings if p.kind]:
+        chosen = _any(typed, rng)
+        yield "type", ask.finding_type(chosen.name), str(chosen.kind)
+    yield ("difference", *_difference(main, reference, rng))
+
+
+def _any(items: list[Presence], rng: np.random.Generator) -> Presence:
+    return items[int(rng.integers(len(items)))]
+
+
+def _abnormality(main: StudyTruth, rng: np.random.Generator) -> tuple[str, str]:
+    placed = [p for p in main.findings if p.site.phrase]
+    kind = int(rng.integers(3))
+    if kind == 0 and placed:
+        place = _any(placed, rng).site.phrase
+        names = [p.name for p in placed if p.site.phrase == place]
+        return ask.abnormalities_in(str(place)), ask.list_answer(names)
+    if kind == 1 and main.findings:
+        return ask.ABNORMALITIES, ask.list_answer(p.name for p in main.findings)
+    return ask.ANY_ABNORMALITY, ask.yes_no(bool(main.findings))
+
+
+def _presence(main: StudyTruth, absent: tuple[str, ...], rng: np.random.Generator) -> tuple[str, str]:
+    there = {p.name: p for p in main.findings}
+    if there and rng.random() < 0.5:
+        chosen = _any(list(main.findings), rng)
+    elif rng.random() < 0.5:
+        name = str(rng.choice(absent))
+        return ask.presence(name), "no"
+    else:
+        name = PHANTOM_FINDINGS[int(rng.integers(len(PHANTOM_FINDINGS)))].name
+        if name not in there:
+            return ask.short_presence(name), "no"
+        chosen = there[name]
+    side = chosen.site.words if chosen.site.words in (("left",), ("right",)) else None
+    if side and rng.random() < 0.5:
+        truth = bool(rng.random() < 0.5)
+        asked = side[0] if truth else {"left": "right", "right": "left"}[side[0]]
+        return ask.presence(chosen.name, f"the {asked} lung area"), ask.yes_no(truth)
+    return ask.presence(chosen.name), "yes"
+
+
+def _view(view: str, rng: np.random.Generator) -> tuple[str, str]:
+    if rng.random() < 0.5:
+        return ask.VIEW, ask.view_answer(view)
+    asked = "PA" if rng.random() < 0.5 else "AP"
+    return ask.is_view(asked), ask.yes_no(asked == view)
+
+
+def _location(presence: Presence, rng: np.random.Generator) -> tuple[str, str]:
+    words = presence.site.words
+    if words in (("left",), ("right",)) and presence.site.phrase is None and rng.random() < 0.4:
+        return ask.side(presence.name), ask.side_answer(words[0])
+    question = ask.location(presence.name) if rng.random() < 0.5 else ask.short_location(presence.name)
+    return question, presence.site.phrase or ask.area_answer([words])
+
+
+def changes_between(main: StudyTruth, reference: StudyTruth) -> list[Change]:
+    """Return what changed from the reference study to the main study."""
+    now = {p.name: p for p in main.findings}
+    before = {p.name: p for p in reference.findings}
+    changes = [
+        Change(name, ChangeKind.LEVEL, before[name].level, now[name].level)
+        for name in now
+        if name in before and before[name].level != now[name].level
+    ]
+    changes += [Change(name, ChangeKind.ADDED) for name in now if name not in before]
+    return changes + [Change(name, ChangeKind.REMOVED) for name in before if name not in now]
+
+
+def _difference(main: StudyTruth, reference: StudyTruth, rng: np.random.Generator) -> tuple[str, str]:
+    changes = changes_between(main, reference)
+    before = {p.name: p.site.words for p in reference.findings}
+    sites = {p.name: p.site.words for p in main.findings if p.site.words == before.get(p.name)}
+    for change in changes:
+        words = sites.get(change.finding, ())
+        graded = change.kind is ChangeKind.LEVEL and words and words != ("bilateral",)
+        if graded and rng.random() < _LOCATED:
+            area = f"{words[0]} lung" if len(words) == 1 else " ".join(words)
+            return ask.difference_in(area), write_changes([change])
+    return ask.DIFFERENCE, write_changes(changes)
