@@ -1,4 +1,4 @@
-"""The plate on which a study is drawn: attenuation maps in the subject's frame, and how they become a picture."""
+"""The plate on which a study is drawn: attenuation in the subject's frame, and how it becomes a picture."""
 
 from dataclasses import dataclass
 

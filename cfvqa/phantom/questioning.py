@@ -19,7 +19,7 @@ _LOCATED = 0.1
 def question_rows(
     main: StudyTruth, reference: StudyTruth, absent: tuple[str, ...], rng: np.random.Generator
 ) -> Iterator[Row]:
-    """Yield at most one question a type, in the published order; all but the last are about the main image."""
+    """Yield at most one question a type, in the published order; only the last needs the reference."""
     yield ("abnormality", *_abnormality(main, rng))
     yield ("presence", *_presence(main, absent, rng))
     yield ("view", *_view(main.view, rng))

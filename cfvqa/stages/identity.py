@@ -1,0 +1,92 @@
+"""Stages: folders named by what shapes them, marked when whole, made by one process only."""
+
+import errno
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from rich.console import Console
+
+from cfvqa.errors import InputError
+
+SUCCESS = "_SUCCESS"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One output of the pipeline.
+
+    Attributes:
+        name: shown to the user.
+        folder: where it lies.
+        id: hash of the settings and inputs that shape it.
+    """
+
+    name: str
+    folder: Path
+    id: str
+
+    @property
+    def whole(self) -> bool:
+        """Whether the stage is there and finished with these settings."""
+        marker = self.folder / SUCCESS
+        return marker.is_file() and json.loads(marker.read_text()).get("id") == self.id
+
+    def facts(self) -> dict[str, str]:
+        """Return what the stage wrote of itself when it finished."""
+        return json.loads((self.folder / SUCCESS).read_text())["facts"]
+
+
+def identify(*parts: Any) -> str:
+    """Return 12 hexadecimal digits that change when any part does."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def ensure(stage: Stage, make: Callable[[Path], dict[str, str]], console: Console) -> Stage:
+    """Make a stage unless it is there and whole; another process that makes it is waited for.
+
+    Args:
+        stage: what to make.
+        make: writes into the folder, goes on from what a stopped run left there, and returns facts to show.
+        console: for the one line that says what happened.
+
+    Raises:
+        InputError: when the disk is full.
+    """
+    if stage.whole:
+        console.print(f"[bold]{stage.name}[/]  {stage.folder}  ready")
+        return stage
+    stage.folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(stage.folder.with_name(stage.folder.name + ".lock")):
+            if not stage.whole:
+                _make(stage, make, console)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise InputError(
+                f"the disk is full while writing {stage.folder}: free some space and run the command again; "
+                "what is finished is kept"
+            ) from error
+        raise
+    return stage
+
+
+def _make(stage: Stage, make: Callable[[Path], dict[str, str]], console: Console) -> None:
+    console.print(f"[bold]{stage.name}[/]  {stage.folder}  ...")
+    stage.folder.mkdir(exist_ok=True)
+    start = time.monotonic()
+    facts = make(stage.folder)
+    seconds = time.monotonic() - start
+    temporary = stage.folder / (SUCCESS + ".tmp")
+    temporary.write_text(
+        json.dumps({"id": stage.id, "facts": facts, "seconds": round(seconds, 1)}, indent=2) + "\n"
+    )
+    temporary.replace(stage.folder / SUCCESS)
+    shown = "  ".join(f"{name} {value}" for name, value in facts.items())
+    console.print(f"  done in {seconds:.0f} s  {shown}", highlight=False)

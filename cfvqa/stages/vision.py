@@ -1,0 +1,131 @@
+"""The two vision stages: train the anatomy detector and the finding classifier, and load them again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import polars as pl
+import torch
+from omegaconf import DictConfig
+from rich.console import Console
+from torch import nn
+
+from cfvqa.data.image_data import ImageData, ImageDataSettings
+from cfvqa.errors import InputError
+from cfvqa.sources.tables import Tables
+from cfvqa.stages.building import build, plain
+from cfvqa.stages.identity import Stage, ensure, identify
+from cfvqa.stages.logging import curve_logger
+from cfvqa.stages.tables import load_tables, tables
+from cfvqa.training.checkpoints import load_weights
+from cfvqa.training.fit import FitSettings, fit, quiet_lightning
+from cfvqa.training.vision_modules import AnatomyModule, FindingsModule, VisionModule
+
+
+def anatomy(config: DictConfig, console: Console) -> Stage:
+    """Return the stage of the anatomy detector, trained if need be."""
+    if config.detector.trained is not None:
+        return _given(Path(config.detector.trained), "anatomy")
+    source = tables(config, console)
+    stage_id = identify(plain(config.detector), source.id)
+    stage = Stage("anatomy", Path(config.work) / "anatomy" / stage_id, stage_id)
+
+    def make(folder: Path) -> dict[str, str]:
+        network = _network(config.detector, "detector")
+        module = AnatomyModule(network, **_rates(config.detector))
+        return _train(module, config.detector, load_tables(source), folder, console, title="anatomy")
+
+    return ensure(stage, make, console)
+
+
+def findings(config: DictConfig, console: Console) -> Stage:
+    """Return the stage of the finding classifier, trained if need be."""
+    detector = anatomy(config, console)
+    source = tables(config, console)
+    stage_id = identify(plain(config.classifier), source.id, detector.id)
+    stage = Stage("findings", Path(config.work) / "findings" / stage_id, stage_id)
+
+    def make(folder: Path) -> dict[str, str]:
+        network = _network(config.classifier, "classifier")
+        module = FindingsModule(network, load_detector(config, detector), **_rates(config.classifier))
+        return _train(module, config.classifier, load_tables(source), folder, console, title="findings")
+
+    return ensure(stage, make, console)
+
+
+def load_detector(config: DictConfig, stage: Stage) -> nn.Module:
+    """Return the trained detector of a stage, for inference."""
+    return _load(_network(config.detector, "detector"), stage)
+
+
+def load_classifier(config: DictConfig, stage: Stage) -> nn.Module:
+    """Return the trained classifier of a stage, for inference."""
+    return _load(_network(config.classifier, "classifier"), stage)
+
+
+def _given(folder: Path, name: str) -> Stage:
+    marker = folder / "_SUCCESS"
+    if not marker.is_file():
+        raise InputError(
+            f"detector.trained: {folder} holds no finished {name} stage; give a folder of work/{name}"
+        )
+    return Stage(name, folder, json.loads(marker.read_text())["id"])
+
+
+def _network(block: Any, place: str) -> nn.Module:
+    torch.manual_seed(block.training.seed)
+    return build(block.network, f"{place}.network")
+
+
+def _rates(block: Any) -> dict[str, float]:
+    return {"learning_rate": block.training.learning_rate, "weight_decay": block.training.weight_decay}
+
+
+def _load(network: nn.Module, stage: Stage) -> nn.Module:
+    holder = nn.Module()
+    holder.network = network
+    load_weights(holder, stage.folder / "checkpoints" / "best.ckpt")
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+def _train(
+    module: VisionModule, block: Any, source: Tables, folder: Path, console: Console, *, title: str
+) -> dict[str, str]:
+    training = block.training
+    needs, monitor = ("boxes", "val/map_50") if title == "anatomy" else ("findings", "val/auroc")
+    settings = ImageDataSettings(
+        image_size=block.image_size,
+        batch_size=training.batch_size,
+        workers=training.workers,
+        seed=training.seed,
+    )
+    data = ImageData(source, settings, needs=needs)
+    fitting = FitSettings(
+        title=title,
+        epochs=training.epochs,
+        seed=training.seed,
+        monitor=monitor,
+        mode="max",
+        trainer=plain(training.trainer),
+    )
+    module = module.to(memory_format=torch.channels_last)
+    fit(module, data, fitting, folder, loggers=[curve_logger(folder)], console=console)
+    return _test(module, data, folder)
+
+
+def _test(module: VisionModule, data: ImageData, folder: Path) -> dict[str, str]:
+    """Write the figures on test subjects to `test.json` and return the headline."""
+    if not len(data.sets["test"]):
+        return {}
+    with quiet_lightning():
+        tester = L.Trainer(logger=False, enable_progress_bar=False, accelerator="auto", devices=1)
+        figures = tester.test(module, dataloaders=data.test_dataloader(), verbose=False)[0]
+    (folder / "test.json").write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
+    headline = [name for name in figures if name.count("/") == 1]
+    return {name: f"{figures[name]:.3f}" for name in headline}
+
+
+def all_images(source: Tables) -> pl.DataFrame:
+    """Return the images that extraction reads: all of them, in table order."""
+    return source.images
