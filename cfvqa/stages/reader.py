@@ -1,0 +1,60 @@
+"""Building a reader from its config: tokenizer, text transformer, model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from cfvqa.language.tokenizer import AnswerTokenizer, PretrainedTokenizer, Tokenizer
+from cfvqa.models.knowledge_graph import node_texts
+from cfvqa.models.text import SpecialIds, TextSettings, TextTransformer
+from cfvqa.stages.building import build
+
+_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]")
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Widths of the stored features: what the detector and the classifier write."""
+
+    region: int
+    finding: int
+
+
+def train_tokenizer(block: dict[str, Any], texts: Sequence[str]) -> Tokenizer:
+    """Return the tokenizer of a text config; a scratch one knows the training texts and the graph's labels."""
+    if block["pretrained"] is not None:
+        return PretrainedTokenizer(block["pretrained"])
+    return AnswerTokenizer.train([*texts, *node_texts()])
+
+
+def build_model(
+    model: dict[str, Any], text: dict[str, Any], *, tokenizer: Tokenizer, widths: Widths, seed: int
+) -> nn.Module:
+    """Return a new model with weights drawn from `seed`."""
+    torch.manual_seed(seed)
+    special = SpecialIds(
+        pad=tokenizer.id_of("[PAD]"),
+        sep=tokenizer.id_of("[SEP]"),
+        mask=tokenizer.id_of("[MASK]"),
+        dec=tokenizer.id_of("[DEC]"),
+        specials=tuple(tokenizer.id_of(token) for token in _SPECIALS),
+    )
+    transformer = TextTransformer(
+        settings=TextSettings(**text["transformer"]), vocabulary=len(tokenizer), special=special
+    )
+    if text["pretrained"] is not None:
+        transformer.load_reader(Path(text["pretrained"]))
+    arguments: dict[str, Any] = {"text": transformer}
+    if model["reads_images"]:
+        ids, mask = tokenizer.encode(node_texts(), max_length=16)
+        arguments |= {
+            "label_ids": torch.from_numpy(ids[:, 1:]),
+            "label_mask": torch.from_numpy(mask[:, 1:] & (ids[:, 1:] != special.sep)),
+            "region_width": widths.region,
+            "finding_width": widths.finding,
+        }
+    return build(model["network"], "model.network", **arguments)
