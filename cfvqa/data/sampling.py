@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 from torch.utils.data import Sampler
 
 from cfvqa.data.seeding import generator

@@ -16,7 +16,8 @@ QUESTION_TYPES: tuple[str, ...] = (
 )
 """The seven types, in the order in which the published rows of a pair stand."""
 
-DIFFERENCE = "what has changed compared to the reference image?"
+DIFFERENCE = "difference"
+WHAT_CHANGED = "what has changed compared to the reference image?"
 ABNORMALITIES = "what abnormalities are seen in this image?"
 ANY_ABNORMALITY = "is there evidence of any abnormalities in this image?"
 VIEW = "which view is this image taken?"

@@ -108,4 +108,4 @@ def _difference(main: StudyTruth, reference: StudyTruth, rng: np.random.Generato
         if graded and rng.random() < _LOCATED:
             area = f"{words[0]} lung" if len(words) == 1 else " ".join(words)
             return ask.difference_in(area), write_changes([change])
-    return ask.DIFFERENCE, write_changes(changes)
+    return ask.WHAT_CHANGED, write_changes(changes)

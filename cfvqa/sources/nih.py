@@ -174,7 +174,7 @@ def _question_rows(images: pl.DataFrame, seed: int) -> list[tuple[Any, ...]]:
         rows += [_row(f"n{number:06d}-{k}", image, None, *parts) for k, parts in enumerate(asked)]
         if before is not None and before["subject_id"] == image["subject_id"]:
             answer = write_changes(_changes(_found(before["labels"]), found))
-            parts = ("difference", ask.DIFFERENCE, answer)
+            parts = ("difference", ask.WHAT_CHANGED, answer)
             rows.append(_row(f"n{number:06d}-d", image, before["image_id"], *parts))
         before = image
     return rows

@@ -1,0 +1,24 @@
+"""Which stage a command ends with."""
+
+from collections.abc import Callable
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from cfvqa.errors import InputError
+from cfvqa.stages.identity import Stage
+from cfvqa.stages.vision import anatomy, findings
+from cfvqa.stages.vqa import vqa
+
+_TASKS: dict[str, Callable[[DictConfig, Console], Stage]] = {
+    "anatomy": anatomy,
+    "findings": findings,
+    "vqa": vqa,
+}
+
+
+def train(config: DictConfig, console: Console) -> Stage:
+    """Train what `task` names, and what it needs before."""
+    if config.task not in _TASKS:
+        raise InputError(f"task is '{config.task}': choose one of {', '.join(_TASKS)}")
+    return _TASKS[config.task](config, console)
