@@ -48,17 +48,13 @@ def shard_ids(path: Path) -> list[str]:
         with h5py.File(path, "r") as file:
             return [name.decode() for name in file["image_id"][:]]
     except (OSError, KeyError) as error:
-        raise InputError(
-            f"{path} is no whole feature shard ({error}): delete it and extract again"
-        ) from error
+        raise InputError(f"{path} is no whole feature shard ({error}): delete it and extract again") from error
 
 
 def write_index(folder: Path) -> None:
     """List every row of the shards of `folder` in `index.parquet`."""
     parts = [
-        pl.DataFrame(
-            {"image_id": ids, "shard": [path.name] * len(ids), "row": np.arange(len(ids), dtype=np.int64)}
-        )
+        pl.DataFrame({"image_id": ids, "shard": [path.name] * len(ids), "row": np.arange(len(ids), dtype=np.int64)})
         for path in sorted(folder.glob("part-*.h5"))
         if (ids := shard_ids(path))
     ]

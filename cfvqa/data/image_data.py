@@ -61,9 +61,7 @@ class ImageData(L.LightningDataModule):
                     f"split '{split}' has no image with known {self.needs} (source {self.tables.source}): "
                     "prepare more subjects, or use a detector or classifier trained elsewhere"
                 )
-            self.sets[split] = ImageSet(
-                labels, size=self.settings.image_size, cache_gib=self.settings.cache_gib
-            )
+            self.sets[split] = ImageSet(labels, size=self.settings.image_size, cache_gib=self.settings.cache_gib)
 
     def train_dataloader(self) -> EpochLoader:
         """Yield shuffled training batches."""

@@ -46,9 +46,7 @@ class PairData(L.LightningDataModule):
         """Return the questions of one split."""
         rows = self.questions.filter(pl.col("split") == split)
         if not len(rows):
-            raise InputError(
-                f"split '{split}' has no question: prepare more subjects, or choose another split"
-            )
+            raise InputError(f"split '{split}' has no question: prepare more subjects, or choose another split")
         return PairSet(
             rows,
             store=self.store,

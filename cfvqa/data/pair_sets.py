@@ -136,9 +136,7 @@ class PairSet(Dataset[QuestionSample]):
             unit=torch.tensor([unit_of[key] for key in keys]),
             question=self._tokens([s.question for s in samples], self.settings.question_length, "[ENC]"),
             answer=self._tokens([s.answer for s in samples], self.settings.answer_length, "[DEC]"),
-            wrong_answer=self._tokens(
-                [s.wrong_answer for s in samples], self.settings.answer_length, "[DEC]"
-            ),
+            wrong_answer=self._tokens([s.wrong_answer for s in samples], self.settings.answer_length, "[DEC]"),
             keywords=self._tokens([s.keywords for s in samples], self.settings.answer_length, "[CLS]"),
             row=torch.tensor([sample.row for sample in samples]),
         )

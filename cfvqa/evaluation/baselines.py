@@ -28,9 +28,7 @@ def majority(train: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
     """
     _require_types(train, test)
     counts = train.group_by("question_type", "answer").len().sort("len", "answer", descending=[True, False])
-    answers = dict(
-        counts.unique("question_type", keep="first", maintain_order=True).select(_TYPE_ANSWER).iter_rows()
-    )
+    answers = dict(counts.unique("question_type", keep="first", maintain_order=True).select(_TYPE_ANSWER).iter_rows())
     return predictions_of(test, [answers[kind] for kind in test.get_column("question_type")])
 
 

@@ -49,9 +49,7 @@ def flip_consistency(
     other = dict(swapped.select("question_id", "prediction").iter_rows())
     missing = [name for name in asked.get_column("question_id") if name not in other]
     if missing:
-        raise InputError(
-            f"The answers to swapped images lack {len(missing)} questions, such as '{missing[0]}'."
-        )
+        raise InputError(f"The answers to swapped images lack {len(missing)} questions, such as '{missing[0]}'.")
     rows = asked.select("question_id", "prediction").iter_rows()
     pairs = [(parse_changes(first), parse_changes(other[question_id])) for question_id, first in rows]
     same = np.array([_consistent(*pair) for pair in pairs], dtype=np.float64)

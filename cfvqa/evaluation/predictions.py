@@ -69,26 +69,20 @@ def join_predictions(file: Path, questions: pl.DataFrame) -> pl.DataFrame:
 def _read(file: Path) -> pl.DataFrame:
     reader = _READERS.get(file.suffix.lower())
     if reader is None:
-        raise InputError(
-            f"{file}: cannot read predictions from '{file.suffix}'; give one of {', '.join(_READERS)}."
-        )
+        raise InputError(f"{file}: cannot read predictions from '{file.suffix}'; give one of {', '.join(_READERS)}.")
     if not file.is_file():
         raise InputError(f"{file}: there is no such file of predictions; check the value of `predictions`.")
     try:
         frame = reader(file)
     except (pl.exceptions.PolarsError, ValueError) as error:
-        raise InputError(
-            f"{file}: not a readable {file.suffix[1:]} file of predictions ({error})."
-        ) from error
+        raise InputError(f"{file}: not a readable {file.suffix[1:]} file of predictions ({error}).") from error
     missing = [name for name in ("question_id", "prediction") if name not in frame.columns]
     if missing:
         raise InputError(
             f"{file}: column {' and '.join(missing)} not found (it has {', '.join(frame.columns)}). "
             "Give one row for each question with the columns question_id and prediction."
         )
-    return frame.select(
-        pl.col("question_id").cast(pl.String), pl.col("prediction").cast(pl.String).fill_null("")
-    )
+    return frame.select(pl.col("question_id").cast(pl.String), pl.col("prediction").cast(pl.String).fill_null(""))
 
 
 def _refuse(file: Path, fault: str, ids: pl.Series) -> None:

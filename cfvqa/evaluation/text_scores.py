@@ -94,9 +94,7 @@ class TextScorer:
         CIDEr takes its document frequencies from the references given, so a group must be scored as a whole.
         """
         if len(references) != len(predictions):
-            raise InputError(
-                f"{len(references)} references for {len(predictions)} predictions: give one for each."
-            )
+            raise InputError(f"{len(references)} references for {len(predictions)} predictions: give one for each.")
         if not references:
             return _no_scores()
         tokens = self.tokenize([*references, *predictions])
@@ -169,6 +167,4 @@ def _as_groups(texts: Sequence[str]) -> dict[int, list[str]]:
 
 def _no_scores() -> TextScores:
     empty = np.zeros(0)
-    return TextScores(
-        0, *[float("nan")] * len(FIGURES), ItemScores(np.zeros((0, 10)), empty, empty, empty, empty)
-    )
+    return TextScores(0, *[float("nan")] * len(FIGURES), ItemScores(np.zeros((0, 10)), empty, empty, empty, empty))

@@ -81,9 +81,7 @@ _LEVEL_SENTENCE = re.compile(f"the level of ({_FINDING}) has changed from ({_LEV
 _ADDED_SENTENCE = re.compile(
     f"the main image has (?:an )?additional findings? of (?:the )?({_LIST}) than the reference image"
 )
-_REMOVED_SENTENCE = re.compile(
-    f"the main image is missing the findings? of ({_LIST}) than the reference image"
-)
+_REMOVED_SENTENCE = re.compile(f"the main image is missing the findings? of ({_LIST}) than the reference image")
 
 
 def parse_changes(text: str) -> frozenset[Change] | None:

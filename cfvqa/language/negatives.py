@@ -32,13 +32,7 @@ def wrong_answer(question_type: str, answer: str, rng: np.random.Generator) -> s
         return exchanged
     if findings := parse_finding_list(answer):
         return ", ".join(_wrong_findings(findings, rng))
-    words = (
-        TYPE_WORDS
-        if question_type == "type"
-        else LEVEL_WORDS
-        if question_type == "level"
-        else OFFICIAL_FINDINGS
-    )
+    words = TYPE_WORDS if question_type == "type" else LEVEL_WORDS if question_type == "level" else OFFICIAL_FINDINGS
     return _other(words, {answer.lower()}, rng)
 
 

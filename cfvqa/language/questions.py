@@ -39,11 +39,7 @@ def abnormalities_in(post_location: str) -> str:
 
 def presence(finding: str, place: str | None = None) -> str:
     """Ask whether a finding is there, at a place ("the left lung area") or anywhere."""
-    return (
-        f"is there evidence of {finding} in this image?"
-        if place is None
-        else f"is there {finding} in {place}?"
-    )
+    return f"is there evidence of {finding} in this image?" if place is None else f"is there {finding} in {place}?"
 
 
 def short_presence(finding: str) -> str:

@@ -22,9 +22,7 @@ class Tokenizer(Protocol):
     def id_of(self, token: str) -> int:
         """Return the id of a special token."""
 
-    def encode(
-        self, texts: Sequence[str], *, max_length: int, first: str = CLS
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, texts: Sequence[str], *, max_length: int, first: str = CLS) -> tuple[np.ndarray, np.ndarray]:
         """Return ids (N, T) int64 and mask (N, T) bool."""
 
     def decode(self, ids: np.ndarray) -> list[str]:
@@ -77,9 +75,7 @@ class AnswerTokenizer:
         """Return the id of a special token."""
         return SPECIALS.index(token)
 
-    def encode(
-        self, texts: Sequence[str], *, max_length: int, first: str = CLS
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, texts: Sequence[str], *, max_length: int, first: str = CLS) -> tuple[np.ndarray, np.ndarray]:
         """Return ids (N, T) int64, `first` ... [SEP], padded to the longest text, and their mask (N, T) bool.
 
         A text of more than `max_length` tokens is cut before its [SEP].
@@ -96,9 +92,7 @@ class AnswerTokenizer:
         end = self.id_of(SEP)
         if end in row:
             row = row[: row.index(end)]
-        words = [
-            self._words[number] for number in row if number >= len(SPECIALS) or number == self.id_of(UNK)
-        ]
+        words = [self._words[number] for number in row if number >= len(SPECIALS) or number == self.id_of(UNK)]
         text = " ".join(words)
         for mark in ".,?":
             text = text.replace(f" {mark}", mark)
@@ -140,9 +134,7 @@ class PretrainedTokenizer:
         """Return the id of a special token."""
         return int(self._backend.convert_tokens_to_ids(token))
 
-    def encode(
-        self, texts: Sequence[str], *, max_length: int, first: str = CLS
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, texts: Sequence[str], *, max_length: int, first: str = CLS) -> tuple[np.ndarray, np.ndarray]:
         """Return ids (N, T) int64, `first` ... [SEP], padded, and their mask (N, T) bool."""
         start, end = self.id_of(first), self.id_of(SEP)
         encoded = self._backend(list(texts), add_special_tokens=False)["input_ids"]

@@ -21,9 +21,7 @@ class DifferenceEncoder(nn.Module):
         layer = nn.TransformerEncoderLayer(
             width, heads, width * 2, dropout, activation="gelu", batch_first=True, norm_first=True
         )
-        self.encoder = nn.TransformerEncoder(
-            layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
-        )
+        self.encoder = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False)
 
     def forward(self, state: Tensor, difference: Tensor) -> tuple[Tensor, Tensor]:
         """Encode a state (U, N, D) together with a difference (U, N, D); both come back in their shape."""

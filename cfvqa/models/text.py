@@ -161,14 +161,9 @@ class TextTransformer(nn.Module):
         """
         from safetensors.torch import load_file
 
-        state = {
-            name.removeprefix("bert."): value
-            for name, value in load_file(folder / "model.safetensors").items()
-        }
+        state = {name.removeprefix("bert."): value for name, value in load_file(folder / "model.safetensors").items()}
         own = self.reader.state_dict()
-        fitting = {
-            name: value for name, value in state.items() if name in own and own[name].shape == value.shape
-        }
+        fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
         self.reader.load_state_dict({**own, **fitting})
         return sorted(set(own) - set(fitting))
 

@@ -36,9 +36,7 @@ def content_mask(text: Tokens, specials: tuple[int, ...]) -> Tensor:
     return text.mask & ~special
 
 
-def fine_scores(
-    word: Tensor, word_mask: Tensor, visual: Tensor, *, sharpness: float, emphasis: float
-) -> Tensor:
+def fine_scores(word: Tensor, word_mask: Tensor, visual: Tensor, *, sharpness: float, emphasis: float) -> Tensor:
     """Return fine scores (Q, Q): image i against the words of text j.
 
     Each word attends to the visual tokens of the image (one softmax over the tokens, scaled by `sharpness`);

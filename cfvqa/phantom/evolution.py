@@ -37,9 +37,7 @@ def sample_subject(rng: np.random.Generator) -> Subject:
     studies = []
     for number in range(count):
         if number > 0:
-            present = [
-                _next(finding, state, rng) for finding, state in zip(PHANTOM_FINDINGS, present, strict=True)
-            ]
+            present = [_next(finding, state, rng) for finding, state in zip(PHANTOM_FINDINGS, present, strict=True)]
         view = "AP" if rng.random() < 0.5 else "PA"
         studies.append(StudyTruth(view=view, findings=tuple(p for p in present if p is not None)))
     return Subject(anatomy=anatomy, studies=tuple(studies))

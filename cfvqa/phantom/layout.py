@@ -49,8 +49,7 @@ class SubjectRows:
     def records(self) -> list[dict[str, Any]]:
         """Return the key-information records."""
         return [
-            {"study_id": str(row.study_id), "subject_id": str(row.subject_id)}
-            | key_information(row.truth, row.absent)
+            {"study_id": str(row.study_id), "subject_id": str(row.subject_id)} | key_information(row.truth, row.absent)
             for row in self.studies
         ]
 

@@ -178,9 +178,7 @@ def pneumomediastinum(canvas: Canvas, site: "Site", severity: int, kind: str | N
     v = (canvas.y - anatomy.heart_y) / anatomy.heart_height
     border = (np.abs(u + 0.25 * v) ** 2.4 + np.abs(v) ** 2.4) ** (1 / 2.4) - 1
     ring = np.exp(-((border * anatomy.heart_width / width) ** 2)) * (canvas.x > 0.05) * (v < 0.8)
-    edge = (
-        np.exp(-(((border * anatomy.heart_width - 1.9 * width) / 0.011) ** 2)) * (canvas.x > 0.05) * (v < 0.8)
-    )
+    edge = np.exp(-(((border * anatomy.heart_width - 1.9 * width) / 0.011) ** 2)) * (canvas.x > 0.05) * (v < 0.8)
     lines = np.zeros_like(ring)
     for side in (-1, 1):
         lines += np.exp(-(((canvas.x - side * (0.135 + 0.02 * canvas.y)) / width) ** 2))

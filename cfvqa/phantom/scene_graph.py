@@ -64,9 +64,7 @@ def _attributes(row: "StudyRow") -> list[dict[str, Any]]:
             continue
         texts = [_positive(p) for p in here]
         texts += [[f"anatomicalfinding|no|{node}"] for node in absent]
-        phrases = [sentence(p) for p in here] + [
-            f"No {name}." for name in row.absent if _touches(name, region)
-        ]
+        phrases = [sentence(p) for p in here] + [f"No {name}." for name in row.absent if _touches(name, region)]
         count = len(texts)
         found.append(
             {
@@ -81,8 +79,7 @@ def _attributes(row: "StudyRow") -> list[dict[str, Any]]:
                 "sections": ["finalreport"] * count,
                 "comparison_cues": [[] for _ in texts],
                 "temporal_cues": [[] for _ in texts],
-                "severity_cues": [[f"severity|yes|{_CUES[p.severity - 1]}"] for p in here]
-                + [[] for _ in absent],
+                "severity_cues": [[f"severity|yes|{_CUES[p.severity - 1]}"] for p in here] + [[] for _ in absent],
                 "texture_cues": [[] for _ in texts],
                 "object_id": f"{row.dicom_id}_{region}",
             }

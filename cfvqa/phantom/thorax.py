@@ -76,9 +76,7 @@ def _rib(anatomy: Anatomy, side: int, top: float) -> list[tuple[np.ndarray, floa
     t = np.linspace(0, 1, 10)
     edge = anatomy.lung_x + anatomy.lung_width
     reach = edge * min(1.0, 0.62 + 0.5 * (top + 0.8))
-    posterior = np.stack(
-        [side * (0.08 + (reach - 0.08) * np.sin(t * 1.57)), top - 0.07 * t + 0.26 * t**2.2], -1
-    )
+    posterior = np.stack([side * (0.08 + (reach - 0.08) * np.sin(t * 1.57)), top - 0.07 * t + 0.26 * t**2.2], -1)
     s = np.linspace(0, 0.75, 8)
     down = top + 0.19 + (anatomy.rib_slope + 0.12) * s
     anterior = np.stack([side * (reach - (reach - 0.12) * s), down], -1)
@@ -96,9 +94,7 @@ def _paint_vessels(canvas: Canvas) -> None:
     canvas.marking += 0.3 * layer * (canvas.inside[RIGHT] + canvas.inside[LEFT])
 
 
-def branch(
-    canvas: Canvas, side: int, angle: float, *, length: float, width: float
-) -> list[tuple[np.ndarray, float]]:
+def branch(canvas: Canvas, side: int, angle: float, *, length: float, width: float) -> list[tuple[np.ndarray, float]]:
     """Return a vessel that leaves the hilum at an angle, thins out and forks."""
     rng = canvas.rng
     x, y = canvas.anatomy.hilum(side)

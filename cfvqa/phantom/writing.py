@@ -32,9 +32,7 @@ class PhantomSettings:
             raise InputError(f"phantom needs subjects >= 1, size >= 64 and jobs >= 1, not {self}")
 
 
-def write_phantom(
-    root: Path, settings: PhantomSettings, progress: Callable[[int], None] | None = None
-) -> None:
+def write_phantom(root: Path, settings: PhantomSettings, progress: Callable[[int], None] | None = None) -> None:
     """Write a data set below `root`: pictures, reports and graphs first, tables last.
 
     Args:

@@ -63,9 +63,7 @@ def _load(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is no readable JSON ({error}): restore the file") from error
     for key in ("objects", "attributes"):
         if not isinstance(graph.get(key), list):
-            raise InputError(
-                f"{path}: key '{key}' is missing or no list; expected a Chest ImaGenome scene graph"
-            )
+            raise InputError(f"{path}: key '{key}' is missing or no list; expected a Chest ImaGenome scene graph")
     return graph
 
 
@@ -112,8 +110,6 @@ def _findings(graph: dict[str, Any], image_id: str) -> list[tuple[str, str, str,
 
 def _strongest(findings: pl.DataFrame) -> pl.DataFrame:
     """Keep one row a (image, region, finding): yes wins over uncertain, uncertain over no."""
-    rank = pl.col("presence").replace_strict(
-        {"yes": 0, "uncertain": 1, "no": 2}, default=3, return_dtype=pl.Int8
-    )
+    rank = pl.col("presence").replace_strict({"yes": 0, "uncertain": 1, "no": 2}, default=3, return_dtype=pl.Int8)
     keys = ["image_id", "region", "finding"]
     return findings.sort(rank, maintain_order=True).unique(keys, keep="first", maintain_order=True)

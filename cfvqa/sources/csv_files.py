@@ -12,9 +12,7 @@ def find_csv(folder: Path, name: str) -> Path:
     for path in (folder / f"{name}.gz", folder / name):
         if path.is_file():
             return path
-    raise InputError(
-        f"{folder / name}(.gz) is missing: it belongs to the data set; check the folder in the config"
-    )
+    raise InputError(f"{folder / name}(.gz) is missing: it belongs to the data set; check the folder in the config")
 
 
 def read_csv(path: Path, columns: list[str]) -> pl.DataFrame:

@@ -44,9 +44,7 @@ def read_image(path: Path) -> np.ndarray:
     check_image(path)
     pixels = _read_dicom(path) if path.suffix.lower() in _DICOM_SUFFIXES else _read_raster(path)
     if pixels.min() == pixels.max():
-        raise InputError(
-            f"image {path} has the same value in every pixel: it shows nothing; replace or remove it"
-        )
+        raise InputError(f"image {path} has the same value in every pixel: it shows nothing; replace or remove it")
     return pixels
 
 
@@ -54,9 +52,7 @@ def _open(path: Path) -> Image.Image:
     try:
         return Image.open(path)
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"image {path} cannot be read ({error}): replace the file or remove its row"
-        ) from error
+        raise InputError(f"image {path} cannot be read ({error}): replace the file or remove its row") from error
 
 
 def _read_raster(path: Path) -> np.ndarray:
@@ -64,9 +60,7 @@ def _read_raster(path: Path) -> np.ndarray:
         try:
             image.load()
         except (OSError, SyntaxError, ValueError) as error:
-            raise InputError(
-                f"image {path} is damaged ({error}): replace the file or remove its row"
-            ) from error
+            raise InputError(f"image {path} is damaged ({error}): replace the file or remove its row") from error
         if image.mode.startswith(("I", "F")):
             return _scale_deep(np.asarray(image, dtype=np.float32))
         if "A" in image.mode or "transparency" in image.info:

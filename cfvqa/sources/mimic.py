@@ -52,9 +52,7 @@ class MimicSource:
         root = existing_root(self.root)
         image_root = existing_root(root / self.images, "source.images")
         images, skipped = self._images(root, image_root)
-        questions, question_skips = medical_diff_vqa.read_questions(
-            root / self.questions, images, pairing=self.pairing
-        )
+        questions, question_skips = medical_diff_vqa.read_questions(root / self.questions, images, pairing=self.pairing)
         questions, reversed_pairs = order_pairs(questions, images, on_reversed=self.on_reversed)
         regions, local, graph_skips = chest_imagenome.read_graphs(root / self.graphs, images, progress)
         whole, finding_skips = medical_diff_vqa.read_key_information(root / self.questions, images)
@@ -82,9 +80,7 @@ class MimicSource:
         everything = mimic_cxr_jpg.read_images(image_root)
         if everything["image_id"].is_duplicated().any():
             doubled = everything.filter(pl.col("image_id").is_duplicated())["image_id"][0]
-            raise InputError(
-                f"metadata of {image_root}: dicom_id '{doubled}' occurs more than once; ids are unique"
-            )
+            raise InputError(f"metadata of {image_root}: dicom_id '{doubled}' occurs more than once; ids are unique")
         studies = medical_diff_vqa.read_studies(root / self.questions)
         images = everything.join(studies.drop("study_id"), on="image_id").sort("subject_id", "study_order")
         if self.limit is not None:
@@ -92,9 +88,7 @@ class MimicSource:
             images = images.filter(pl.col("subject_id").is_in(first.implode()))
         for path in images["path"]:
             check_image(safe_path(image_root, path))
-        return images, {
-            "image that no study names": len(everything) - len(images) if self.limit is None else 0
-        }
+        return images, {"image that no study names": len(everything) - len(images) if self.limit is None else 0}
 
     def _split(self, images: pl.DataFrame, questions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         if self.split == "subject":

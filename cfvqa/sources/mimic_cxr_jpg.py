@@ -53,9 +53,7 @@ def read_images(root: Path) -> pl.DataFrame:
             "study_id",
             "subject_id",
             pl.coalesce(meaning, position, pl.lit("unknown")).alias("view"),
-            pl.format("files/p{}/p{}/s{}/{}.jpg", subject.str.slice(0, 2), subject, study, "dicom_id").alias(
-                "path"
-            ),
+            pl.format("files/p{}/p{}/s{}/{}.jpg", subject.str.slice(0, 2), subject, study, "dicom_id").alias("path"),
             "width",
             "height",
             pl.col("official_split").replace({"validate": "val"}),

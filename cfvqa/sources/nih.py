@@ -98,20 +98,14 @@ class NihSource:
         )
         if entries["study_order"].null_count():
             row = int(entries["study_order"].is_null().arg_true()[0])
-            raise InputError(
-                f"{found[0]}, row {row + 2}: Follow-up # '{entries['Follow-up #'][row]}' is no number"
-            )
+            raise InputError(f"{found[0]}, row {row + 2}: Follow-up # '{entries['Follow-up #'][row]}' is no number")
         if self.limit is not None:
             first = entries["subject_id"].unique().sort().head(self.limit)
             entries = entries.filter(pl.col("subject_id").is_in(first.implode()))
         return entries.sort("subject_id", "study_order")
 
-    def _images(
-        self, root: Path, entries: pl.DataFrame, progress: Callable[[int], None] | None
-    ) -> pl.DataFrame:
-        folders = [
-            f.relative_to(root).as_posix() for f in (root / "images", *sorted(root.glob("images_*/images")))
-        ]
+    def _images(self, root: Path, entries: pl.DataFrame, progress: Callable[[int], None] | None) -> pl.DataFrame:
+        folders = [f.relative_to(root).as_posix() for f in (root / "images", *sorted(root.glob("images_*/images")))]
         paths, sizes = [], []
         for number, name in enumerate(entries["Image Index"], start=1):
             candidates = [f"{folder}/{name}" for folder in folders]
@@ -121,11 +115,7 @@ class NihSource:
             if progress is not None:
                 progress(number)
         name = pl.col("Image Index").str.replace(r"\.png$", "")
-        view = (
-            pl.when(pl.col("View Position").is_in(["PA", "AP"]))
-            .then("View Position")
-            .otherwise(pl.lit("unknown"))
-        )
+        view = pl.when(pl.col("View Position").is_in(["PA", "AP"])).then("View Position").otherwise(pl.lit("unknown"))
         return entries.select(
             name.alias("image_id"),
             name.alias("study_id"),

@@ -8,9 +8,7 @@ from cfvqa.language.grammar import flip_answer
 POLICIES = ("error", "swap", "drop")
 
 
-def order_pairs(
-    questions: pl.DataFrame, images: pl.DataFrame, *, on_reversed: str
-) -> tuple[pl.DataFrame, int]:
+def order_pairs(questions: pl.DataFrame, images: pl.DataFrame, *, on_reversed: str) -> tuple[pl.DataFrame, int]:
     """Make the main image the later one in every difference question.
 
     Release 1.0.0 of Medical-Diff-VQA breaks this in about half of its pairs.
@@ -43,8 +41,7 @@ def order_pairs(
 
 def _swap(questions: pl.DataFrame, wrong: pl.Series) -> pl.DataFrame:
     flipped = [
-        flip_answer(answer) if reverse else answer
-        for answer, reverse in zip(questions["answer"], wrong, strict=True)
+        flip_answer(answer) if reverse else answer for answer, reverse in zip(questions["answer"], wrong, strict=True)
     ]
     return questions.with_columns(
         pl.when(wrong).then("reference_image").otherwise("main_image").alias("main_image"),

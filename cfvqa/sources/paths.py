@@ -13,14 +13,10 @@ def safe_path(root: Path, relative: str) -> Path:
     """
     pure = PurePosixPath(relative)
     if pure.is_absolute() or ".." in pure.parts:
-        raise InputError(
-            f"path '{relative}' leaves the data folder {root}: paths in tables must be relative to it"
-        )
+        raise InputError(f"path '{relative}' leaves the data folder {root}: paths in tables must be relative to it")
     path = root / pure
     if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-        raise InputError(
-            f"path '{relative}' is a link that leaves the data folder {root}: copy the file into it"
-        )
+        raise InputError(f"path '{relative}' is a link that leaves the data folder {root}: copy the file into it")
     return path
 
 

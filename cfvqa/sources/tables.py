@@ -90,9 +90,7 @@ def validate(tables: Tables) -> Tables:
         _check_columns(name, getattr(tables, name), list(schema))
     for name in ("images", "questions"):
         if not len(getattr(tables, name)):
-            raise InputError(
-                f"table {name} of source '{tables.source}' is empty: check source.root and limit"
-            )
+            raise InputError(f"table {name} of source '{tables.source}' is empty: check source.root and limit")
     _check_unique("images", tables.images, ["image_id"])
     _check_unique("questions", tables.questions, ["question_id"])
     _check_unique("regions", tables.regions, ["image_id", "region"])
@@ -124,9 +122,7 @@ def _check_unique(name: str, table: pl.DataFrame, keys: list[str]) -> None:
     doubled = table.select(keys).filter(pl.struct(keys).is_duplicated())
     if len(doubled):
         values = ", ".join(str(value) for value in doubled.row(0))
-        raise InputError(
-            f"table {name}: {' + '.join(keys)} '{values}' occurs more than once; ids must be unique"
-        )
+        raise InputError(f"table {name}: {' + '.join(keys)} '{values}' occurs more than once; ids must be unique")
 
 
 def _check_values(name: str, table: pl.DataFrame, column: str, allowed: tuple[str, ...]) -> None:
@@ -148,9 +144,7 @@ def _check_known(tables: Tables) -> None:
         values = getattr(tables, name)[column].drop_nulls()
         strange = values.filter(~values.is_in(known))
         if len(strange):
-            raise InputError(
-                f"table {name}: {column} '{strange[0]}' is not in table images; prepare them together"
-            )
+            raise InputError(f"table {name}: {column} '{strange[0]}' is not in table images; prepare them together")
 
 
 def _check_boxes(tables: Tables) -> None:

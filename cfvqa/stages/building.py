@@ -20,9 +20,7 @@ ALLOWED = (
 
 def plain(block: Any) -> Any:
     """Return a config block as dictionaries, lists and values, with everything resolved."""
-    return (
-        OmegaConf.to_container(block, resolve=True) if isinstance(block, DictConfig | ListConfig) else block
-    )
+    return OmegaConf.to_container(block, resolve=True) if isinstance(block, DictConfig | ListConfig) else block
 
 
 def check_targets(block: Any, place: str = "config") -> None:
@@ -34,9 +32,7 @@ def check_targets(block: Any, place: str = "config") -> None:
     if isinstance(block, dict):
         target = block.get("_target_")
         if target is not None and not str(target).startswith(ALLOWED):
-            raise InputError(
-                f"{place}._target_ names '{target}'; allowed are classes in {', '.join(ALLOWED)}"
-            )
+            raise InputError(f"{place}._target_ names '{target}'; allowed are classes in {', '.join(ALLOWED)}")
         for key, value in block.items():
             check_targets(value, f"{place}.{key}")
     elif isinstance(block, list):

@@ -27,9 +27,7 @@ def features(config: DictConfig, console: Console) -> Stage:
     def make(folder: Path) -> dict[str, str]:
         read = load_tables(source)
         images = ImageSet(labels_of(read, read.images), size=config.detector.image_size, cache_gib=0)
-        module = ExtractionModule(
-            load_detector(config, detector), load_classifier(config, classifier), images
-        )
+        module = ExtractionModule(load_detector(config, detector), load_classifier(config, classifier), images)
         _extract(config, module, images, folder)
         write_index(folder)
         return {"images": str(len(images)), "shards": str(len(list(folder.glob("part-*.h5"))))}
@@ -42,11 +40,7 @@ def _extract(config: DictConfig, module: ExtractionModule, images: ImageSet, fol
     rows = settings.rows_per_shard
     ids = images.labels.image_ids
     numbers = range(-(-len(ids) // rows))
-    todo = [
-        number
-        for number in numbers
-        if not _finished(folder, number, ids[number * rows : (number + 1) * rows])
-    ]
+    todo = [number for number in numbers if not _finished(folder, number, ids[number * rows : (number + 1) * rows])]
     chosen = [row for number in todo for row in range(number * rows, min((number + 1) * rows, len(ids)))]
     if not chosen:
         return
@@ -58,9 +52,7 @@ def _extract(config: DictConfig, module: ExtractionModule, images: ImageSet, fol
         num_workers=settings.workers,  # decodes the next batches while the networks work
     )
     with quiet_lightning():
-        predictor = L.Trainer(
-            logger=False, callbacks=[writer], enable_progress_bar=False, **plain(settings.trainer)
-        )
+        predictor = L.Trainer(logger=False, callbacks=[writer], enable_progress_bar=False, **plain(settings.trainer))
         predictor.predict(module, dataloaders=loader, return_predictions=False)
 
 

@@ -84,9 +84,7 @@ def _make(stage: Stage, make: Callable[[Path], dict[str, str]], console: Console
     facts = make(stage.folder)
     seconds = time.monotonic() - start
     temporary = stage.folder / (SUCCESS + ".tmp")
-    temporary.write_text(
-        json.dumps({"id": stage.id, "facts": facts, "seconds": round(seconds, 1)}, indent=2) + "\n"
-    )
+    temporary.write_text(json.dumps({"id": stage.id, "facts": facts, "seconds": round(seconds, 1)}, indent=2) + "\n")
     temporary.replace(stage.folder / SUCCESS)
     shown = "  ".join(f"{name} {value}" for name, value in facts.items())
     console.print(f"  done in {seconds:.0f} s  {shown}", highlight=False)

@@ -19,7 +19,5 @@ def run_loggers(block: Any, folder: Path, run: str, phase: str) -> list[Any]:
     content = plain(block)
     if content.get("tracker") is not None:
         tracker = content["tracker"]
-        loggers.append(
-            build({**tracker, "save_dir": str(folder), "name": f"{run}-{phase}"}, "logger.tracker")
-        )
+        loggers.append(build({**tracker, "save_dir": str(folder), "name": f"{run}-{phase}"}, "logger.tracker"))
     return loggers

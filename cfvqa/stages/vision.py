@@ -67,9 +67,7 @@ def load_classifier(config: DictConfig, stage: Stage) -> nn.Module:
 def _given(folder: Path, name: str) -> Stage:
     marker = folder / "_SUCCESS"
     if not marker.is_file():
-        raise InputError(
-            f"detector.trained: {folder} holds no finished {name} stage; give a folder of work/{name}"
-        )
+        raise InputError(f"detector.trained: {folder} holds no finished {name} stage; give a folder of work/{name}")
     return Stage(name, folder, json.loads(marker.read_text())["id"])
 
 

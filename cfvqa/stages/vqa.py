@@ -123,9 +123,7 @@ def _train(
     rows = source.questions.filter(source.questions["split"] == "train")
     tokenizer = train_tokenizer(blocks["text"], [*rows["question"], *rows["answer"]])
     widths = Widths(*store.widths)
-    model = build_model(
-        blocks["model"], blocks["text"], tokenizer=tokenizer, widths=widths, seed=blocks["seed"]
-    )
+    model = build_model(blocks["model"], blocks["text"], tokenizer=tokenizer, widths=widths, seed=blocks["seed"])
     if isinstance(tokenizer, AnswerTokenizer):
         (folder / "tokenizer.json").write_text(tokenizer.to_json())
     phases = blocks["phases"]
@@ -177,9 +175,7 @@ def _train_phase(
     config: DictConfig,
 ) -> None:
     settings = blocks["phases"][phase]
-    objectives = {
-        name: build(blocks["objective"][name], f"objective.{name}") for name in settings["objectives"]
-    }
+    objectives = {name: build(blocks["objective"][name], f"objective.{name}") for name in settings["objectives"]}
     module = VqaModule(
         model,
         objectives=objectives,

@@ -36,7 +36,7 @@ class EpochLine(L.Callback):
         self.title = title
         self.console = console
 
-    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print the line."""
         if trainer.sanity_checking:
             return

@@ -13,9 +13,7 @@ from cfvqa.errors import InputError
 class AtomicCheckpoints(TorchCheckpointIO):
     """Write a checkpoint beside its final name, flush it, rename it."""
 
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write `checkpoint` to `path`."""
         final = Path(path)
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -38,9 +36,7 @@ def load_weights(module: torch.nn.Module, path: Path) -> None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     except Exception as error:
-        raise InputError(
-            f"checkpoint {path} is damaged or foreign ({error}): delete it and train again"
-        ) from error
+        raise InputError(f"checkpoint {path} is damaged or foreign ({error}): delete it and train again") from error
     missing, unexpected = module.load_state_dict(state, strict=False)
     if missing or unexpected:
         first = (missing or unexpected)[0]

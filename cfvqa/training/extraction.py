@@ -30,9 +30,7 @@ class ExtractionModule(L.LightningModule):
         self.classifier = classifier
         self._images = [images]
 
-    def transfer_batch_to_device(
-        self, batch: ImageBatch, device: torch.device, dataloader_idx: int
-    ) -> ImageBatch:
+    def transfer_batch_to_device(self, batch: ImageBatch, device: torch.device, dataloader_idx: int) -> ImageBatch:
         """Move the batch."""
         return batch.to(device)
 
@@ -42,9 +40,7 @@ class ExtractionModule(L.LightningModule):
         findings = self.classifier.classify(batch.image, regions.box)
         images = self._images[0]
         boxes = regions.box.float().cpu().numpy()
-        original = [
-            images.frame(int(row)).to_original(box) for row, box in zip(batch.index, boxes, strict=True)
-        ]
+        original = [images.frame(int(row)).to_original(box) for row, box in zip(batch.index, boxes, strict=True)]
         return ImageFeatures(
             region=regions.feature.float().cpu(),
             finding=findings.feature.float().cpu(),
@@ -73,9 +69,7 @@ class ShardWriter(BasePredictionWriter):
         self._waiting: list[ImageFeatures] = []
         self._written = 0
 
-    def write_on_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, prediction: Any, *_: Any
-    ) -> None:
+    def write_on_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, prediction: Any, *_: Any) -> None:
         """Collect a batch; write the shard that it completes."""
         self._waiting.append(prediction)
         done = self._written + sum(len(part.score) for part in self._waiting)
@@ -83,9 +77,7 @@ class ShardWriter(BasePredictionWriter):
             self._write()
 
     def _write(self) -> None:
-        joined = ImageFeatures(
-            *(torch.cat([getattr(p, f.name) for p in self._waiting]) for f in fields(ImageFeatures))
-        )
+        joined = ImageFeatures(*(torch.cat([getattr(p, f.name) for p in self._waiting]) for f in fields(ImageFeatures)))
         names = self.image_ids[self._written : self._written + len(joined.score)]
         write_shard(self.folder / shard_name(self.numbers[self._written // self.rows]), names, joined)
         self._written += len(names)

@@ -32,9 +32,7 @@ class VisionModule(L.LightningModule):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
 
-    def transfer_batch_to_device(
-        self, batch: ImageBatch, device: torch.device, dataloader_idx: int
-    ) -> ImageBatch:
+    def transfer_batch_to_device(self, batch: ImageBatch, device: torch.device, dataloader_idx: int) -> ImageBatch:
         """Move the batch."""
         return batch.to(device)
 
@@ -49,8 +47,7 @@ class VisionModule(L.LightningModule):
     def _log_losses(self, losses: dict[str, Tensor], batch: ImageBatch) -> Tensor:
         total = torch.stack(list(losses.values())).sum()
         self.log_dict(
-            {f"train/{name}": value.detach() for name, value in losses.items()}
-            | {"train/loss": total.detach()},
+            {f"train/{name}": value.detach() for name, value in losses.items()} | {"train/loss": total.detach()},
             batch_size=len(batch.image),
             on_step=False,
             on_epoch=True,
@@ -85,9 +82,7 @@ class AnatomyModule(VisionModule):
         """Log the mean average precision, over all and a region."""
         figures = self.precision_metric.compute()
         self.log("test/map_50", figures["map_50"].float())
-        by_region = dict(
-            zip(figures["classes"].view(-1).tolist(), figures["map_per_class"].view(-1), strict=True)
-        )
+        by_region = dict(zip(figures["classes"].view(-1).tolist(), figures["map_per_class"].view(-1), strict=True))
         self.log_dict({f"test/map_50/{REGIONS[int(r)]}": value.float() for r, value in by_region.items()})
         self.precision_metric.reset()
 
@@ -95,12 +90,10 @@ class AnatomyModule(VisionModule):
 def _as_detections(output: RegionOutput, batch: ImageBatch) -> tuple[list[dict], list[dict]]:
     labels = torch.arange(len(REGIONS), device=batch.image.device)
     found = [
-        {"boxes": box, "scores": score, "labels": labels}
-        for box, score in zip(output.box, output.score, strict=True)
+        {"boxes": box, "scores": score, "labels": labels} for box, score in zip(output.box, output.score, strict=True)
     ]
     truth = [
-        {"boxes": box[known], "labels": labels[known]}
-        for box, known in zip(batch.box, batch.box_known, strict=True)
+        {"boxes": box[known], "labels": labels[known]} for box, known in zip(batch.box, batch.box_known, strict=True)
     ]
     return found, truth
 

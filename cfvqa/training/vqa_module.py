@@ -57,17 +57,14 @@ class VqaModule(L.LightningModule):
         losses = self.losses(batch)
         total = torch.stack([self.weights[name] * value for name, value in losses.items()]).sum()
         self.log_dict(
-            {f"{split}/{name}": value.detach() for name, value in losses.items()}
-            | {f"{split}/loss": total.detach()},
+            {f"{split}/{name}": value.detach() for name, value in losses.items()} | {f"{split}/loss": total.detach()},
             batch_size=len(batch.unit),
             on_step=False,
             on_epoch=True,
         )
         return total
 
-    def transfer_batch_to_device(
-        self, batch: PairBatch, device: torch.device, dataloader_idx: int
-    ) -> PairBatch:
+    def transfer_batch_to_device(self, batch: PairBatch, device: torch.device, dataloader_idx: int) -> PairBatch:
         """Move the batch."""
         return batch.to(device)
 

@@ -76,9 +76,7 @@ class FasterRCNN(nn.Module):
         counts = [len(p) for p in proposals]
         best = [
             self._best(*parts)
-            for parts in zip(
-                boxes.split(counts), logits.softmax(-1).split(counts), feature.split(counts), strict=True
-            )
+            for parts in zip(boxes.split(counts), logits.softmax(-1).split(counts), feature.split(counts), strict=True)
         ]
         scale = torch.tensor(
             [[s[1] / w, s[0] / h] * 2 for s, (h, w) in zip(sizes, images.image_sizes, strict=True)],

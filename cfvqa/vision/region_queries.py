@@ -59,9 +59,7 @@ class RegionQueries(nn.Module):
         sign = torch.tensor([-1.0, -1.0, 1.0, 1.0], device=features.device).view(1, 1, 4, 1)
         corners = position + sign * offset
         box = (corners * attention.unsqueeze(2)).sum(-1)
-        return torch.cat(
-            [torch.minimum(box[..., :2], box[..., 2:]), torch.maximum(box[..., :2], box[..., 2:])], -1
-        )
+        return torch.cat([torch.minimum(box[..., :2], box[..., 2:]), torch.maximum(box[..., :2], box[..., 2:])], -1)
 
     def losses(self, batch: ImageBatch) -> dict[str, Tensor]:
         """Return box distance, generalised IoU and presence losses."""
@@ -83,7 +81,5 @@ class RegionQueries(nn.Module):
 
 def _pool(features: Tensor, box: Tensor, stride: int) -> Tensor:
     """Return the mean of the map inside every box: (B, R, C)."""
-    pooled = roi_align(
-        features.float(), list(box.float()), output_size=3, spatial_scale=1 / stride, sampling_ratio=1
-    )
+    pooled = roi_align(features.float(), list(box.float()), output_size=3, spatial_scale=1 / stride, sampling_ratio=1)
     return pooled.mean((2, 3)).view(*box.shape[:2], -1)

@@ -46,9 +46,7 @@ class SharedTrunk(nn.Module):
         margin: share of its side by which a region is widened: findings at its edge stay in view.
     """
 
-    def __init__(
-        self, *, trunk: Trunk, channels: int, width: int = 256, cells: int = 4, margin: float = 0.1
-    ) -> None:
+    def __init__(self, *, trunk: Trunk, channels: int, width: int = 256, cells: int = 4, margin: float = 0.1) -> None:
         super().__init__()
         self.trunk = trunk
         self.width = width

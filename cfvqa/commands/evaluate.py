@@ -1,0 +1,24 @@
+"""cfvqa-evaluate: answers, text scores and change scores of a run, or of a file of answers."""
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from cfvqa.commands.application import run
+from cfvqa.stages.evaluation import evaluate_file, evaluation
+
+
+def task(config: DictConfig, console: Console) -> None:
+    """Evaluate the run, or the file that `evaluation.predictions` names."""
+    if config.evaluation.predictions is not None:
+        console.print(f"figures: {evaluate_file(config, console)}")
+    else:
+        console.print(f"figures: {evaluation(config, console).folder / 'metrics.json'}")
+
+
+def main() -> None:
+    """Start the command."""
+    run(task)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Asking a reader the questions of a split: answers, scores, attention."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from rich.console import Console
+from torch.utils.data import DataLoader
+
+from cfvqa.data.batches import PairBatch, swap_images
+from cfvqa.data.feature_store import FeatureStore
+from cfvqa.data.pair_sets import PairSet, PairSettings
+from cfvqa.evaluation.predictions import predictions_of
+from cfvqa.stages.progress import counting
+from cfvqa.stages.vqa import TrainedReader, device
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Answers of a reader.
+
+    Attributes:
+        predictions: the table.
+        seconds: that reading and writing took.
+    """
+
+    predictions: pl.DataFrame
+    seconds: float
+
+
+def pair_set(reader: TrainedReader, questions: pl.DataFrame, store: FeatureStore) -> PairSet:
+    """Return the questions as the reader wants them."""
+    pairs = reader.description["pairs"]
+    settings = PairSettings(question_length=pairs["question_length"], answer_length=pairs["answer_length"])
+    return PairSet(questions, store=store, tokenizer=reader.tokenizer, settings=settings, training=False)
+
+
+def ask(
+    reader: TrainedReader,
+    pairs: PairSet,
+    *,
+    batch_size: int,
+    decoding: dict[str, Any],
+    console: Console,
+    swapped: bool,
+    title: str,
+) -> Asked:
+    """Ask every question of `pairs`; `swapped` exchanges main and reference image (the flip test)."""
+    where = device()
+    model = reader.model.to(where)
+    answers: list[str] = []
+    scores: list[float] = []
+    attention: list[np.ndarray | None] = []
+    start = time.perf_counter()
+    with counting(console, title, len(pairs)) as count, torch.inference_mode():
+        for batch in DataLoader(pairs, batch_size=4 * batch_size, collate_fn=pairs.collate):
+            moved: PairBatch = batch.to(where)
+            reading = model.read(swap_images(moved) if swapped else moved)
+            ids, score = model.text.generate(reading.memory, reading.memory_mask, **decoding)
+            answers += reader.tokenizer.decode(ids.cpu().numpy())
+            scores += score.cpu().tolist()
+            regions = model.region_attention(reading)
+            attention += [None] * len(ids) if regions is None else list(regions.float().cpu().numpy())
+            count(len(answers))
+    table = predictions_of(pairs.questions, answers).with_columns(
+        pl.Series("score", scores, dtype=pl.Float64),
+        _attention("attention_main", attention, 0),
+        _attention("attention_reference", attention, 1),
+    )
+    return Asked(table, time.perf_counter() - start)
+
+
+def _attention(name: str, values: list[np.ndarray | None], image: int) -> pl.Series:
+    rows = [None if value is None else value[image].tolist() for value in values]
+    return pl.Series(name, rows, dtype=pl.List(pl.Float32))
+
+
+def shuffled_references(questions: pl.DataFrame, *, seed: int) -> pl.DataFrame:
+    """Return the difference questions with reference images of other subjects (the control)."""
+    asked = questions.filter(pl.col("question_type") == "difference")
+    order = np.random.default_rng(seed).permutation(len(asked))
+    subjects = asked["subject_id"].to_numpy()
+    # One step around the cycle, and further where a subject would meet itself.
+    target = np.roll(order, 1)
+    for place in np.flatnonzero(subjects[order] == subjects[target]):
+        free = (subjects[target] != subjects[order[place]]) & (subjects[order] != subjects[target[place]])
+        if free.any():
+            other = int(np.flatnonzero(free)[0])
+            target[place], target[other] = target[other], target[place]
+    shuffled = np.empty(len(asked), dtype=np.int64)
+    shuffled[order] = target
+    return asked.with_columns(asked["reference_image"][shuffled.tolist()].alias("reference_image"))

@@ -1,0 +1,164 @@
+"""The evaluation stage: ask the reader, its blind control and the baselines; score them all alike."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from cfvqa.data.feature_store import FeatureStore
+from cfvqa.errors import InputError
+from cfvqa.evaluation.baselines import majority, prior
+from cfvqa.evaluation.flip import flip_consistency
+from cfvqa.evaluation.metrics import evaluate_predictions, json_safe, write_metrics
+from cfvqa.evaluation.predictions import join_predictions
+from cfvqa.evaluation.text_scores import TextScorer, scorers
+from cfvqa.sources.tables import Tables
+from cfvqa.stages.asking import Asked, ask, pair_set, shuffled_references
+from cfvqa.stages.building import plain
+from cfvqa.stages.features import features
+from cfvqa.stages.identity import Stage, ensure, identify
+from cfvqa.stages.tables import load_tables, tables
+from cfvqa.stages.vqa import TrainedReader, blind, load_reader, vqa
+
+
+def evaluation(config: DictConfig, console: Console) -> Stage:
+    """Return the stage `runs/<name>/evaluation`, made if need be."""
+    source, extracted = tables(config, console), features(config, console)
+    trained, control = vqa(config, console), blind(config, console)
+    settings = {key: value for key, value in plain(config.evaluation).items() if key != "blind"}
+    stage_id = identify(settings, trained.id, control.id)
+    stage = Stage("evaluation", Path(config.runs) / config.name / "evaluation", stage_id)
+
+    def make(folder: Path) -> dict[str, str]:
+        read = load_tables(source)
+        store = FeatureStore(extracted.folder)
+        reader = load_reader(trained.folder)
+        asking = _Asking(settings, read, store, console)
+        answers = asking.ask(reader, "asking the reader")
+        swapped = asking.ask(reader, "asking with swapped images", swapped=True)
+        shuffled = asking.ask(reader, "asking with shuffled references", shuffled=True)
+        blind_answers = asking.ask(load_reader(control.folder), "asking the blind control")
+        metrics = _score(settings, read, answers, swapped, shuffled, blind_answers)
+        metrics["data"] |= {"tables": source.id, "features": extracted.id, "reader": trained.id}
+        answers.predictions.write_parquet(folder / "predictions.parquet")
+        write_metrics(metrics, folder / "metrics.json")
+        show(metrics, console)
+        return {"changes.f1": f"{metrics['changes']['f1']:.3f}"}
+
+    return ensure(stage, make, console)
+
+
+def evaluate_file(config: DictConfig, console: Console) -> Path:
+    """Score a file of answers (`evaluation.predictions`) and write `runs/<name>/evaluation/metrics.json`."""
+    read = load_tables(tables(config, console))
+    settings = plain(config.evaluation)
+    questions = _questions(read, settings["split"])
+    predictions = join_predictions(Path(settings["predictions"]), questions)
+    folder = Path(config.runs) / config.name / "evaluation"
+    folder.mkdir(parents=True, exist_ok=True)
+    with TextScorer() as scorer:
+        figures = evaluate_predictions(predictions, scorer, seed=settings["seed"], draws=settings["draws"])
+        figures |= {"baseline": _baselines(read, questions, settings, scorer), "scorers": scorers()}
+    figures["data"] = _data(read, settings)
+    write_metrics(figures, folder / "metrics.json")
+    show(figures, console)
+    return folder / "metrics.json"
+
+
+class _Asking:
+    """The questions of a split, and how they are asked."""
+
+    def __init__(self, settings: dict[str, Any], read: Tables, store: FeatureStore, console: Console) -> None:
+        self.settings = settings
+        self.questions = _questions(read, settings["split"])
+        self.store = store
+        self.console = console
+
+    def ask(self, reader: TrainedReader, title: str, *, swapped: bool = False, shuffled: bool = False) -> Asked:
+        questions = self.questions
+        if swapped:
+            questions = questions.filter(pl.col("question_type") == "difference")
+        if shuffled:
+            questions = shuffled_references(questions, seed=self.settings["seed"])
+        return ask(
+            reader,
+            pair_set(reader, questions, self.store),
+            batch_size=self.settings["batch_size"],
+            decoding=self.settings["decoding"],
+            console=self.console,
+            swapped=swapped,
+            title=title,
+        )
+
+
+def _questions(read: Tables, split: str) -> pl.DataFrame:
+    questions = read.questions.filter(pl.col("split") == split)
+    if not len(questions):
+        raise InputError(f"evaluation.split '{split}' has no question: choose val or test")
+    return questions
+
+
+def _score(
+    settings: dict[str, Any], read: Tables, answers: Asked, swapped: Asked, shuffled: Asked, blind_answers: Asked
+) -> dict[str, Any]:
+    seed, draws = settings["seed"], settings["draws"]
+    with TextScorer() as scorer:
+        metrics = evaluate_predictions(answers.predictions, scorer, seed=seed, draws=draws)
+        baselines = _baselines(read, _questions(read, settings["split"]), settings, scorer)
+        baselines["question_only"] = evaluate_predictions(blind_answers.predictions, scorer, seed=seed, draws=draws)
+        control = evaluate_predictions(shuffled.predictions, scorer, seed=seed, draws=draws)
+    flip = asdict(flip_consistency(answers.predictions, swapped.predictions, seed=seed, draws=draws))
+    metrics["interval"]["flip.consistency"] = flip["consistency_interval"]
+    count = len(answers.predictions)
+    return metrics | {
+        "flip": flip,
+        "baseline": baselines,
+        "control": {"shuffled_reference": control},
+        "decode": settings["decoding"] | {"seconds": answers.seconds, "answers_per_second": count / answers.seconds},
+        "scorers": scorers(),
+        "data": _data(read, settings),
+    }
+
+
+def _baselines(read: Tables, questions: pl.DataFrame, settings: dict[str, Any], scorer: TextScorer) -> dict[str, Any]:
+    train = read.questions.filter(pl.col("split") == "train")
+    answers = {
+        "majority": majority(train, questions),
+        "prior": prior(train, questions, generator=np.random.default_rng(settings["seed"])),
+    }
+    return {
+        name: evaluate_predictions(table, scorer, seed=settings["seed"], draws=settings["draws"])
+        for name, table in answers.items()
+    }
+
+
+def _data(read: Tables, settings: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": read.source,
+        "version": read.version,
+        "licence": read.licence,
+        "split": settings["split"],
+        "skipped": read.skipped,
+    }
+
+
+def show(metrics: dict[str, Any], console: Console) -> None:
+    """Print the headline figures beside the blind baselines."""
+    table = Table(title="difference questions and the others", title_justify="left")
+    for column in ("answers of", "change F1", "direction", "CIDEr", "BLEU-4", "other types exact"):
+        table.add_column(column, justify="right" if column != "answers of" else "left")
+    rows = {"the model": metrics} | metrics.get("baseline", {}) | metrics.get("control", {})
+    for name, figures in rows.items():
+        safe = json_safe(figures)
+        difference = safe["by_type"].get("difference", {})
+        cells = [safe["changes"]["f1"], safe["changes"]["direction_accuracy"], difference.get("cider")]
+        cells += [difference.get("bleu_4"), safe["other_types"]["exact_match"]]
+        table.add_row(name, *("-" if cell is None else f"{cell:.3f}" for cell in cells))
+    console.print(table)
+    if "flip" in metrics:
+        console.print(f"flip consistency {metrics['flip']['consistency']:.3f} (n = {metrics['flip']['n']})")
