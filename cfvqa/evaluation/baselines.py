@@ -9,9 +9,8 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.changes import parse_truth
-from cfvqa.evaluation.predictions import predictions_of
+from cfvqa.evaluation.predictions import DIFFERENCE, predictions_of
 from cfvqa.language.grammar import Change, ChangeKind, write_changes
-from cfvqa.language.questions import DIFFERENCE
 
 _KINDS = (ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.LEVEL)
 

@@ -32,6 +32,9 @@ class FindingScores:
 class ChangeScores:
     """Scores of the answers to difference questions, micro-averaged over changes. NaN where not defined.
 
+    Where nothing has changed, a right answer adds no true positive: there is no change to find. It counts in
+    `unchanged_accuracy`, and a change invented there is a false positive.
+
     Attributes:
         n: questions.
         precision, recall, f1: over all changes; a change is right if finding, kind and levels all are.

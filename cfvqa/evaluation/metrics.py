@@ -1,90 +1,184 @@
-"""`metrics.json`: every figure of a run, with intervals and beside its blind baselines."""
+"""All figures of one set of answers, and the file `metrics.json` that holds them beside their baselines."""
 
 import json
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from cfvqa.evaluation.changes import count_changes, score_changes
+from cfvqa.evaluation.changes import ChangeCounts, count_changes, score_changes
+from cfvqa.evaluation.flip import FlipScores
 from cfvqa.evaluation.intervals import SubjectBootstrap, f1, precision, ratio, recall
-from cfvqa.evaluation.text_scores import TextScorer, bleu_of_counts, exact_matches
-from cfvqa.language.questions import DIFFERENCE, QUESTION_TYPES
+from cfvqa.evaluation.predictions import DIFFERENCE
+from cfvqa.evaluation.text_scores import TextScorer, TextScores, bleu_of_counts, exact_matches, scorers
+from cfvqa.language.questions import QUESTION_TYPES
 
-Figures = dict[str, Any]
+Figures = dict[str, object]
+"""Nested figures that JSON can hold: a figure that is not defined is None, and `undefined` says why."""
+
+_REASONS = {
+    "precision": "no change was answered",
+    "recall": "no change is true",
+    "f1": "no change is true or answered",
+    "macro_f1": "no finding changes in truth",
+    "direction_accuracy": "no finding that truth and answer both call added or removed",
+    "level_accuracy": "no true change of level",
+    "unchanged_accuracy": "no question where nothing has changed",
+    "consistency_changed": "no answer reports a change",
+}
+_NO_QUESTION = "no such question"
 
 
-def evaluate_predictions(predictions: pl.DataFrame, scorer: TextScorer, *, seed: int, draws: int) -> Figures:
-    """Return all figures of a table of predictions: text scores a type, changes, and their intervals.
+def evaluate_predictions(
+    predictions: pl.DataFrame,
+    *,
+    bootstrap_seed: int = 0,
+    draws: int = 1000,
+    scorer: TextScorer | None = None,
+) -> Figures:
+    """Return every figure of a table of predictions.
 
     Args:
-        predictions: the table (see `predictions.SCHEMA`).
-        scorer: shared, for it keeps what it tokenised.
-        seed, draws: of the bootstrap by subject.
+        predictions: the answers to judge (columns: `predictions.SCHEMA`).
+        bootstrap_seed: seed of the intervals; the same seed gives the same intervals.
+        draws: resampled sets of subjects behind each interval.
+        scorer: one to share between several tables, which then start Java once; it stays open.
+
+    Returns:
+        `n`, `by_type`, `other_types`, `changes`, `interval` (the same names with [low, high]) and `undefined`
+        (dotted name -> why that figure is None).
     """
-    by_type: Figures = {}
-    interval: Figures = {}
-    for kind in QUESTION_TYPES:
-        part = predictions.filter(pl.col("question_type") == kind)
-        if not len(part):
-            continue
-        scores = scorer.score(part["answer"].to_list(), part["prediction"].to_list())
-        bootstrap = _bootstrap(part, seed, draws)
-        by_type[kind] = scores.figures()
-        interval[f"by_type.{kind}.exact_match"] = bootstrap.mean(scores.items.exact_match)
-        if kind == DIFFERENCE:
-            interval[f"by_type.{kind}.cider"] = bootstrap.mean(scores.items.cider)
-            interval[f"by_type.{kind}.bleu_4"] = bootstrap.interval(
-                scores.items.bleu, lambda sums: bleu_of_counts(sums)[..., 3]
-            )
-    changes = _changes(predictions, seed, draws, interval)
-    return {
-        "n": len(predictions),
-        "by_type": by_type,
-        "other_types": _others(predictions, seed, draws, interval),
-        "changes": changes,
-        "interval": interval,
+    with nullcontext(scorer) if scorer is not None else TextScorer() as active:
+        texts = _score_by_type(predictions, active)
+    difference = predictions.filter(pl.col("question_type") == DIFFERENCE)
+    others = predictions.filter(pl.col("question_type") != DIFFERENCE)
+    exact = exact_matches(others.get_column("answer").to_list(), others.get_column("prediction").to_list())
+    counts = count_changes(difference)
+
+    def bootstrap(table: pl.DataFrame) -> SubjectBootstrap:
+        generator = np.random.default_rng(bootstrap_seed)
+        return SubjectBootstrap(table.get_column("subject_id").to_list(), draws=draws, generator=generator)
+
+    by_type = {
+        kind: _text_intervals(scores, bootstrap(predictions.filter(pl.col("question_type") == kind)))
+        for kind, scores in texts.items()
+    }
+    return _json_safe(
+        {
+            "n": len(predictions),
+            "by_type": {kind: scores.figures() for kind, scores in texts.items()},
+            "other_types": {"n": len(exact), "exact_match": _mean(exact)},
+            "changes": score_changes(counts).figures(),
+            "interval": {
+                "by_type": by_type,
+                "other_types": {"exact_match": bootstrap(others).mean(exact)},
+                "changes": _change_intervals(counts, bootstrap(difference)),
+            },
+        }
+    )
+
+
+def assemble(
+    model: Figures,
+    flip: FlipScores | None,
+    baselines: Mapping[str, Figures],
+    controls: Mapping[str, Figures],
+    decode: Mapping[str, object],
+    data: Mapping[str, object],
+) -> Figures:
+    """Put the figures of a model beside those it must be compared with: the content of `metrics.json`.
+
+    Args:
+        model: what `evaluate_predictions` says of the model.
+        flip: of the flip test, where the model was there to take it; a file of predictions cannot.
+        baselines: name (question_only, majority, prior) -> the same figures without any image.
+        controls: name (shuffled_reference) -> the same figures of the model, shown something else.
+        decode: strategy, seconds, answers_per_second.
+        data: name, version, split, ids of the data set.
+    """
+    figures = dict(model)
+    if flip is not None:
+        scores = asdict(flip)
+        interval = {"consistency": scores.pop("consistency_interval")}
+        tested = _json_safe({"flip": scores, "interval": {"flip": interval}})
+        figures["flip"] = tested["flip"]
+        figures["interval"] = {**model["interval"], **tested["interval"]}
+        figures["undefined"] = {**model["undefined"], **tested["undefined"]}
+    return figures | {
+        "baseline": dict(baselines),
+        "control": dict(controls),
+        "decode": dict(decode),
+        "scorers": scorers(),
+        "data": dict(data),
     }
 
 
-def _bootstrap(part: pl.DataFrame, seed: int, draws: int) -> SubjectBootstrap:
-    return SubjectBootstrap(part["subject_id"].to_list(), draws=draws, generator=np.random.default_rng(seed))
+def write_metrics(metrics: Figures, path: Path) -> Path:
+    """Write figures as JSON with sorted keys, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    os.replace(temporary, path)
+    return path
 
 
-def _changes(predictions: pl.DataFrame, seed: int, draws: int, interval: Figures) -> Figures:
-    asked = predictions.filter(pl.col("question_type") == DIFFERENCE)
-    counts = count_changes(asked)
-    bootstrap = _bootstrap(asked, seed, draws)
-    for name, statistic in (("f1", f1), ("precision", precision), ("recall", recall)):
-        interval[f"changes.{name}"] = bootstrap.interval(counts.found, statistic)
-    interval["changes.direction_accuracy"] = bootstrap.interval(counts.direction, ratio)
-    return score_changes(counts).figures()
+def _score_by_type(predictions: pl.DataFrame, scorer: TextScorer) -> dict[str, TextScores]:
+    # One run of the tokenizer for all types; the groups then find their tokens ready.
+    scorer.tokenize([*predictions.get_column("answer"), *predictions.get_column("prediction")])
+    present = set(predictions.get_column("question_type"))
+    kinds = [kind for kind in QUESTION_TYPES if kind in present] + sorted(present - set(QUESTION_TYPES))
+    groups = {kind: predictions.filter(pl.col("question_type") == kind) for kind in kinds}
+    return {
+        kind: scorer.score(group.get_column("answer").to_list(), group.get_column("prediction").to_list())
+        for kind, group in groups.items()
+    }
 
 
-def _others(predictions: pl.DataFrame, seed: int, draws: int, interval: Figures) -> Figures:
-    """Return the exact match of all questions that are not about a difference."""
-    part = predictions.filter(pl.col("question_type") != DIFFERENCE)
-    matches = exact_matches(part["answer"].to_list(), part["prediction"].to_list())
-    interval["other_types.exact_match"] = _bootstrap(part, seed, draws).mean(matches)
-    return {"n": len(part), "exact_match": float(np.mean(matches)) if len(part) else math.nan}
+def _text_intervals(scores: TextScores, bootstrap: SubjectBootstrap) -> Figures:
+    """Return intervals of all text scores but METEOR, which is no mean and no ratio of sums over answers."""
+    items = scores.items
+    bleus = {
+        f"bleu_{order + 1}": bootstrap.interval(items.bleu, lambda sums, k=order: bleu_of_counts(sums)[..., k])
+        for order in range(4)
+    }
+    means = {name: bootstrap.mean(getattr(items, name)) for name in ("rouge_l", "cider", "exact_match")}
+    return bleus | means
 
 
-def json_safe(value: Any) -> Any:
-    """Return the value with null in place of every figure that is not defined."""
-    if isinstance(value, dict):
-        return {str(key): json_safe(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [json_safe(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def _change_intervals(counts: ChangeCounts, bootstrap: SubjectBootstrap) -> Figures:
+    found = {"f1": f1, "precision": precision, "recall": recall}
+    figures = {name: bootstrap.interval(counts.found, figure) for name, figure in found.items()}
+    return figures | {
+        "direction_accuracy": bootstrap.interval(counts.direction, ratio),
+        "level_accuracy": bootstrap.interval(counts.level, ratio),
+        "unchanged_accuracy": bootstrap.interval(counts.unchanged, ratio),
+    }
 
 
-def write_metrics(metrics: Figures, path: Path) -> None:
-    """Write the figures under a temporary name, then rename."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(json_safe(metrics), indent=2, sort_keys=True) + "\n")
-    temporary.replace(path)
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def _json_safe(figures: Figures) -> Figures:
+    """Return the figures with None for NaN, and why under `undefined`."""
+    undefined: dict[str, str] = {}
+    return {**_replace_nan(figures, "", undefined), "undefined": undefined}
+
+
+def _replace_nan(figures: Figures, place: str, undefined: dict[str, str]) -> Figures:
+    safe: Figures = {}
+    for name, value in figures.items():
+        first = value[0] if isinstance(value, list) else value
+        if isinstance(value, dict):
+            safe[name] = _replace_nan(value, f"{place}{name}.", undefined)
+        elif isinstance(first, float) and math.isnan(first):
+            safe[name] = None
+            undefined[place + name] = _REASONS.get(name, _NO_QUESTION)
+        else:
+            safe[name] = value
+    return safe

@@ -7,6 +7,9 @@ import polars as pl
 
 from cfvqa.errors import InputError
 
+DIFFERENCE = "difference"
+"""The question type whose answers are changes; all other types are judged by exact match."""
+
 SCHEMA: dict[str, pl.DataType] = {
     "question_id": pl.String(),
     "subject_id": pl.String(),
@@ -45,7 +48,7 @@ def predictions_of(questions: pl.DataFrame, answers: Sequence[str]) -> pl.DataFr
     frame = questions.select(pl.col(name).cast(SCHEMA[name]) for name in _FROM_QUESTIONS)
     frame = frame.with_columns(pl.Series("prediction", list(answers), dtype=pl.String))
     unset = [pl.lit(None, dtype=SCHEMA[name]).alias(name) for name in SCHEMA if name not in frame.columns]
-    return frame.with_columns(unset).select(SCHEMA)
+    return frame.with_columns(unset).select(list(SCHEMA))
 
 
 def join_predictions(file: Path, questions: pl.DataFrame) -> pl.DataFrame:

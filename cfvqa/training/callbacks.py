@@ -36,14 +36,12 @@ class EpochLine(L.Callback):
         self.title = title
         self.console = console
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print the line."""
-        if trainer.sanity_checking:
-            return
         shown = [
             f"{name} {float(value):.3f}"
             for name, value in sorted(trainer.callback_metrics.items())
-            if name.startswith("val/") or name == "train/loss"
+            if name.startswith("val/")
         ]
         epoch = f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
         self.console.print(f"  {self.title} epoch {epoch}  " + "  ".join(shown), highlight=False)

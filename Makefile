@@ -1,0 +1,33 @@
+# Everything runs in a virtual environment that is made and filled once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY) ## draw a phantom, train everything on it, judge the reader
+	$(BIN)/cfvqa-run experiment=phantom_demo
+
+test: $(READY) lint ## all tests
+	$(BIN)/pytest
+
+lint: $(READY) ## style and the contracts between the rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+lock: $(READY) ## write constraints.txt from the versions that are installed
+	$(BIN)/pip freeze --exclude-editable > constraints.txt
+
+clean: ## remove the virtual environment; data and runs stay
+	rm -rf $(VENV)
