@@ -1,6 +1,5 @@
 """The evaluation stage: ask the reader, its blind control and the baselines; score them all alike."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
 from cfvqa.evaluation.baselines import majority, prior
 from cfvqa.evaluation.flip import flip_consistency
-from cfvqa.evaluation.metrics import evaluate_predictions, json_safe, write_metrics
+from cfvqa.evaluation.metrics import assemble, evaluate_predictions, write_metrics
 from cfvqa.evaluation.predictions import join_predictions
-from cfvqa.evaluation.text_scores import TextScorer, scorers
+from cfvqa.evaluation.text_scores import TextScorer
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.asking import Asked, ask, pair_set, shuffled_references
 from cfvqa.stages.building import plain
@@ -62,9 +61,8 @@ def evaluate_file(config: DictConfig, console: Console) -> Path:
     folder = Path(config.runs) / config.name / "evaluation"
     folder.mkdir(parents=True, exist_ok=True)
     with TextScorer() as scorer:
-        figures = evaluate_predictions(predictions, scorer, seed=settings["seed"], draws=settings["draws"])
-        figures |= {"baseline": _baselines(read, questions, settings, scorer), "scorers": scorers()}
-    figures["data"] = _data(read, settings)
+        judged, baselines = _judge(predictions, settings, scorer), _baselines(read, settings, scorer)
+    figures = assemble(judged, None, baselines, {}, {"strategy": "given in a file"}, _data(read, settings))
     write_metrics(figures, folder / "metrics.json")
     show(figures, console)
     return folder / "metrics.json"
@@ -108,33 +106,31 @@ def _score(
 ) -> dict[str, Any]:
     seed, draws = settings["seed"], settings["draws"]
     with TextScorer() as scorer:
-        metrics = evaluate_predictions(answers.predictions, scorer, seed=seed, draws=draws)
-        baselines = _baselines(read, _questions(read, settings["split"]), settings, scorer)
-        baselines["question_only"] = evaluate_predictions(blind_answers.predictions, scorer, seed=seed, draws=draws)
-        control = evaluate_predictions(shuffled.predictions, scorer, seed=seed, draws=draws)
-    flip = asdict(flip_consistency(answers.predictions, swapped.predictions, seed=seed, draws=draws))
-    metrics["interval"]["flip.consistency"] = flip["consistency_interval"]
-    count = len(answers.predictions)
-    return metrics | {
-        "flip": flip,
-        "baseline": baselines,
-        "control": {"shuffled_reference": control},
-        "decode": settings["decoding"] | {"seconds": answers.seconds, "answers_per_second": count / answers.seconds},
-        "scorers": scorers(),
-        "data": _data(read, settings),
-    }
+        baselines = _baselines(read, settings, scorer)
+        baselines["question_only"] = _judge(blind_answers.predictions, settings, scorer)
+        count = len(answers.predictions)
+        return assemble(
+            _judge(answers.predictions, settings, scorer),
+            flip_consistency(answers.predictions, swapped.predictions, seed=seed, draws=draws),
+            baselines,
+            {"shuffled_reference": _judge(shuffled.predictions, settings, scorer)},
+            settings["decoding"] | {"seconds": answers.seconds, "answers_per_second": count / answers.seconds},
+            _data(read, settings),
+        )
 
 
-def _baselines(read: Tables, questions: pl.DataFrame, settings: dict[str, Any], scorer: TextScorer) -> dict[str, Any]:
+def _judge(predictions: pl.DataFrame, settings: dict[str, Any], scorer: TextScorer) -> dict[str, Any]:
+    return evaluate_predictions(predictions, bootstrap_seed=settings["seed"], draws=settings["draws"], scorer=scorer)
+
+
+def _baselines(read: Tables, settings: dict[str, Any], scorer: TextScorer) -> dict[str, Any]:
+    questions = _questions(read, settings["split"])
     train = read.questions.filter(pl.col("split") == "train")
     answers = {
         "majority": majority(train, questions),
         "prior": prior(train, questions, generator=np.random.default_rng(settings["seed"])),
     }
-    return {
-        name: evaluate_predictions(table, scorer, seed=settings["seed"], draws=settings["draws"])
-        for name, table in answers.items()
-    }
+    return {name: _judge(table, settings, scorer) for name, table in answers.items()}
 
 
 def _data(read: Tables, settings: dict[str, Any]) -> dict[str, Any]:
@@ -154,11 +150,11 @@ def show(metrics: dict[str, Any], console: Console) -> None:
         table.add_column(column, justify="right" if column != "answers of" else "left")
     rows = {"the model": metrics} | metrics.get("baseline", {}) | metrics.get("control", {})
     for name, figures in rows.items():
-        safe = json_safe(figures)
-        difference = safe["by_type"].get("difference", {})
-        cells = [safe["changes"]["f1"], safe["changes"]["direction_accuracy"], difference.get("cider")]
-        cells += [difference.get("bleu_4"), safe["other_types"]["exact_match"]]
+        difference = figures["by_type"].get("difference", {})
+        cells = [figures["changes"]["f1"], figures["changes"]["direction_accuracy"], difference.get("cider")]
+        cells += [difference.get("bleu_4"), figures["other_types"]["exact_match"]]
         table.add_row(name, *("-" if cell is None else f"{cell:.3f}" for cell in cells))
     console.print(table)
     if "flip" in metrics:
-        console.print(f"flip consistency {metrics['flip']['consistency']:.3f} (n = {metrics['flip']['n']})")
+        flip = metrics["flip"]
+        console.print(f"flip consistency {flip['consistency']:.3f} of {flip['n']} questions", highlight=False)
