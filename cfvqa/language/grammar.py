@@ -12,6 +12,11 @@ from cfvqa.vocabulary.findings import ANSWER_FINDINGS
 from cfvqa.vocabulary.levels import LEVEL_WORDS
 
 NOTHING = "nothing has changed."
+
+# The release was made with an older list of names in which "infection" stood beside "pneumonia"; its generator
+# counts the two as one.
+SYNONYMS: dict[str, str] = {"infection": "pneumonia"}
+
 _ORDER = {name: place for place, name in enumerate(ANSWER_FINDINGS)}
 
 
@@ -39,9 +44,12 @@ class Change:
     after: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.kind is ChangeKind.LEVEL) != (self.before is not None and self.after is not None):
+        if self.finding not in _ORDER:
+            raise ValueError(f"no answer names this finding: {self}")
+        levels = [level for level in (self.before, self.after) if level is not None]
+        if len(levels) != (2 if self.kind is ChangeKind.LEVEL else 0):
             raise ValueError(f"a level change has two levels, another change none: {self}")
-        if self.kind is ChangeKind.LEVEL and self.before == self.after:
+        if len(set(levels)) != len(levels):
             raise ValueError(f"a level change has two different levels: {self}")
 
 
@@ -70,11 +78,16 @@ def _write_list(findings: list[str]) -> str:
     return ", ".join(findings[:-1]) + ", and " + findings[-1]
 
 
+def official_name(name: str) -> str:
+    """Return the name of a finding in `ANSWER_FINDINGS` for a synonym of the release; other names stay."""
+    return SYNONYMS.get(name, name)
+
+
 def _any_of(words: Iterable[str]) -> str:
     return "(?:" + "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)) + ")"
 
 
-_FINDING = _any_of(ANSWER_FINDINGS)
+_FINDING = _any_of((*ANSWER_FINDINGS, *SYNONYMS))
 _LEVEL = f"{_any_of(LEVEL_WORDS)}(?: {_any_of(LEVEL_WORDS)})*"
 _LIST = f"{_FINDING}(?:, {_FINDING})*(?:,? and {_FINDING})?"
 _LEVEL_SENTENCE = re.compile(f"the level of ({_FINDING}) has changed from ({_LEVEL}) to ({_LEVEL})")
@@ -94,15 +107,15 @@ def parse_changes(text: str) -> frozenset[Change] | None:
         The changes (empty for "nothing has changed."), or None when a part does not fit the grammar, names an
         unknown finding or level, or contradicts another part.
     """
-    plain = re.sub(r"\s+([.,])", r"\1", " ".join(text.lower().split())).rstrip(". ")
+    plain = re.sub(r"\s*,\s*", ", ", " ".join(text.lower().split())).replace(" .", ".").rstrip(". ")
     if plain == NOTHING.rstrip("."):
         return frozenset()
-    changes: list[Change] = []
+    changes: set[Change] = set()
     for sentence in re.split(r"\.\s*", plain):
         parsed = _parse_sentence(sentence)
         if parsed is None:
             return None
-        changes.extend(parsed)
+        changes.update(parsed)
     if len({change.finding for change in changes}) != len(changes):
         return None
     return frozenset(changes)
@@ -111,10 +124,10 @@ def parse_changes(text: str) -> frozenset[Change] | None:
 def _parse_sentence(sentence: str) -> list[Change] | None:
     if match := _LEVEL_SENTENCE.fullmatch(sentence):
         same = match[2] == match[3]
-        return None if same else [Change(match[1], ChangeKind.LEVEL, match[2], match[3])]
+        return None if same else [Change(official_name(match[1]), ChangeKind.LEVEL, match[2], match[3])]
     for pattern, kind in ((_ADDED_SENTENCE, ChangeKind.ADDED), (_REMOVED_SENTENCE, ChangeKind.REMOVED)):
         if match := pattern.fullmatch(sentence):
-            return [Change(finding, kind) for finding in re.findall(_FINDING, match[1])]
+            return [Change(official_name(name), kind) for name in re.findall(_FINDING, match[1])]
     return None
 
 

@@ -1,19 +1,35 @@
 """Wrong answers made by rule, each different in meaning from the truth, for the matching objective."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from cfvqa.language.grammar import Change, ChangeKind, flip_changes, parse_changes, write_changes
-from cfvqa.language.questions import parse_finding_list
-from cfvqa.vocabulary.findings import ANSWER_FINDINGS, OFFICIAL_FINDINGS
-from cfvqa.vocabulary.levels import LEVEL_WORDS
+from cfvqa.language.questions import area_answer, parse_finding_list
+from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER, OFFICIAL_FINDINGS
+from cfvqa.vocabulary.levels import LEVEL_WORDS, SEVERITY
 
 TYPE_WORDS: tuple[str, ...] = (
     "interstitial", "layering", "dense", "parenchymal", "compressive", "obstructive", "linear", "plate-like",
     "patchy", "ground-glass", "calcified", "scattered", "focal", "multifocal", "multi-focal",
 )  # fmt: skip
-_EXCHANGED = (
-    ("yes", "no"), ("pa", "ap"), ("left", "right"), ("upper", "lower"), ("bilateral", "left"),
-    ("bibasilar", "right"), ("middle", "upper"), ("mid", "upper"), ("base", "apical area"),
+_CLOSED = {"yes": "no", "no": "yes", "pa view": "AP view", "ap view": "PA view"}
+_OTHER_PLACE: dict[str, tuple[str, ...]] = {
+    "left": ("right",),
+    "right": ("left",),
+    "bilateral": ("left", "right"),
+    "bibasilar": ("left", "right"),
+    "upper": ("lower", "middle"),
+    "lower": ("upper", "middle"),
+    "middle": ("upper", "lower"),
+    "mid": ("upper", "lower"),
+    "apical": ("basilar",),
+    "basilar": ("apical",),
+    "basal": ("apical",),
+}
+_PLACES: tuple[tuple[str, ...], ...] = (
+    ("left",), ("right",), ("left", "upper", "lung"), ("right", "upper", "lung"), ("left", "lower", "lung"),
+    ("right", "lower", "lung"), ("retrocardiac",),
 )  # fmt: skip
 
 
@@ -25,47 +41,49 @@ def wrong_answer(question_type: str, answer: str, rng: np.random.Generator) -> s
         answer: the truth.
         rng: decides which of the possible wrong answers it is.
     """
-    changes = parse_changes(answer) if question_type == "difference" else None
-    if changes is not None:
-        return write_changes(_wrong_changes(changes, rng))
-    if exchanged := _exchanged(answer):
-        return exchanged
+    if question_type == "difference":
+        # A truth outside the grammar says something else than any answer inside it.
+        return write_changes(_wrong_changes(parse_changes(answer) or frozenset(), rng))
+    if closed := _CLOSED.get(answer.lower()):
+        return closed
     if findings := parse_finding_list(answer):
         return ", ".join(_wrong_findings(findings, rng))
-    words = TYPE_WORDS if question_type == "type" else LEVEL_WORDS if question_type == "level" else OFFICIAL_FINDINGS
-    return _other(words, {answer.lower()}, rng)
+    if question_type == "location":
+        return _wrong_place(answer, rng)
+    if question_type == "level":
+        return _wrong_level(answer, rng)
+    return _wrong_type(answer, rng) if question_type == "type" else _other_finding((), rng)
 
 
-def _other(words: tuple[str, ...], taken: set[str] | frozenset[str], rng: np.random.Generator) -> str:
-    return str(rng.choice([word for word in words if word not in taken]))
+def _pick(options: Iterable[str], rng: np.random.Generator) -> str:
+    return str(rng.choice(list(options)))
 
 
-def _exchanged(answer: str) -> str | None:
-    """Exchange the first word that has a counterpart ("left" for "right"); None if there is none."""
-    words = answer.split()
-    for place, word in enumerate(words):
-        for first, second in _EXCHANGED:
-            if word.lower() in (first, second):
-                words[place] = second if word.lower() == first else first
-                return " ".join(words)
-    return None
+def _other_finding(taken: Iterable[str], rng: np.random.Generator) -> str:
+    """Draw an official name that is not taken and does not mean the same as one that is."""
+    names = set(taken)
+    nodes = {NODE_OF_ANSWER[name] for name in names if name in NODE_OF_ANSWER}
+    free = [name for name in OFFICIAL_FINDINGS if name not in names]
+    return _pick([name for name in free if NODE_OF_ANSWER.get(name) not in nodes] or free, rng)
 
 
 def _wrong_findings(findings: frozenset[str], rng: np.random.Generator) -> list[str]:
+    """Exchange one finding (most often), add one, or leave one out."""
     kept = set(findings)
-    if rng.random() < 0.7 or len(kept) == 1:
-        kept.remove(str(rng.choice(sorted(kept))))
-        kept.add(_other(OFFICIAL_FINDINGS, findings, rng))
-    else:
-        kept.remove(str(rng.choice(sorted(kept))))
+    draw = rng.random()
+    if draw < 0.8 or len(kept) == 1:
+        kept.add(_other_finding(findings, rng))
+    if draw < 0.6 or draw >= 0.8 and len(findings) > 1:
+        kept.remove(_pick(sorted(findings), rng))
     return sorted(kept, key=ANSWER_FINDINGS.index)
 
 
 def _wrong_changes(changes: frozenset[Change], rng: np.random.Generator) -> frozenset[Change]:
+    """Invent a change where there is none; else reverse all, or alter one."""
     taken = {change.finding for change in changes}
     if not changes:
         kind = (ChangeKind.ADDED, ChangeKind.REMOVED)[int(rng.integers(2))]
-        return frozenset({Change(_other(OFFICIAL_FINDINGS, taken, rng), kind)})
+        return frozenset({Change(_other_finding(taken, rng), kind)})
     if rng.random() < 0.4:
         return flip_changes(changes)
     ordered = sorted(changes, key=lambda change: change.finding)
@@ -74,7 +92,35 @@ def _wrong_changes(changes: frozenset[Change], rng: np.random.Generator) -> froz
 
 
 def _wrong_change(change: Change, taken: set[str], rng: np.random.Generator) -> Change:
-    if change.kind is ChangeKind.LEVEL and rng.random() < 0.5:
-        after = _other(LEVEL_WORDS, {str(change.after), str(change.before)}, rng)
+    if change.before is not None and change.after is not None and rng.random() < 0.5:
+        after = _wrong_level(change.after, rng, besides=change.before)
         return Change(change.finding, ChangeKind.LEVEL, change.before, after)
-    return Change(_other(OFFICIAL_FINDINGS, taken, rng), change.kind, change.before, change.after)
+    return Change(_other_finding(taken, rng), change.kind, change.before, change.after)
+
+
+def _wrong_level(answer: str, rng: np.random.Generator, besides: str = "") -> str:
+    """Draw a level word of another severity than every one in the answer, and in `besides`."""
+    spoken = f"{answer} {besides}".lower()
+    severities = {SEVERITY[word] for word in (*spoken.split(), answer.lower(), besides.lower()) if word in SEVERITY}
+    free = [word for word in LEVEL_WORDS if word not in spoken]
+    return _pick([word for word in free if SEVERITY.get(word) not in severities] or free, rng)
+
+
+def _wrong_type(answer: str, rng: np.random.Generator) -> str:
+    spoken = answer.lower().replace("multi-", "multi")
+    return _pick([word for word in TYPE_WORDS if word.replace("multi-", "multi") not in spoken], rng)
+
+
+def _wrong_place(answer: str, rng: np.random.Generator) -> str:
+    """Exchange a side or a zone; a place without one becomes another place."""
+    if answer.lower().endswith(" side"):
+        return "right side" if answer.lower().startswith("left") else "left side"
+    words = answer.lower().split()
+    wrong = [
+        " ".join([*words[:place], other, *words[place + 1 :]])
+        for place, word in enumerate(words)
+        for other in _OTHER_PLACE.get(word, ())
+        if other not in words
+    ]
+    elsewhere = [area_answer([place]) for place in _PLACES]
+    return _pick(wrong or [other for other in elsewhere if set(other.split()) != set(words)], rng)

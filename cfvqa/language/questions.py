@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from cfvqa.language.grammar import SYNONYMS, official_name
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS
 
 QUESTION_TYPES: tuple[str, ...] = (
@@ -23,7 +24,7 @@ ANY_ABNORMALITY = "is there evidence of any abnormalities in this image?"
 VIEW = "which view is this image taken?"
 
 _FINDING_PATTERN = re.compile(
-    r"\b(" + "|".join(re.escape(f) for f in sorted(ANSWER_FINDINGS, key=len, reverse=True)) + r")\b"
+    r"\b(" + "|".join(re.escape(f) for f in sorted((*ANSWER_FINDINGS, *SYNONYMS), key=len, reverse=True)) + r")\b"
 )
 
 
@@ -109,11 +110,11 @@ def side_answer(side_word: str) -> str:
 
 def parse_finding_list(answer: str) -> frozenset[str] | None:
     """Parse an answer that lists findings; None when a part is no finding."""
-    names = [part.strip() for part in answer.lower().rstrip(". ").split(",")]
+    names = [official_name(part.strip()) for part in answer.lower().rstrip(". ").split(",")]
     return frozenset(names) if all(name in ANSWER_FINDINGS for name in names) else None
 
 
 def question_finding(question: str) -> str | None:
-    """Return the finding that a question names, the longest if several match; None if none."""
+    """Return the finding that a question names first; None if it names none."""
     match = _FINDING_PATTERN.search(question.lower())
-    return match[1] if match else None
+    return official_name(match[1]) if match else None

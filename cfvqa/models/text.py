@@ -62,6 +62,9 @@ class TextTransformer(nn.Module):
         self.writer = BlipTextLMHeadModel(config)
         self.writer.bert.embeddings = self.reader.embeddings
         self.writer.cls.predictions.decoder.weight = self.word_embeddings.weight
+        for stack in (self.reader, self.writer.bert):
+            for layer in stack.encoder.layer:
+                layer.crossattention.self.register_forward_pre_hook(_pass_memory_mask, with_kwargs=True)
 
     @property
     def word_embeddings(self) -> nn.Embedding:
@@ -166,6 +169,17 @@ class TextTransformer(nn.Module):
         fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
         self.reader.load_state_dict({**own, **fitting})
         return sorted(set(own) - set(fitting))
+
+
+def _pass_memory_mask(_: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
+    """Give the cross-attention its mask.
+
+    transformers 5.23 hands it over as `attention_mask` and then reads `encoder_attention_mask`, which is None:
+    padding of the memory would be attended.
+    """
+    if named.get("encoder_hidden_states") is not None and named.get("encoder_attention_mask") is None:
+        named = named | {"encoder_attention_mask": named.get("attention_mask")}
+    return inputs, named
 
 
 def _blip_config(settings: TextSettings, vocabulary: int, special: SpecialIds) -> BlipTextConfig:

@@ -1,0 +1,107 @@
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfvqa.language.grammar import Change, ChangeKind, parse_changes, write_changes
+from cfvqa.language.negatives import TYPE_WORDS, wrong_answer
+from cfvqa.language.questions import parse_finding_list
+from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
+from cfvqa.vocabulary.levels import LEVEL_WORDS, SEVERITY
+
+
+def draw(question_type, answer, count=300):
+    rng = np.random.default_rng(0)
+    return {wrong_answer(question_type, answer, rng) for _ in range(count)}
+
+
+@given(st.sets(st.sampled_from(ANSWER_FINDINGS), min_size=1, max_size=8), st.integers(0, 2**32))
+def test_a_wrong_list_of_findings_is_another_list(findings, seed):
+    wrong = parse_finding_list(wrong_answer("abnormality", ", ".join(findings), np.random.default_rng(seed)))
+    assert wrong
+    assert wrong != findings
+
+
+def test_findings_are_exchanged_added_and_left_out():
+    sizes = {len(parse_finding_list(wrong)) for wrong in draw("abnormality", "edema, hernia")}
+    assert sizes == {1, 2, 3}
+
+
+@pytest.mark.parametrize("name", ["cardiomegaly", "tortuosity of the thoracic aorta"])
+def test_another_name_of_the_same_finding_is_not_a_wrong_answer(name):
+    wrong = {finding for text in draw("abnormality", name, 500) for finding in parse_finding_list(text) - {name}}
+    assert NODE_OF_ANSWER[name] not in {NODE_OF_ANSWER.get(finding) for finding in wrong}
+
+
+@pytest.mark.parametrize("level", LEVEL_WORDS)
+def test_a_wrong_level_has_another_severity(level):
+    for wrong in draw("level", level):
+        assert wrong in LEVEL_WORDS
+        assert wrong != level
+        assert SEVERITY.get(wrong) is None or SEVERITY.get(wrong) != SEVERITY.get(level)
+
+
+def test_a_wrong_level_of_a_change_is_neither_of_its_levels():
+    truth = Change("edema", ChangeKind.LEVEL, "mild", "moderate")
+    afters = {
+        change.after
+        for text in draw("difference", write_changes([truth]))
+        for change in parse_changes(text)
+        if change.finding == "edema" and change.before == "mild"
+    }
+    assert afters
+    assert not {SEVERITY.get(after) for after in afters} & {1, 2}
+
+
+@pytest.mark.parametrize("answer", ["focal parenchymal", "multifocal", "patchy"])
+def test_a_wrong_type_shares_no_word_with_the_truth(answer):
+    wrong = draw("type", answer)
+    assert wrong <= set(TYPE_WORDS)
+    assert not {word.replace("-", "") for word in wrong} & set(answer.split())
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("left side", {"right side"}),
+        ("left area", {"right area"}),
+        ("right upper lung area", {"left upper lung area", "right lower lung area", "right middle lung area"}),
+        ("bilateral area", {"left area", "right area"}),
+        ("the left lung base", {"the right lung base"}),
+    ],
+)
+def test_a_wrong_place_is_another_side_or_zone(answer, expected):
+    assert draw("location", answer) == expected
+
+
+@pytest.mark.parametrize("answer", ["left area and right area", "retrocardiac area", "the lung bases"])
+def test_a_place_without_a_counterpart_becomes_another_place(answer):
+    wrong = draw("location", answer)
+    assert len(wrong) > 3
+    assert answer not in wrong
+    assert all(re.fullmatch(r"[a-z ]+ area", text) for text in wrong)
+
+
+@pytest.mark.parametrize(
+    ("question_type", "answer", "expected"),
+    [("presence", "yes", "no"), ("abnormality", "no", "yes"), ("view", "PA view", "AP view"), ("view", "yes", "no")],
+)
+def test_closed_answers_are_turned_round(question_type, answer, expected):
+    assert draw(question_type, answer) == {expected}
+
+
+def test_nothing_changed_becomes_an_invented_change():
+    wrong = [parse_changes(text) for text in draw("difference", "nothing has changed.")]
+    assert all(len(changes) == 1 for changes in wrong)
+    assert {next(iter(changes)).kind for changes in wrong} == {ChangeKind.ADDED, ChangeKind.REMOVED}
+
+
+def test_a_difference_answer_outside_the_grammar_gets_one_inside_it():
+    assert all(parse_changes(text) for text in draw("difference", "the heart looks larger"))
+
+
+def test_the_same_generator_state_gives_the_same_answer():
+    texts = [wrong_answer("abnormality", "edema, hernia", np.random.default_rng(7)) for _ in range(2)]
+    assert texts[0] == texts[1]

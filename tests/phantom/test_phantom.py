@@ -1,0 +1,155 @@
+import hashlib
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from cfvqa.language.grammar import parse_changes
+from cfvqa.phantom import PhantomSettings, write_phantom
+from cfvqa.phantom.anatomy import sample_anatomy
+from cfvqa.phantom.evolution import PREVALENCE, sample_subject
+from cfvqa.phantom.findings import PHANTOM_FINDINGS
+from cfvqa.phantom.questioning import changes_between
+from cfvqa.phantom.study import Presence, StudyTruth, draw_study
+from cfvqa.sources.mimic import MimicSource
+from cfvqa.vocabulary.regions import REGION_INDEX, REGIONS
+
+
+def draw(finding=None, severity=1, site=0, seed=1):
+    anatomy = sample_anatomy(np.random.default_rng(0))
+    there = ()
+    if finding is not None:
+        kind = finding.types[0] if finding.types else None
+        there = (Presence(finding.name, finding.sites[site], severity, kind, 5),)
+    return draw_study(np.random.default_rng(seed), anatomy, StudyTruth("PA", there), 256)
+
+
+def effect(finding, severity, site=0):
+    with_finding = draw(finding, severity, site).image.astype(float)
+    return np.abs(with_finding - draw().image.astype(float))
+
+
+def test_there_are_enough_findings_and_regions():
+    assert len(PHANTOM_FINDINGS) >= 14
+    touched = {region for finding in PHANTOM_FINDINGS for site in finding.sites for region in site.regions}
+    assert len(touched) >= 14
+    assert touched <= set(REGIONS)
+
+
+@pytest.mark.parametrize("finding", PHANTOM_FINDINGS, ids=lambda f: f.name)
+def test_a_finding_is_seen_at_its_mildest(finding):
+    assert (effect(finding, 1) > 25).sum() >= 30
+
+
+@pytest.mark.parametrize("finding", PHANTOM_FINDINGS, ids=lambda f: f.name)
+def test_the_level_orders_the_visible_effect(finding):
+    areas = [(effect(finding, severity) > 12).sum() for severity in (1, 2, 3)]
+    assert areas[0] < areas[1] < areas[2]
+
+
+@pytest.mark.parametrize("name", ["granuloma", "calcification", "consolidation", "hernia", "pleural effusion"])
+def test_what_is_drawn_lies_in_the_regions_of_its_site(name):
+    finding = next(f for f in PHANTOM_FINDINGS if f.name == name)
+    for site in range(len(finding.sites)):
+        change = effect(finding, 2, site) > 40
+        inside = np.zeros_like(change)
+        boxes = draw(finding, 2, site).boxes.round().astype(int)
+        for region in finding.sites[site].regions:
+            x1, y1, x2, y2 = boxes[REGION_INDEX[region]]
+            inside[y1:y2, x1:x2] = True
+        assert change[inside].sum() / change.sum() > 0.9
+
+
+def test_lung_boxes_enclose_the_dark_of_the_lungs():
+    drawing = draw()
+    x1, y1, x2, y2 = drawing.boxes[REGION_INDEX["right lung"]].round().astype(int)
+    lung = drawing.image[y1:y2, x1:x2]
+    assert lung.mean() < drawing.image[y2 : y2 + 20, x1:x2].mean()
+    assert (drawing.boxes[:, 2:] - drawing.boxes[:, :2]).min() > 8
+    assert drawing.boxes.min() >= 0
+    assert drawing.boxes.max() <= 256
+
+
+def hashes(root):
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def test_one_seed_gives_the_same_bytes_whatever_the_processes(tmp_path):
+    settings = PhantomSettings(subjects=10, seed=3, size=64, jobs=1)
+    write_phantom(tmp_path / "a", settings)
+    write_phantom(tmp_path / "b", replace(settings, jobs=2))
+    assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
+    write_phantom(tmp_path / "c", replace(settings, seed=4))
+    assert hashes(tmp_path / "a") != hashes(tmp_path / "c")
+
+
+def test_chains_are_stationary_and_pairs_vary():
+    rng = np.random.default_rng(0)
+    subjects = [sample_subject(rng) for _ in range(1500)]
+    first = np.mean([len(s.studies[0].findings) for s in subjects])
+    last = np.mean([len(s.studies[-1].findings) for s in subjects if len(s.studies) > 2])
+    expected = PREVALENCE * len(PHANTOM_FINDINGS)
+    assert first == pytest.approx(expected, rel=0.08)
+    assert last == pytest.approx(expected, rel=0.08)
+    assert {len(s.studies) for s in subjects} == {1, 2, 3, 4}
+    counts = [len(changes_between(b, a)) for s in subjects for a, b in zip(s.studies, s.studies[1:], strict=False)]
+    assert 0.03 < np.mean([c == 0 for c in counts]) < 0.25
+    assert 1.2 < np.mean(counts) < 3.0
+
+
+def auroc(score, label):
+    ranks = np.argsort(np.argsort(score)) + 1
+    positive = label.sum()
+    return (ranks[label].sum() - positive * (positive + 1) / 2) / (positive * (~label).sum())
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    root = tmp_path_factory.mktemp("phantom")
+    write_phantom(root, PhantomSettings(subjects=160, seed=1, size=128, jobs=2))
+    return MimicSource(root=root, name="phantom", on_reversed="error").read()
+
+
+def test_all_types_are_asked_and_difference_answers_parse(written):
+    assert written.questions["question_type"].n_unique() == 7
+    answers = written.questions.filter(pl.col("question_type") == "difference")["answer"]
+    assert all(parse_changes(answer) is not None for answer in answers)
+
+
+def test_nothing_but_the_drawing_tells_the_findings(written):
+    paths = [written.root / path for path in written.images["path"]]
+    leaks = {
+        "file size": np.array([path.stat().st_size for path in paths], dtype=float),
+        "mean intensity": np.array([np.asarray(Image.open(path)).mean() for path in paths]),
+        "image id": np.array([int(name[:8], 16) for name in written.images["image_id"]], dtype=float),
+        "study id": written.images["study_id"].cast(pl.Int64).to_numpy().astype(float),
+        "order": written.images["study_order"].to_numpy().astype(float),
+        "view": (written.images["view"] == "PA").to_numpy().astype(float),
+    }
+    whole = written.findings.filter(pl.col("region").is_null() & (pl.col("presence") == "yes"))
+    for name, score in leaks.items():
+        areas = []
+        for finding in whole["finding"].unique().sort():
+            ids = whole.filter(pl.col("finding") == finding)["image_id"]
+            areas.append(auroc(score, written.images["image_id"].is_in(ids.implode()).to_numpy()))
+        # Chance is 0.5; one of 17 may lie off it in a sample of this size, their mean may not.
+        assert abs(np.mean(areas) - 0.5) < 0.12, name
+
+
+def test_key_information_agrees_with_the_reports(written):
+    root = written.root.parent
+    records = json.loads((root / "medical-diff-vqa" / "all_diseases.json").read_text())
+    for record in records[:50]:
+        subject = f"p{record['subject_id']}"
+        path = written.root / "files" / subject[:3] / subject / f"s{record['study_id']}.txt"
+        text = path.read_text()
+        assert "FINDINGS:" in text
+        for name, entity in record["entity"].items():
+            assert f"{entity['level'][0]}" in text
+            assert name in text
+        for name in record["no_entity"]:
+            assert f"No {name}." in text
