@@ -73,7 +73,7 @@ def _wrong_findings(findings: frozenset[str], rng: np.random.Generator) -> list[
     draw = rng.random()
     if draw < 0.8 or len(kept) == 1:
         kept.add(_other_finding(findings, rng))
-    if draw < 0.6 or draw >= 0.8 and len(findings) > 1:
+    if draw < 0.6 or (draw >= 0.8 and len(findings) > 1):
         kept.remove(_pick(sorted(findings), rng))
     return sorted(kept, key=ANSWER_FINDINGS.index)
 

@@ -1,5 +1,6 @@
 """Texts to token ids and back: a tokenizer trained on the answers at hand, or a pretrained one."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
@@ -36,6 +37,11 @@ def _pad(rows: list[list[int]], pad: int) -> tuple[np.ndarray, np.ndarray]:
         ids[number, : len(row)] = row
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     return ids, np.arange(length) < lengths[:, None]
+
+
+def _glue(text: str) -> str:
+    """Close the blanks that splitting opened: before punctuation, and around a hyphen or slash in a word."""
+    return re.sub(r" ?([-/]) ?", r"\1", re.sub(r" ([.,?])", r"\1", text))
 
 
 class AnswerTokenizer:
@@ -93,10 +99,7 @@ class AnswerTokenizer:
         if end in row:
             row = row[: row.index(end)]
         words = [self._words[number] for number in row if number >= len(SPECIALS) or number == self.id_of(UNK)]
-        text = " ".join(words)
-        for mark in ".,?":
-            text = text.replace(f" {mark}", mark)
-        return text
+        return _glue(" ".join(words))
 
 
 def _backend(vocabulary: dict[str, int]) -> Backend:
@@ -113,18 +116,28 @@ class PretrainedTokenizer:
 
     Args:
         path: a local folder, or the name of a model that lies in the local cache.
+        download: whether a name may be looked up on the hub.
+
+    Raises:
+        InputError: if there is no tokenizer, or it lacks one of the special tokens of BERT.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, download: bool = False) -> None:
         from transformers import AutoTokenizer  # slow to import, and only this class needs it
 
         try:
-            self._backend: Any = AutoTokenizer.from_pretrained(path, local_files_only=True)
+            self._backend: Any = AutoTokenizer.from_pretrained(path, local_files_only=not download)
         except (OSError, ValueError) as error:
             raise InputError(
-                f"text.path: no tokenizer at '{path}' on this machine; download the model first and give its "
+                f"text.pretrained: no tokenizer at '{path}' on this machine; download the model first and give its "
                 "folder, or choose text=scratch"
             ) from error
+        known = self._backend.get_vocab()
+        if missing := [token for token in SPECIALS[:5] if token not in known]:
+            raise InputError(
+                f"text.pretrained: the tokenizer at '{path}' has no {missing[0]}; give a model of the BERT family, "
+                "or choose text=scratch"
+            )
         self._backend.add_special_tokens({"additional_special_tokens": [DEC, ENC]})
 
     def __len__(self) -> int:
@@ -144,4 +157,4 @@ class PretrainedTokenizer:
         """Return the texts of ids (N, T), each up to its first [SEP], without special tokens."""
         end = self.id_of(SEP)
         rows = [row[: row.index(end)] if end in row else row for row in np.asarray(ids).tolist()]
-        return [self._backend.decode(row, skip_special_tokens=True) for row in rows]
+        return [_glue(self._backend.decode(row, skip_special_tokens=True)) for row in rows]

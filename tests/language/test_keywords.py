@@ -1,9 +1,9 @@
+from change_strategies import change_sets
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cfvqa.language.grammar import write_changes
 from cfvqa.language.keywords import answer_keywords
-from tests.language.test_grammar import change_sets
 
 
 @given(change_sets(), change_sets())

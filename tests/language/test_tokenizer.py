@@ -1,6 +1,10 @@
 import numpy as np
+import pytest
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
-from cfvqa.language.tokenizer import AnswerTokenizer
+from cfvqa.errors import InputError
+from cfvqa.language.tokenizer import SPECIALS, AnswerTokenizer, PretrainedTokenizer
 
 TEXT = "the main image has additional findings of edema, and plate-like atelectasis than the reference image."
 
@@ -32,3 +36,59 @@ def test_json_round_trip():
     again = AnswerTokenizer.from_json(tokenizer.to_json())
     assert len(again) == len(tokenizer)
     assert np.array_equal(again.encode([TEXT], max_length=40)[0], tokenizer.encode([TEXT], max_length=40)[0])
+
+
+def test_special_tokens_have_the_same_ids_in_every_tokenizer():
+    tokenizer = AnswerTokenizer.train(["yes"])
+    assert [tokenizer.id_of(token) for token in SPECIALS] == list(range(7))
+    assert tokenizer.id_of("[PAD]") == 0
+    assert len(tokenizer) == 8
+
+
+def test_decoding_stops_at_the_first_end_token():
+    tokenizer = AnswerTokenizer.train(["yes no"])
+    ids, _ = tokenizer.encode(["yes"], max_length=9)
+    assert tokenizer.decode(np.concatenate([ids, ids], axis=1)) == ["yes"]
+    assert tokenizer.decode(ids[:, :-1]) == ["yes"]
+
+
+def test_nothing_to_encode_gives_no_rows():
+    ids, mask = AnswerTokenizer.train(["yes"]).encode([], max_length=9)
+    assert ids.shape == mask.shape == (0, 0)
+
+
+def save_bert_tokenizer(folder, *, without=()):
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "additional", "findings", "of", "edema", "and"]
+    words += ["plate", "-", "like", "at", "##electasis", ".", ","]
+    vocabulary = {word: number for number, word in enumerate(word for word in words if word not in without)}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece()
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    PreTrainedTokenizerFast(tokenizer_object=backend, **names).save_pretrained(folder)
+
+
+def test_a_pretrained_tokenizer_gives_the_text_back(tmp_path):
+    save_bert_tokenizer(tmp_path)
+    tokenizer = PretrainedTokenizer(str(tmp_path))
+    text = "additional findings of edema, and plate-like atelectasis."
+    ids, mask = tokenizer.encode([text, "Edema"], max_length=60, first="[DEC]")
+    assert tokenizer.decode(ids) == [text, "edema"]
+    assert (ids[:, 0] == tokenizer.id_of("[DEC]")).all()
+    assert mask.sum(1).tolist() == [14, 3]
+    assert len({tokenizer.id_of(token) for token in SPECIALS}) == 7
+    assert len(tokenizer) == 19
+    cut, _ = tokenizer.encode([text], max_length=5)
+    assert cut[0].tolist()[-1] == tokenizer.id_of("[SEP]")
+
+
+def test_a_folder_without_a_tokenizer_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"text\.pretrained.*nothing_here.*text=scratch"):
+        PretrainedTokenizer(str(tmp_path / "nothing_here"))
+
+
+def test_a_tokenizer_of_another_family_is_refused(tmp_path):
+    save_bert_tokenizer(tmp_path, without=["[MASK]"])
+    with pytest.raises(InputError, match=r"\[MASK\]"):
+        PretrainedTokenizer(str(tmp_path))
