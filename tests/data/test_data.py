@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfvqa.data.batches import ImageFeatures
+from cfvqa.data.feature_store import FeatureStore, shard_ids, write_index, write_shard
+from cfvqa.data.frames import frame_of, letterbox
+from cfvqa.data.sampling import EpochBatches
+from cfvqa.data.seeding import stable_seed
+from cfvqa.errors import InputError
+
+
+@given(st.integers(40, 3000), st.integers(40, 3000))
+def test_boxes_go_to_the_frame_and_back(width, height):
+    frame = frame_of(width, height, 256)
+    box = np.array([[3.0, 5.0, width - 1.0, height - 2.0]], dtype=np.float32)
+    there = frame.to_frame(box)
+    assert there.min() >= -0.5
+    assert there.max() <= 256.5
+    assert np.allclose(frame.to_original(there), box, atol=width / 500 + height / 500)
+
+
+def test_a_letterbox_keeps_the_shape_of_what_it_shows():
+    image = np.zeros((100, 200), dtype=np.float32)
+    image[:, 100:] = 1.0
+    frame = letterbox(image, 64)
+    assert frame.shape == (64, 64)
+    assert frame[:16].max() == 0
+    assert frame[32, 50] == 255
+
+
+def features(count):
+    g = torch.Generator().manual_seed(count)
+    return ImageFeatures(
+        region=torch.randn(count, 24, 4, generator=g),
+        finding=torch.randn(count, 24, 3, generator=g),
+        probability=torch.rand(count, 24, 38, generator=g),
+        box=torch.rand(count, 24, 4, generator=g) * 100,
+        score=torch.rand(count, 24, generator=g),
+    )
+
+
+@pytest.mark.parametrize("preload_gib", [0, 1])
+def test_what_is_stored_is_read_by_id(tmp_path, preload_gib):
+    first, second = features(3), features(2)
+    write_shard(tmp_path / "part-00000.h5", ["a", "b", "c"], first)
+    write_shard(tmp_path / "part-00001.h5", ["d", "e"], second)
+    write_index(tmp_path)
+    store = FeatureStore(tmp_path, preload_gib=preload_gib)
+    read = store.read(["e", "a"])
+    assert torch.equal(read.region[0], second.region[1].half().float())
+    assert torch.equal(read.box[1], first.box[0])
+    assert store.missing(["a", "z"]) == ["z"]
+    assert store.widths == (4, 3)
+
+
+def test_a_truncated_shard_is_named(tmp_path):
+    path = tmp_path / "part-00000.h5"
+    write_shard(path, ["a", "b", "c"], features(3))
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"part-00000\.h5"):
+        shard_ids(path)
+
+
+def test_features_that_are_not_there_name_the_command(tmp_path):
+    with pytest.raises(InputError, match="cfvqa-extract"):
+        FeatureStore(tmp_path)
+
+
+def test_an_epoch_goes_on_behind_what_was_skipped():
+    batches = EpochBatches([[n] for n in range(10)], groups_per_batch=3, seed=1)
+    batches.set_epoch(4)
+    whole = list(batches)
+    batches.skip = 2
+    assert list(batches) == whole[2:]
+    assert list(batches) == whole
+    batches.set_epoch(5)
+    assert list(batches) != whole
+    assert sorted(n for batch in whole for n in batch) == list(range(10))
+
+
+def test_seeds_are_the_same_everywhere():
+    assert stable_seed(1, "step", 2, 3) == stable_seed(1, "step", 2, 3)
+    assert stable_seed(1, "step", 2, 3) != stable_seed(1, "step", 23)
+    assert 0 <= stable_seed(1) < 2**63

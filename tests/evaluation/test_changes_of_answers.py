@@ -1,0 +1,52 @@
+import polars as pl
+import pytest
+
+from cfvqa.errors import InputError
+from cfvqa.evaluation.changes import count_changes, score_changes
+from cfvqa.language.grammar import Change, ChangeKind, flip_answer, write_changes
+
+A = write_changes([Change("edema", ChangeKind.ADDED), Change("hernia", ChangeKind.REMOVED)])
+B = write_changes([Change("edema", ChangeKind.LEVEL, "mild", "severe")])
+N = "nothing has changed."
+
+
+def scores(pairs):
+    table = pl.DataFrame(
+        {
+            "question_id": [f"q{n}" for n in range(len(pairs))],
+            "answer": [truth for truth, _ in pairs],
+            "prediction": [answer for _, answer in pairs],
+        }
+    )
+    return score_changes(count_changes(table))
+
+
+def test_right_answers_are_right():
+    result = scores([(A, A), (B, B), (N, N)])
+    assert (result.f1, result.direction_accuracy, result.level_accuracy, result.unchanged_accuracy) == (1, 1, 1, 1)
+
+
+def test_every_change_reversed_scores_nothing():
+    result = scores([(A, flip_answer(A))])
+    assert result.f1 == 0
+    assert result.direction_accuracy == 0
+
+
+def test_an_answer_that_does_not_parse_is_counted_and_never_dropped():
+    result = scores([(A, "i do not know"), (A, A)])
+    assert result.unparsed == 1
+    assert result.n == 2
+    assert result.recall == pytest.approx(0.5)
+    assert result.precision == 1
+
+
+def test_micro_average_in_closed_form():
+    one = write_changes([Change("edema", ChangeKind.ADDED), Change("fracture", ChangeKind.ADDED)])
+    result = scores([(A, one)])  # one right, one invented, one missed
+    assert (result.precision, result.recall, result.f1) == (0.5, 0.5, 0.5)
+    assert result.by_finding["hernia"].recall == 0
+
+
+def test_a_truth_that_does_not_parse_is_refused_by_name():
+    with pytest.raises(InputError, match="q0"):
+        scores([("gibberish", A)])

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from cfvqa.errors import InputError
+from cfvqa.sources.image_files import read_image
+from cfvqa.sources.paths import safe_path
+
+
+def gradient(high, dtype):
+    return np.linspace(0, high, 64 * 48).reshape(48, 64).astype(dtype)
+
+
+def test_eight_and_sixteen_bits_show_the_same(tmp_path):
+    Image.fromarray(gradient(255, np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(gradient(65535, np.uint16)).save(tmp_path / "b.png")
+    Image.fromarray(gradient(4095, np.uint16)).save(tmp_path / "c.png")
+    eight = read_image(tmp_path / "a.png")
+    assert eight.shape == (48, 64)
+    assert eight.dtype == np.float32
+    for name in ("b.png", "c.png"):
+        assert np.allclose(read_image(tmp_path / name), eight, atol=0.01)
+
+
+def test_transparent_pixels_are_black(tmp_path):
+    pixels = np.full((40, 40, 4), 200, dtype=np.uint8)
+    pixels[:20, :, 3] = 0
+    pixels[20:, :, 3] = 255
+    Image.fromarray(pixels, "RGBA").save(tmp_path / "a.png")
+    image = read_image(tmp_path / "a.png")
+    assert image[5, 5] == 0
+    assert image[30, 30] == pytest.approx(200 / 255, abs=0.01)
+
+
+def test_bad_images_are_named(tmp_path):
+    good = tmp_path / "good.png"
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)
+    Image.fromarray(noise).save(good)
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
+    tiny = tmp_path / "tiny.png"
+    Image.new("L", (1, 1)).save(tiny)
+    flat = tmp_path / "flat.png"
+    Image.new("L", (64, 64), 7).save(flat)
+    text = tmp_path / "text.png"
+    text.write_text("no image")
+    for path in (cut, tiny, flat, text, tmp_path / "absent.png"):
+        with pytest.raises(InputError, match=path.name):
+            read_image(path)
+
+
+def test_paths_stay_in_the_data_folder(tmp_path):
+    outside = tmp_path / "outside.png"
+    outside.write_text("x")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link.png").symlink_to(outside)
+    assert safe_path(root, "a/b.png") == root / "a" / "b.png"
+    for path in ("../outside.png", "/etc/passwd", "a/../../x.png", "link.png"):
+        with pytest.raises(InputError, match="leaves the data folder"):
+            safe_path(root, path)

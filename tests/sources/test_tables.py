@@ -1,0 +1,172 @@
+import shutil
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from cfvqa.errors import InputError
+from cfvqa.phantom import PhantomSettings, write_phantom
+from cfvqa.sources.mimic import MimicSource
+from cfvqa.sources.nih import NihSource
+from cfvqa.sources.order import order_pairs
+from cfvqa.sources.splits import paper_split, subject_split
+from cfvqa.sources.tables import read_tables, validate, write_tables
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("phantom")
+    write_phantom(folder, PhantomSettings(subjects=60, seed=1, size=64))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tables(root):
+    return MimicSource(root=root, name="phantom", on_reversed="error", split_seed=2).read()
+
+
+def with_first(table, column, value):
+    return table.with_columns(
+        pl.when(pl.int_range(pl.len()) == 0).then(pl.lit(value)).otherwise(pl.col(column)).alias(column)
+    )
+
+
+def test_written_tables_are_read_back(tables, tmp_path):
+    write_tables(tables, tmp_path)
+    again = read_tables(tmp_path)
+    assert again.questions.equals(tables.questions)
+    assert again.regions.equals(tables.regions)
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_boxes_come_back_within_the_rounding_of_the_224_frame(tables):
+    assert len(tables.regions) == 24 * len(tables.images)
+    assert (tables.regions["x2"] <= 64).all()
+
+
+def test_no_subject_is_on_two_sides(tables):
+    both = tables.questions.group_by("subject_id").agg(pl.col("split").n_unique().alias("n"))
+    assert both["n"].max() == 1
+
+
+def test_only_difference_questions_have_a_reference(tables):
+    has = tables.questions["reference_image"].is_not_null()
+    assert (has == (tables.questions["question_type"] == "difference")).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value", "message"),
+    [
+        ("questions", "question_type", "colour", "question_type 'colour'"),
+        ("questions", "main_image", "nobody", "main_image 'nobody'"),
+        ("regions", "region", "tail", "region 'tail'"),
+        ("regions", "x2", 9999.0, "leaves the image"),
+        ("findings", "finding", "hiccups", "finding 'hiccups'"),
+        ("findings", "presence", "perhaps", "presence 'perhaps'"),
+        ("images", "view", "upside down", "view 'upside down'"),
+    ],
+)
+def test_a_wrong_value_is_named(tables, name, column, value, message):
+    broken = replace(tables, **{name: with_first(getattr(tables, name), column, value)})
+    with pytest.raises(InputError, match=message):
+        validate(broken)
+
+
+def test_missing_column_doubled_id_empty_table_and_empty_split_are_named(tables):
+    with pytest.raises(InputError, match="column 'answer'"):
+        validate(replace(tables, questions=tables.questions.drop("answer")))
+    with pytest.raises(InputError, match="more than once"):
+        validate(replace(tables, images=pl.concat([tables.images, tables.images.head(1)])))
+    with pytest.raises(InputError, match="empty"):
+        validate(replace(tables, questions=tables.questions.clear()))
+    with pytest.raises(InputError, match="split 'val'"):
+        validate(replace(tables, questions=tables.questions.filter(pl.col("split") != "val")))
+
+
+def copy(root, tmp_path):
+    return shutil.copytree(root, tmp_path / "copy")
+
+
+def test_missing_root_file_image_and_broken_graph_are_named(root, tmp_path):
+    with pytest.raises(InputError, match=r"source\.root"):
+        MimicSource(root=tmp_path / "nowhere").read()
+    folder = copy(root, tmp_path)
+    graph = next((folder / "chest-imagenome/silver_dataset/scene_graph").glob("*.json"))
+    whole = graph.read_text()
+    graph.write_text(whole[:100])
+    with pytest.raises(InputError, match=graph.name):
+        MimicSource(root=folder).read()
+    graph.write_text(whole)
+    image = next(folder.rglob("*.jpg"))
+    image.unlink()
+    with pytest.raises(InputError, match=image.name):
+        MimicSource(root=folder).read()
+    (folder / "medical-diff-vqa" / "mimic_all.csv").unlink()
+    with pytest.raises(InputError, match=r"mimic_all\.csv"):
+        MimicSource(root=folder).read()
+
+
+def test_a_csv_without_a_column_is_named(root, tmp_path):
+    folder = copy(root, tmp_path)
+    path = folder / "medical-diff-vqa" / "mimic_pair_questions.csv"
+    pl.read_csv(path, infer_schema=False).drop("ref_id").write_csv(path)
+    with pytest.raises(InputError, match="'ref_id' is missing"):
+        MimicSource(root=folder).read()
+
+
+def test_reversed_pairs_are_found_swapped_or_dropped(tables):
+    rows = tables.questions.filter(pl.col("question_type") == "difference")
+    back = rows.with_columns(
+        pl.col("reference_image").alias("main_image"), pl.col("main_image").alias("reference_image")
+    )
+    with pytest.raises(InputError, match="on_reversed=swap"):
+        order_pairs(back, tables.images, on_reversed="error")
+    swapped, count = order_pairs(back, tables.images, on_reversed="swap")
+    assert count == len(rows)
+    assert swapped["main_image"].equals(rows["main_image"])
+    assert len(order_pairs(back, tables.images, on_reversed="drop")[0]) == 0
+
+
+def test_splits_are_stable_and_the_paper_cut_is_by_row():
+    few = pl.Series([str(n) for n in range(100)])
+    many = pl.Series([str(n) for n in range(1000)])
+    assert subject_split(few, seed=1).equals(subject_split(many, seed=1)[:100], check_names=False)
+    assert paper_split(11).to_list() == ["train"] * 9 + ["val"] + ["test"]
+
+
+def write_nih(folder, header, rows):
+    from PIL import Image
+
+    (folder / "images").mkdir()
+    for row in rows:
+        Image.linear_gradient("L").save(folder / "images" / row.split(",")[0])
+    (folder / "Data_Entry_2017.csv").write_text("\n".join([header, *rows]) + "\n")
+
+
+HEADER = (
+    "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
+    "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],"
+)
+
+
+def test_nih_follow_ups_become_pairs(tmp_path):
+    rows = []
+    for patient in range(1, 41):
+        rows.append(f"{patient:08d}_000.png,Effusion|Mass,0,{patient},58,M,PA,2500,2048,0.1,0.1,")
+        rows.append(f"{patient:08d}_001.png,Effusion|Nodule,1,{patient},58,M,,2500,2048,0.1,0.1,")
+    write_nih(tmp_path, HEADER, rows)
+    tables = NihSource(root=tmp_path).read()
+    asked = tables.questions.filter(pl.col("question_type") == "difference")
+    assert len(asked) == 40
+    assert asked["answer"][0] == (
+        "the main image has an additional finding of nodule than the reference image. "
+        "the main image is missing the finding of mass than the reference image."
+    )
+    assert (tables.questions["question_type"] == "view").sum() == 40
+    assert len(tables.regions) == 0
+
+
+def test_nih_unknown_label_is_named(tmp_path):
+    write_nih(tmp_path, HEADER, ["00000001_000.png,Hiccups,0,1,58,M,PA,2500,2048,0.1,0.1,"])
+    with pytest.raises(InputError, match="row 2: finding 'Hiccups'"):
+        NihSource(root=tmp_path).read()
