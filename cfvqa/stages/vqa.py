@@ -27,6 +27,9 @@ from cfvqa.training.fit import FitSettings, fit
 from cfvqa.training.vqa_module import VqaModule
 
 
+_PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
 @dataclass(frozen=True)
 class TrainedReader:
     """A reader with what it needs to be asked.
@@ -99,6 +102,13 @@ def _blocks(config: DictConfig) -> dict[str, Any]:
     """Return the config blocks that shape a reader."""
     names = ("model", "text", "objective", "phases", "pairs", "trainer", "precision", "seed")
     return {name: plain(config[name]) for name in names}
+
+
+def _precision(value: str | int) -> str:
+    """Return Lightning's name of a precision."""
+    if str(value) not in _PRECISIONS:
+        raise InputError(f"precision is '{value}': choose one of {', '.join(_PRECISIONS)}")
+    return _PRECISIONS[str(value)]
 
 
 def _set_aside(stage: Stage, console: Console) -> None:
@@ -194,7 +204,7 @@ def _train_phase(
         seed=blocks["seed"],
         monitor=settings["monitor"],
         mode="min",
-        trainer={**blocks["trainer"], **blocks["precision"]},
+        trainer={**blocks["trainer"], "precision": _precision(blocks["precision"])},
     )
     loggers = run_loggers(config.logger, folder / phase, str(config.name), phase)
     fit(module, data, fitting, folder / phase, loggers=loggers, console=console)

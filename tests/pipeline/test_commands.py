@@ -1,0 +1,141 @@
+"""Whole commands, in processes of their own, on a phantom so small that its figures mean nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "2", "COLUMNS": "200"}
+
+
+def command(name, *overrides):
+    return [sys.executable, "-m", f"cfvqa.commands.{name}", "experiment=phantom_tiny", *overrides]
+
+
+def run(folder, name, *overrides):
+    done = subprocess.run(
+        command(name, *overrides), cwd=folder, capture_output=True, text=True, env=ENVIRONMENT, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pipeline")
+    status, output = run(path, "run")
+    assert status == 0, output
+    return path
+
+
+def metrics(folder, name="phantom_tiny"):
+    figures = json.loads((folder / "runs" / name / "evaluation" / "metrics.json").read_text())
+    for part in ("seconds", "answers_per_second"):
+        figures["decode"].pop(part)
+    return figures
+
+
+def markers(folder):
+    found = [*folder.glob("work/*/*/_SUCCESS"), *folder.glob("runs/phantom_tiny/*/_SUCCESS")]
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in found}
+
+
+@pytest.mark.slow
+def test_the_pipeline_ends_with_the_promised_figures(folder):
+    figures = metrics(folder)
+    assert {"n", "by_type", "changes", "flip", "interval", "baseline", "control", "decode", "scorers", "data"} <= set(
+        figures
+    )
+    assert set(figures["baseline"]) == {"question_only", "majority", "prior"}
+    assert figures["changes"]["n"] == figures["flip"]["n"] == figures["by_type"]["difference"]["n"]
+    assert figures["data"]["name"] == "phantom"
+
+
+@pytest.mark.slow
+def test_a_second_call_makes_nothing_and_a_changed_setting_only_what_it_shapes(folder):
+    before = markers(folder)
+    status, output = run(folder, "run")
+    assert status == 0, output
+    assert markers(folder) == before
+    status, output = run(folder, "run", "evaluation.draws=60")
+    assert status == 0, output
+    changed = {name for name, stamp in markers(folder).items() if before.get(name) != stamp}
+    assert changed == {"runs/phantom_tiny/evaluation/_SUCCESS"}
+    assert run(folder, "run")[0] == 0
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_and_ends_in_the_same_figures(folder):
+    expected = metrics(folder)
+    process = subprocess.Popen(
+        command("run", "name=killed"),
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    watched = folder / "runs" / "killed" / "vqa" / "pretrain" / "checkpoints" / "last.ckpt"
+    while process.poll() is None and not watched.exists():
+        process_wait(process)
+    process.kill()
+    process.wait()
+    assert watched.exists()
+    assert not (folder / "runs" / "killed" / "vqa" / "_SUCCESS").exists()
+    status, output = run(folder, "run", "name=killed")
+    assert status == 0, output
+    figures = metrics(folder, "killed")
+    figures["data"], expected["data"] = None, None
+    assert figures == expected
+
+
+def process_wait(process):
+    try:
+        process.wait(timeout=0.05)
+    except subprocess.TimeoutExpired:
+        return
+
+
+@pytest.mark.slow
+def test_answers_of_a_file_are_scored_and_bad_files_refused(folder):
+    import polars as pl
+
+    table = pl.read_parquet(folder / "runs/phantom_tiny/evaluation/predictions.parquet")
+    good = folder / "answers.csv"
+    table.select("question_id", pl.col("answer").alias("prediction")).write_csv(good)
+    status, output = run(folder, "evaluate", "name=truth", f"evaluation.predictions={good}")
+    assert status == 0, output
+    figures = json.loads((folder / "runs/truth/evaluation/metrics.json").read_text())
+    assert figures["changes"]["f1"] == 1
+    assert figures["other_types"]["exact_match"] == 1
+    bad = folder / "bad.csv"
+    pl.read_csv(good).head(3).write_csv(bad)
+    status, output = run(folder, "evaluate", "name=bad", f"evaluation.predictions={bad}")
+    assert status == 2
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (("sed=3",), "sed"),
+        (("model=unheard_of",), "unheard_of"),
+        (("source=mimic", "source.root=nowhere"), "nowhere"),
+        (("source=nih",), "source.root"),
+        (("task=dance",), "dance"),
+        (("detector.network._target_=os.system",), "os.system"),
+    ],
+)
+def test_bad_input_is_one_message_and_status_two(tmp_path, overrides, words):
+    status, output = run(tmp_path, "train", *overrides)
+    assert status == 2, output
+    assert words in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_help_and_config_are_shown(tmp_path):
+    assert run(tmp_path, "train", "--cfg", "job")[0] == 0
+    assert run(tmp_path, "prepare", "--help")[0] == 0
+    assert not list(Path(tmp_path).iterdir())

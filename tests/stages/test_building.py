@@ -1,0 +1,86 @@
+import json
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from rich.console import Console
+
+from cfvqa.commands.application import config_folder
+from cfvqa.errors import InputError
+from cfvqa.stages.building import build, check_targets, plain
+from cfvqa.stages.identity import Stage, ensure, identify
+
+CONF = Path(config_folder())
+CHOICES = [
+    f"{folder.name}={file.stem}"
+    for folder in sorted(CONF.iterdir())
+    if folder.is_dir() and folder.name not in ("objective", "local")
+    for file in sorted(folder.glob("*.yaml"))
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_config_composes_and_names_allowed_classes_only(choice):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", overrides=[choice])
+    for name in ("detector", "classifier", "model", "objective", "phases", "logger"):
+        content = config[name]
+        check_targets(json.loads(json.dumps(_unresolved(content))), name)
+
+
+def _unresolved(node):
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(node, resolve=False)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"_target_": "os.system", "command": "true"},
+        {"a": {"b": [{"_target_": "torch.load", "f": "x"}]}},
+        {"_target_": "torch.optim.AdamW", "x": {"_target_": "builtins.eval"}},
+        {"_target_": "torch.hub.load"},
+        {"_target_": "cfvqa.visionary.Thing"},
+    ],
+)
+def test_classes_outside_the_allowlist_are_refused(block):
+    with pytest.raises(InputError, match="_target_"):
+        build(block, "config")
+
+
+def test_plain_values_pass():
+    assert plain({"a": 1}) == {"a": 1}
+
+
+def test_a_stage_is_made_once_and_made_anew_when_its_settings_change(tmp_path):
+    made = []
+
+    def make(folder):
+        made.append(folder)
+        return {"n": "1"}
+
+    console = Console(quiet=True)
+    stage = Stage("x", tmp_path / "x", identify({"a": 1}))
+    ensure(stage, make, console)
+    ensure(stage, make, console)
+    assert len(made) == 1
+    assert stage.facts() == {"n": "1"}
+    ensure(Stage("x", tmp_path / "x", identify({"a": 2})), make, console)
+    assert len(made) == 2
+
+
+def test_a_stage_that_failed_is_not_whole(tmp_path):
+    def make(folder):
+        (folder / "half").write_text("x")
+        raise InputError("no")
+
+    stage = Stage("x", tmp_path / "x", "id")
+    with pytest.raises(InputError):
+        ensure(stage, make, Console(quiet=True))
+    assert not stage.whole
+
+
+def test_identity_does_not_depend_on_the_order_of_keys():
+    assert identify({"a": 1, "b": 2}) == identify({"b": 2, "a": 1})
+    assert identify({"a": 1}) != identify({"a": 2})
