@@ -26,7 +26,6 @@ from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.fit import FitSettings, fit
 from cfvqa.training.vqa_module import VqaModule
 
-
 _PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
