@@ -1,5 +1,5 @@
 """Procedural longitudinal chest radiographs, written in the published layouts."""
 
-from cfvqa.phantom.writing import PhantomSettings, write_phantom
+from cfvqa.phantom.writing import DRAWING, PhantomSettings, write_phantom
 
-__all__ = ["PhantomSettings", "write_phantom"]
+__all__ = ["DRAWING", "PhantomSettings", "write_phantom"]

@@ -51,23 +51,30 @@ def _abnormality(main: StudyTruth, rng: np.random.Generator) -> tuple[str, str]:
 
 
 def _presence(main: StudyTruth, absent: tuple[str, ...], rng: np.random.Generator) -> tuple[str, str]:
-    there = {p.name: p for p in main.findings}
-    if there and rng.random() < 0.5:
-        chosen = _any(list(main.findings), rng)
-    elif rng.random() < 0.5:
-        name = str(rng.choice(absent))
-        return ask.presence(name), "no"
-    else:
-        name = PHANTOM_FINDINGS[int(rng.integers(len(PHANTOM_FINDINGS)))].name
-        if name not in there:
-            return ask.short_presence(name), "no"
-        chosen = there[name]
-    side = chosen.site.words if chosen.site.words in (("left",), ("right",)) else None
-    if side and rng.random() < 0.5:
+    name, words = _asked_finding(main, absent, rng)
+    if words in (("left",), ("right",)) and rng.random() < 0.5:
         truth = bool(rng.random() < 0.5)
-        asked = side[0] if truth else {"left": "right", "right": "left"}[side[0]]
-        return ask.presence(chosen.name, f"the {asked} lung area"), ask.yes_no(truth)
-    return ask.presence(chosen.name), "yes"
+        asked = words[0] if truth else {"left": "right", "right": "left"}[words[0]]
+        return ask.presence(name, f"the {asked} lung area"), ask.yes_no(truth)
+    # The form is drawn whatever the answer is, so that the wording tells nothing.
+    form = ask.presence if rng.random() < 0.5 else ask.short_presence
+    return form(name), ask.yes_no(words is not None)
+
+
+def _asked_finding(
+    main: StudyTruth, absent: tuple[str, ...], rng: np.random.Generator
+) -> tuple[str, tuple[str, ...] | None]:
+    """Draw a finding and the words of its site, None where it is absent.
+
+    Half of the draws are from what is there, a quarter from what the report denies, a quarter from all.
+    """
+    if main.findings and rng.random() < 0.5:
+        chosen = _any(list(main.findings), rng)
+        return chosen.name, chosen.site.words
+    if rng.random() < 0.5:
+        return str(rng.choice(absent)), None
+    name = PHANTOM_FINDINGS[int(rng.integers(len(PHANTOM_FINDINGS)))].name
+    return name, next((p.site.words for p in main.findings if p.name == name), None)
 
 
 def _view(view: str, rng: np.random.Generator) -> tuple[str, str]:

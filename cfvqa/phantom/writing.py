@@ -10,6 +10,9 @@ from cfvqa.errors import InputError
 from cfvqa.phantom.layout import GRAPHS, IMAGES, SubjectRows, write_subject
 from cfvqa.phantom.tables import write_tables
 
+DRAWING = 2
+"""Number of the drawing: raised whenever the same seed gives other bytes, so that no stage reads a stale phantom."""
+
 
 @dataclass(frozen=True, slots=True)
 class PhantomSettings:

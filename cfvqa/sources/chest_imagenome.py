@@ -1,6 +1,7 @@
 """Chest ImaGenome, silver scene graphs: boxes of regions and the findings in them."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,13 @@ from typing import Any
 import polars as pl
 
 from cfvqa.errors import InputError
-from cfvqa.sources.tables import SCHEMAS
+from cfvqa.sources.tables import SCHEMAS, empty
 from cfvqa.vocabulary.findings import FINDING_INDEX
+from cfvqa.vocabulary.levels import LEVEL_WORDS
 from cfvqa.vocabulary.regions import REGION_INDEX
 
 _FRAME = 224
+_GRAPHS_AT_ONCE = 512
 
 
 def graph_folder(root: Path) -> Path:
@@ -27,33 +30,37 @@ def graph_folder(root: Path) -> Path:
 def read_graphs(
     root: Path, images: pl.DataFrame, progress: Callable[[int], None] | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]:
-    """Read the scene graphs of `images`.
+    """Read the scene graphs of `images`, one file at a time.
+
+    Args:
+        root: folder of the release.
+        images: image_id, width and height (pixels of the file), original_width and original_height.
+        progress: called with the number of images read so far.
 
     Returns:
-        Regions, region findings, and what was skipped (images without a graph, boxes that are empty, regions
-        and findings outside the vocabulary).
+        Regions, region findings, and what was skipped, by reason.
     """
     folder = graph_folder(root)
-    regions: list[tuple[Any, ...]] = []
-    findings: list[tuple[Any, ...]] = []
-    skipped = {"image without scene graph": 0, "empty box": 0}
-    rows = images.select("image_id", "width", "height").iter_rows()
-    for number, (image_id, width, height) in enumerate(rows, start=1):
-        path = folder / f"{image_id}_SceneGraph.json"
-        if not path.is_file():
-            skipped["image without scene graph"] += 1
-            continue
-        graph = _load(path)
-        boxes = _boxes(graph, image_id, width, height, path)
-        whole = [box for box in boxes if box[4] > box[2] and box[5] > box[3]]
-        skipped["empty box"] += len(boxes) - len(whole)
-        regions.extend(whole)
-        findings.extend(_findings(graph, image_id))
+    regions, findings = [empty("regions")], [empty("findings")]
+    skipped: Counter[str] = Counter()
+    done = 0
+    for part in images.iter_slices(_GRAPHS_AT_ONCE):
+        box_rows: list[tuple[Any, ...]] = []
+        finding_rows: list[tuple[Any, ...]] = []
+        for image in part.iter_rows(named=True):
+            path = folder / f"{image['image_id']}_SceneGraph.json"
+            done += 1
+            if path.is_file():
+                graph = _load(path)
+                box_rows += _boxes(graph["objects"], image, path, skipped)
+                finding_rows += _findings(graph["attributes"], image["image_id"], path, skipped)
+            else:
+                skipped["image without a scene graph"] += 1
         if progress is not None:
-            progress(number)
-    region_table = pl.DataFrame(regions, schema=SCHEMAS["regions"], orient="row")
-    finding_table = pl.DataFrame(findings, schema=SCHEMAS["findings"], orient="row")
-    return region_table, _strongest(finding_table), skipped
+            progress(done)
+        regions.append(pl.DataFrame(box_rows, schema=SCHEMAS["regions"], orient="row"))
+        findings.append(pl.DataFrame(finding_rows, schema=SCHEMAS["findings"], orient="row"))
+    return pl.concat(regions), _strongest(pl.concat(findings)), dict(skipped)
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -62,54 +69,88 @@ def _load(path: Path) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no readable JSON ({error}): restore the file") from error
     for key in ("objects", "attributes"):
-        if not isinstance(graph.get(key), list):
-            raise InputError(f"{path}: key '{key}' is missing or no list; expected a Chest ImaGenome scene graph")
+        items = graph.get(key) if isinstance(graph, dict) else None
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise InputError(f"{path}: key '{key}' is no list of objects, as a scene graph has it: restore the file")
     return graph
 
 
 def _boxes(
-    graph: dict[str, Any], image_id: str, width: int, height: int, path: Path
+    objects: list[dict[str, Any]], image: dict[str, Any], path: Path, skipped: Counter[str]
 ) -> list[tuple[str, str, float, float, float, float]]:
-    """Return boxes in pixels of the original image, from the 224 frame.
+    """Return boxes in pixels of the image file, from the 224 frame.
 
-    The frame scales the longer side to 224 and centres the image; the published `original_*` values are
-    known to be inaccurate, so the frame is undone with the image's own size.
+    The frame scales the longer side to 224 and centres the image. The published `original_*` values are known to
+    be inaccurate, so the frame is undone with the original size; a resized copy scales the outcome.
     """
-    ratio = _FRAME / max(width, height)
-    left, top = (_FRAME - int(width * ratio)) // 2, (_FRAME - int(height * ratio)) // 2
-    boxes = []
-    for item in graph["objects"]:
-        if item.get("bbox_name") not in REGION_INDEX:
-            continue
-        try:
-            x1, y1, x2, y2 = (float(item[key]) for key in ("x1", "y1", "x2", "y2"))
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: object '{item['bbox_name']}' lacks a number x1, y1, x2, y2") from error
-        horizontal = [min(max((x - left) / ratio, 0.0), float(width)) for x in (x1, x2)]
-        vertical = [min(max((y - top) / ratio, 0.0), float(height)) for y in (y1, y2)]
-        boxes.append((image_id, item["bbox_name"], horizontal[0], vertical[0], horizontal[1], vertical[1]))
-    return boxes
-
-
-def _findings(graph: dict[str, Any], image_id: str) -> list[tuple[str, str, str, str, str | None]]:
-    rows = []
-    for attribute in graph["attributes"]:
-        region = attribute.get("bbox_name")
+    original = image["original_width"], image["original_height"]
+    ratio = _FRAME / max(original)
+    left, top = ((_FRAME - int(side * ratio)) // 2 for side in original)
+    boxes: dict[str, tuple[str, str, float, float, float, float]] = {}
+    for item in objects:
+        region = item.get("bbox_name")
         if region not in REGION_INDEX:
+            skipped["box of a region outside the 24"] += 1
             continue
+        x1, y1, x2, y2 = _frame_box(item, path)
+        horizontal = [_unframe(x - left, ratio, original[0], image["width"]) for x in (x1, x2)]
+        vertical = [_unframe(y - top, ratio, original[1], image["height"]) for y in (y1, y2)]
+        if region in boxes or horizontal[1] <= horizontal[0] or vertical[1] <= vertical[0]:
+            skipped["box that is empty or a region's second"] += 1
+            continue
+        boxes[region] = (image["image_id"], region, horizontal[0], vertical[0], horizontal[1], vertical[1])
+    return list(boxes.values())
+
+
+def _frame_box(item: dict[str, Any], path: Path) -> tuple[float, float, float, float]:
+    try:
+        return float(item["x1"]), float(item["y1"]), float(item["x2"]), float(item["y2"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: object '{item.get('bbox_name')}' lacks a number among x1, y1, x2, y2: restore the file"
+        ) from error
+
+
+def _unframe(place: float, ratio: float, original: int, actual: int) -> float:
+    """Return a place along one side in pixels of the file, inside the image."""
+    return min(max(place / ratio / original, 0.0), 1.0) * actual
+
+
+def _findings(
+    attributes: list[dict[str, Any]], image_id: str, path: Path, skipped: Counter[str]
+) -> list[tuple[str, str, str, str, str | None]]:
+    rows = []
+    for attribute in attributes:
+        region = attribute.get("bbox_name")
         severities = attribute.get("severity_cues") or []
         for sentence, names in enumerate(attribute.get("attributes") or []):
-            cues = severities[sentence] if sentence < len(severities) else []
-            level = cues[0].split("|", 2)[2] if cues else None
+            level = _level(severities[sentence] if sentence < len(severities) else [])
             for name in names:
-                category, polarity, finding = name.split("|", 2)
-                if category in ("anatomicalfinding", "disease") and finding in FINDING_INDEX:
-                    rows.append((image_id, region, finding, polarity, level))
+                category, polarity, finding = _attribute_parts(name, path)
+                if category not in ("anatomicalfinding", "disease"):
+                    continue
+                if region not in REGION_INDEX or finding not in FINDING_INDEX:
+                    skipped["finding outside the 24 regions or the 38 findings"] += 1
+                    continue
+                rows.append((image_id, region, finding, polarity, level if polarity == "yes" else None))
     return rows
 
 
+def _attribute_parts(name: Any, path: Path) -> list[str]:
+    parts = name.split("|", 2) if isinstance(name, str) else []
+    if len(parts) != 3:
+        raise InputError(f"{path}: attribute '{name}' is not of the form category|yes or no|name: restore the file")
+    return parts
+
+
+def _level(cues: list[str]) -> str | None:
+    """Return the level of a sentence: the first severity cue that is a level word."""
+    words = [cue.split("|")[-1] for cue in cues]
+    return next((word for word in words if word in LEVEL_WORDS), None)
+
+
 def _strongest(findings: pl.DataFrame) -> pl.DataFrame:
-    """Keep one row a (image, region, finding): yes wins over uncertain, uncertain over no."""
-    rank = pl.col("presence").replace_strict({"yes": 0, "uncertain": 1, "no": 2}, default=3, return_dtype=pl.Int8)
+    """Keep one row a (image, region, finding): yes wins over no, and a row with a level over one without."""
+    order = [pl.col("presence") != "yes", pl.col("level").is_null()]
     keys = ["image_id", "region", "finding"]
-    return findings.sort(rank, maintain_order=True).unique(keys, keep="first", maintain_order=True)
+    return findings.sort(order, maintain_order=True).unique(keys, keep="first", maintain_order=True)

@@ -1,16 +1,25 @@
 """Reading radiographs: PNG, JPEG and DICOM of any size, as intensities in [0, 1]."""
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+import polars as pl
+from PIL import Image
 
 from cfvqa.errors import InputError
+from cfvqa.sources.paths import safe_path
 
 SMALLEST_SIDE = 32
 """Pixels; below this there is no radiograph to read."""
 
 _DICOM_SUFFIXES = (".dcm", ".dicom")
+_DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+# What pydicom and its decoders raise at files that are no DICOM, cut short, or of an unknown compression.
+_DICOM_DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
 
 
 def check_image(path: Path) -> tuple[int, int]:
@@ -21,74 +30,114 @@ def check_image(path: Path) -> tuple[int, int]:
     """
     if not path.is_file():
         raise InputError(f"image {path} is missing: restore the file, or remove it from the tables")
-    if path.suffix.lower() in _DICOM_SUFFIXES:
-        height, width = _read_dicom(path).shape
+    if _is_dicom(path):
+        with _dicom(path, pixels=False) as dataset:
+            width, height = int(dataset.Columns), int(dataset.Rows)
     else:
-        width, height = _open(path).size
+        with _raster(path) as image:
+            width, height = image.size
     if min(width, height) < SMALLEST_SIDE:
         raise InputError(
-            f"image {path} has {width} x {height} pixels; a radiograph needs at least {SMALLEST_SIDE} a side"
+            f"image {path} has {width} x {height} pixels; a radiograph needs at least {SMALLEST_SIDE} a side: "
+            "replace the file or remove it from the tables"
         )
     return width, height
+
+
+def measure_images(images: pl.DataFrame, root: Path, progress: Callable[[int], None] | None = None) -> pl.DataFrame:
+    """Check every image file and return the table with its `width` and `height`.
+
+    Args:
+        images: rows with `path`, relative to `root`.
+        root: the data folder.
+        progress: called with the number of files checked so far.
+    """
+    sizes = []
+    with ThreadPoolExecutor() as pool:  # headers wait for the disk, not for the processor
+        for size in pool.map(lambda path: check_image(safe_path(root, path)), images["path"]):
+            sizes.append(size)
+            if progress is not None:
+                progress(len(sizes))
+    return images.with_columns(
+        pl.Series("width", [width for width, _ in sizes], dtype=pl.Int32),
+        pl.Series("height", [height for _, height in sizes], dtype=pl.Int32),
+    )
 
 
 def read_image(path: Path) -> np.ndarray:
     """Return a radiograph (H, W) float32 in [0, 1].
 
-    Sixteen-bit files keep their range (twelve-bit values are scaled by 4095); colours are averaged to grey;
-    transparent pixels are black.
+    Deep files are scaled by their depth: the fewest of 8, 12 or 16 bits that hold their highest value. Colours
+    become grey by luminance; transparent pixels are black. DICOM is windowed as it says of itself, and bright
+    means dense whatever its photometric interpretation.
 
     Raises:
         InputError: if the file is missing, truncated, no image, too small, or of one value throughout.
     """
     check_image(path)
-    pixels = _read_dicom(path) if path.suffix.lower() in _DICOM_SUFFIXES else _read_raster(path)
+    pixels = _read_dicom(path) if _is_dicom(path) else _read_raster(path)
     if pixels.min() == pixels.max():
         raise InputError(f"image {path} has the same value in every pixel: it shows nothing; replace or remove it")
     return pixels
 
 
-def _open(path: Path) -> Image.Image:
+def _is_dicom(path: Path) -> bool:
+    return path.suffix.lower() in _DICOM_SUFFIXES
+
+
+@contextmanager
+def _raster(path: Path) -> Iterator[Image.Image]:
     try:
-        return Image.open(path)
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        with Image.open(path) as image:
+            yield image
+    except _DAMAGE as error:
         raise InputError(f"image {path} cannot be read ({error}): replace the file or remove its row") from error
 
 
 def _read_raster(path: Path) -> np.ndarray:
-    with _open(path) as image:
-        try:
-            image.load()
-        except (OSError, SyntaxError, ValueError) as error:
-            raise InputError(f"image {path} is damaged ({error}): replace the file or remove its row") from error
+    with _raster(path) as image:
+        image.load()
         if image.mode.startswith(("I", "F")):
             return _scale_deep(np.asarray(image, dtype=np.float32))
         if "A" in image.mode or "transparency" in image.info:
             coloured = image.convert("RGBA")
             black = Image.new("RGBA", coloured.size, (0, 0, 0, 255))
-            image = Image.alpha_composite(black, coloured)
-        return np.asarray(image.convert("L"), dtype=np.float32) / 255
+            return _scale_grey(Image.alpha_composite(black, coloured))
+        return _scale_grey(image)
+
+
+def _scale_grey(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("L"), dtype=np.float32) / 255
 
 
 def _scale_deep(pixels: np.ndarray) -> np.ndarray:
-    highest = float(pixels.max())
-    scale = 255 if highest <= 255 else 4095 if highest <= 4095 else max(65535.0, highest)
-    return np.clip(pixels, 0, None) / np.float32(scale)
+    lowest, highest = float(pixels.min()), float(pixels.max())
+    if not (lowest >= 0 and highest <= 65535):
+        raise ValueError(f"its values go from {lowest:g} to {highest:g}; expected 0 to 65535")
+    scale = next(limit for limit in (255, 4095, 65535) if highest <= limit)
+    return pixels / np.float32(scale)
 
 
-def _read_dicom(path: Path) -> np.ndarray:
+@contextmanager
+def _dicom(path: Path, *, pixels: bool) -> Iterator[Any]:
     try:
         import pydicom  # an extra: only DICOM needs it
-        from pydicom.pixels import apply_voi_lut
     except ImportError as error:
         raise InputError(f"{path} is DICOM, which needs an extra: pip install 'cfvqa[dicom]'") from error
     try:
-        dataset = pydicom.dcmread(path)
-        pixels = apply_voi_lut(dataset.pixel_array, dataset).astype(np.float32)
-    except Exception as error:
+        yield pydicom.dcmread(path, stop_before_pixels=not pixels)
+    except (pydicom.errors.InvalidDicomError, *_DICOM_DAMAGE) as error:
         raise InputError(f"image {path} is no readable DICOM file ({error}): replace or remove it") from error
-    if pixels.ndim != 2:
-        raise InputError(f"image {path} has shape {pixels.shape}; expected one grey frame")
-    low, high = float(pixels.min()), float(pixels.max())
-    scaled = (pixels - low) / max(high - low, 1e-6)
-    return 1 - scaled if dataset.get("PhotometricInterpretation") == "MONOCHROME1" else scaled
+
+
+def _read_dicom(path: Path) -> np.ndarray:
+    with _dicom(path, pixels=True) as dataset:
+        from pydicom.pixels import apply_modality_lut, apply_voi_lut
+
+        values = apply_voi_lut(apply_modality_lut(dataset.pixel_array, dataset), dataset).astype(np.float32)
+        if values.ndim != 2:
+            raise ValueError(f"its pixels have shape {values.shape}; expected one grey frame")
+        inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
+    low, high = float(values.min()), float(values.max())
+    scaled = (values - low) / np.float32(max(high - low, 1e-6))
+    return 1 - scaled if inverted else scaled

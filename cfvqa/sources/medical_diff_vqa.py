@@ -1,107 +1,136 @@
 """Medical-Diff-VQA 1.0.x: questions over pairs of studies, and the key information of each study."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from cfvqa.errors import InputError
+from cfvqa.language.grammar import official_name
 from cfvqa.language.keywords import answer_keywords
+from cfvqa.language.questions import DIFFERENCE
 from cfvqa.sources.csv_files import integers, read_csv
+from cfvqa.sources.paths import check_ids, existing_file
+from cfvqa.sources.splits import paper_split
 from cfvqa.sources.tables import SCHEMAS
 from cfvqa.vocabulary.findings import NODE_OF_ANSWER
 from cfvqa.vocabulary.levels import LEVEL_WORDS
 
-_QUESTION_COLUMNS = ["study_id", "subject_id", "ref_id", "question_type", "question", "answer", "split"]
-
-
-def _file(root: Path, name: str) -> Path:
-    path = root / name
-    if not path.is_file():
-        raise InputError(f"{path} is missing: it belongs to Medical-Diff-VQA; check source.questions_root")
-    return path
+PAIRINGS = ("auto", "always")
+_KEY = "source.questions"
 
 
 def read_studies(root: Path) -> pl.DataFrame:
-    """Return one row a study of `mimic_all.csv`: study_id, image_id, study_order."""
-    path = _file(root, "mimic_all.csv")
-    table = read_csv(path, ["study_id", "dicom_id", "study_order"])
-    return table.select(
+    """Return one row a study of `mimic_all.csv`: subject_id, study_id, image_id, study_order."""
+    path = existing_file(root, "mimic_all.csv", _KEY)
+    table = read_csv(path, ["subject_id", "study_id", "dicom_id", "study_order"])
+    studies = table.select(
+        "subject_id",
         "study_id",
         pl.col("dicom_id").alias("image_id"),
         integers(table, "study_order", path).cast(pl.Int32).alias("study_order"),
-    ).unique("study_id", keep="first", maintain_order=True)
+    ).unique(maintain_order=True)
+    if studies["study_id"].is_duplicated().any():
+        doubled = studies.filter(pl.col("study_id").is_duplicated())["study_id"][0]
+        raise InputError(f"{path}: study_id '{doubled}' has rows that contradict each other: keep one of them")
+    return studies
 
 
-def read_questions(root: Path, studies: pl.DataFrame, *, pairing: str) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Return the questions with their images, and what was skipped.
+def read_questions(
+    root: Path, images: pl.DataFrame, *, pairing: str, subjects: pl.Series | None = None
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Return the questions with their images, and what was skipped, by reason.
+
+    The `split` of a row is the published one: by its place in the file, whatever is left out afterwards.
 
     Args:
         root: folder of the release.
-        studies: study_id, image_id.
+        images: study_id, image_id.
         pairing: "auto" gives a reference image to difference questions only; "always" to all, as the
             published code does.
+        subjects: those to read; None reads all. The split is by place among the rows that are read.
     """
-    path = _file(root, "mimic_pair_questions.csv")
-    table = read_csv(path, _QUESTION_COLUMNS).with_row_index("row")
-    image_of = dict(zip(studies["study_id"], studies["image_id"], strict=True))
+    if pairing not in PAIRINGS:
+        raise InputError(f"source.pairing is '{pairing}': choose one of {', '.join(PAIRINGS)}")
+    path = existing_file(root, "mimic_pair_questions.csv", _KEY)
+    columns = ["study_id", "subject_id", "ref_id", "question_type", "question", "answer"]
+    table = read_csv(path, columns).with_row_index("row")
+    for column in columns[:3]:
+        check_ids(table, column, "[0-9]+", path)
+    if subjects is not None:
+        table = table.filter(pl.col("subject_id").is_in(subjects.implode()))
+    table = table.with_columns(paper_split(len(table)), pl.col("question", "answer").str.strip_chars())
+    image_of = dict(zip(images["study_id"], images["image_id"], strict=True))
+    paired = pl.lit(pairing == "always") | (pl.col("question_type") == DIFFERENCE)
     joined = table.with_columns(
         pl.col("study_id").replace_strict(image_of, default=None, return_dtype=pl.String).alias("main_image"),
-        pl.col("ref_id").replace_strict(image_of, default=None, return_dtype=pl.String).alias("other"),
-        pl.col("answer").str.strip_chars(),
+        pl.col("ref_id").replace_strict(image_of, default=None, return_dtype=pl.String).alias("reference_image"),
     )
-    known = joined.filter(pl.col("main_image").is_not_null() & pl.col("other").is_not_null())
-    paired = pl.lit(pairing == "always") | (pl.col("question_type") == "difference")
-    pairs = known.select("question_type", "answer").iter_rows()
-    keywords = [answer_keywords(question_type, answer) for question_type, answer in pairs]
-    questions = known.select(
+    known = joined.filter(pl.col("main_image").is_not_null() & (pl.col("reference_image").is_not_null() | ~paired))
+    answered = known.filter(pl.col("answer").is_not_null() & (pl.col("answer") != ""))
+    keywords = [answer_keywords(*pair) for pair in answered.select("question_type", "answer").iter_rows()]
+    questions = answered.select(
         pl.format("q{}", pl.col("row").cast(pl.String).str.zfill(7)).alias("question_id"),
         "subject_id",
         "main_image",
-        pl.when(paired).then("other").otherwise(None).alias("reference_image"),
+        pl.when(paired).then("reference_image"),
         "question_type",
         "question",
         "answer",
         pl.Series("keywords", keywords, dtype=pl.String),
-        pl.col("split").replace({"validate": "val", "valid": "val"}),
+        "split",
     )
-    return questions, {"question whose study has no image": len(joined) - len(known)}
+    return questions, {
+        "question whose study has no image": len(joined) - len(known),
+        "question without an answer": len(known) - len(answered),
+    }
 
 
 def read_key_information(root: Path, images: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Return whole-image findings of `images` from `all_diseases.json`, and what was skipped."""
-    path = _file(root, "all_diseases.json")
+    """Return whole-image findings of `images` from `all_diseases.json`, and what was skipped, by reason.
+
+    Of two names with one node, and of a finding both present and absent, the first that is present counts.
+    """
+    path = existing_file(root, "all_diseases.json", _KEY)
     try:
         records = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no readable JSON ({error}): restore the file") from error
+    if not isinstance(records, list):
+        raise InputError(f"{path}: expected a list of key-information records: restore the file")
     image_of = dict(zip(images["study_id"], images["image_id"], strict=True))
     rows: list[tuple[Any, ...]] = []
-    skipped = {"finding without a node": 0}
-    for record in records:
+    skipped: Counter[str] = Counter()
+    for number, record in enumerate(records):
+        if not isinstance(record, dict) or not isinstance(record.get("entity") or {}, dict):
+            raise InputError(f"{path}, record {number}: expected study_id, entity and no_entity: restore the file")
         image_id = image_of.get(str(record.get("study_id")))
         if image_id is not None:
-            skipped["finding without a node"] += _record_rows(record, image_id, rows)
+            rows += _record_rows(record, image_id, skipped)
     table = pl.DataFrame(rows, schema=SCHEMAS["findings"], orient="row")
-    return table.unique(["image_id", "finding"], keep="first", maintain_order=True), skipped
+    return table.unique(["image_id", "finding"], keep="first", maintain_order=True), dict(skipped)
 
 
-def _record_rows(record: dict[str, Any], image_id: str, rows: list[tuple[Any, ...]]) -> int:
-    """Append the findings of one study; positives first, so that they win. Returns how many have no node."""
-    without = 0
-    entities = record.get("entity") or {}
-    for name, details in entities.items():
-        if name in NODE_OF_ANSWER:
-            rows.append((image_id, None, NODE_OF_ANSWER[name], "yes", _level(details)))
+def _record_rows(record: dict[str, Any], image_id: str, skipped: Counter[str]) -> list[tuple[Any, ...]]:
+    """Return the findings of one study, those present first."""
+    said = [(name, "yes", _level(details, skipped)) for name, details in (record.get("entity") or {}).items()]
+    said += [(name, "no", None) for name in record.get("no_entity") or []]
+    rows = []
+    for name, presence, level in said:
+        node = NODE_OF_ANSWER.get(official_name(name))
+        if node is None:
+            skipped["reported finding without a node"] += 1
         else:
-            without += 1
-    for name in record.get("no_entity") or []:
-        if name in NODE_OF_ANSWER:
-            rows.append((image_id, None, NODE_OF_ANSWER[name], "no", None))
-    return without
+            rows.append((image_id, None, node, presence, level))
+    return rows
 
 
-def _level(details: dict[str, Any]) -> str | None:
+def _level(details: dict[str, Any], skipped: Counter[str]) -> str | None:
+    """Return the level of the first side of a finding, if it is one level of the vocabulary."""
     words = " ".join(details.get("level") or [])
-    return words if words in LEVEL_WORDS else None
+    if words and words not in LEVEL_WORDS:
+        skipped["level of several words"] += 1
+        return None
+    return words or None

@@ -8,11 +8,14 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.sources import chest_imagenome, medical_diff_vqa, mimic_cxr_jpg
-from cfvqa.sources.image_files import check_image
+from cfvqa.sources.checks import validate
+from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.order import order_pairs
-from cfvqa.sources.paths import existing_root, safe_path
-from cfvqa.sources.splits import leaked_subjects, paper_split, subject_split
-from cfvqa.sources.tables import Tables, conform, validate
+from cfvqa.sources.paths import existing_root
+from cfvqa.sources.splits import leaked_subjects, subject_split
+from cfvqa.sources.tables import Tables, conform
+
+SPLIT_RULES = ("subject", "paper", "official")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class MimicSource:
         split_seed: of the hashed split.
         pairing: "auto" or "always" (see `medical_diff_vqa.read_questions`).
         on_reversed: "error", "swap" or "drop" (see `order.order_pairs`).
+        frontal_only: whether studies without a PA or AP image are left out.
         limit: first N subjects by id; None takes all.
     """
 
@@ -41,6 +45,7 @@ class MimicSource:
     split_seed: int = 1
     pairing: str = "auto"
     on_reversed: str = "swap"
+    frontal_only: bool = True
     limit: int | None = None
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
@@ -48,20 +53,30 @@ class MimicSource:
 
         One image a study: the one that `mimic_all.csv` names. Findings of whole images come from the key
         information, and from CheXpert where that says nothing of a finding.
+
+        Args:
+            progress: called with the number of images done, first while they are measured, then while their
+                scene graphs are read.
         """
+        if self.split not in SPLIT_RULES:
+            raise InputError(f"source.split is '{self.split}': choose one of {', '.join(SPLIT_RULES)}")
         root = existing_root(self.root)
         image_root = existing_root(root / self.images, "source.images")
-        images, skipped = self._images(root, image_root)
-        questions, question_skips = medical_diff_vqa.read_questions(root / self.questions, images, pairing=self.pairing)
-        questions, reversed_pairs = order_pairs(questions, images, on_reversed=self.on_reversed)
-        regions, local, graph_skips = chest_imagenome.read_graphs(root / self.graphs, images, progress)
-        whole, finding_skips = medical_diff_vqa.read_key_information(root / self.questions, images)
-        chexpert = mimic_cxr_jpg.read_chexpert(image_root, images)
-        chexpert = chexpert.join(whole, on=["image_id", "finding"], how="anti")
+        graph_root = existing_root(root / self.graphs, "source.graphs")
+        question_root = existing_root(root / self.questions, "source.questions")
+        images, subjects, skipped = self._images(image_root, question_root)
+        images = measure_images(images, image_root, progress)
+        skipped["image file of another size than published (boxes are scaled)"] = _resized(images)
+        questions, question_skips = medical_diff_vqa.read_questions(
+            question_root, images, pairing=self.pairing, subjects=subjects
+        )
+        questions, pair_skips = order_pairs(questions, images, on_reversed=self.on_reversed)
+        regions, local, graph_skips = chest_imagenome.read_graphs(graph_root, images, progress)
+        whole, finding_skips = medical_diff_vqa.read_key_information(question_root, images)
+        chexpert = mimic_cxr_jpg.read_chexpert(image_root, images).join(whole, on=["image_id", "finding"], how="anti")
         images, questions = self._split(images, questions)
-        skipped |= question_skips | graph_skips | finding_skips
-        skipped[f"reversed pair ({self.on_reversed})"] = reversed_pairs
-        skipped["subject on both sides of the split"] = len(leaked_subjects(questions))
+        skipped |= question_skips | pair_skips | graph_skips | finding_skips
+        skipped["subject on two sides of the split"] = len(leaked_subjects(questions))
         return validate(
             Tables(
                 images=conform(images, "images"),
@@ -72,41 +87,47 @@ class MimicSource:
                 version=self.version,
                 licence=self.licence,
                 root=image_root,
-                skipped=skipped,
+                skipped={reason: count for reason, count in skipped.items() if count},
             )
         )
 
-    def _images(self, root: Path, image_root: Path) -> tuple[pl.DataFrame, dict[str, int]]:
-        everything = mimic_cxr_jpg.read_images(image_root)
-        if everything["image_id"].is_duplicated().any():
-            doubled = everything.filter(pl.col("image_id").is_duplicated())["image_id"][0]
-            raise InputError(f"metadata of {image_root}: dicom_id '{doubled}' occurs more than once; ids are unique")
-        studies = medical_diff_vqa.read_studies(root / self.questions)
-        images = everything.join(studies.drop("study_id"), on="image_id").sort("subject_id", "study_order")
-        if self.limit is not None:
-            first = images["subject_id"].unique().sort().head(self.limit)
-            images = images.filter(pl.col("subject_id").is_in(first.implode()))
-        for path in images["path"]:
-            check_image(safe_path(image_root, path))
-        return images, {"image that no study names": len(everything) - len(images) if self.limit is None else 0}
+    def _images(self, image_root: Path, question_root: Path) -> tuple[pl.DataFrame, pl.Series | None, dict[str, int]]:
+        """Return one image a study, the subjects that `limit` leaves (None: all), and what was skipped."""
+        studies = medical_diff_vqa.read_studies(question_root)
+        subjects = None if self.limit is None else studies["subject_id"].unique().sort().head(self.limit)
+        if subjects is not None:
+            studies = studies.filter(pl.col("subject_id").is_in(subjects.implode()))
+        published = mimic_cxr_jpg.read_images(image_root)
+        found = published.join(studies.drop("subject_id"), on=["image_id", "study_id"])
+        frontal = found.filter(pl.col("view").is_in(["PA", "AP"]) | pl.lit(not self.frontal_only))
+        skipped = {
+            "study whose image is not in the metadata": len(studies) - len(found),
+            "study without a frontal image": len(found) - len(frontal),
+        }
+        return frontal.sort("subject_id", "study_order", "study_id"), subjects, skipped
 
     def _split(self, images: pl.DataFrame, questions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        if self.split == "paper":
+            return _split_of_last_question(images, questions), questions
+        split = pl.col("official_split")
         if self.split == "subject":
             split = subject_split(images["subject_id"], seed=self.split_seed)
-            images = images.with_columns(split.alias("split"))
-        elif self.split == "official":
-            images = images.with_columns(pl.col("official_split").alias("split"))
-        elif self.split == "paper":
-            questions = questions.with_columns(paper_split(len(questions)))
-            return _split_of_first_question(images, questions), questions
-        else:
-            raise InputError(f"source.split is '{self.split}': choose subject, paper or official")
+        images = images.with_columns(split.alias("split"))
         of_image = images.select(pl.col("image_id").alias("main_image"), "split")
         return images, questions.drop("split").join(of_image, on="main_image", maintain_order="left")
 
 
-def _split_of_first_question(images: pl.DataFrame, questions: pl.DataFrame) -> pl.DataFrame:
-    """Give a subject's images the split of its last question: only a subject that the cut divides has two."""
-    first = questions.group_by("subject_id", maintain_order=True).agg(pl.col("split").last())
-    joined = images.join(first, on="subject_id", how="left", maintain_order="left")
+def _resized(images: pl.DataFrame) -> int:
+    return len(
+        images.filter((pl.col("width") != pl.col("original_width")) | (pl.col("height") != pl.col("original_height")))
+    )
+
+
+def _split_of_last_question(images: pl.DataFrame, questions: pl.DataFrame) -> pl.DataFrame:
+    """Give a subject's images the split of its last question, so that no test image trains a detector.
+
+    Only a subject that the cut divides has questions of two splits. One without questions goes to training.
+    """
+    last = questions.group_by("subject_id", maintain_order=True).agg(pl.col("split").last())
+    joined = images.join(last, on="subject_id", how="left", maintain_order="left")
     return joined.with_columns(pl.col("split").fill_null("train"))

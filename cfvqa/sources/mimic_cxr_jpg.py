@@ -4,7 +4,10 @@ from pathlib import Path
 
 import polars as pl
 
-from cfvqa.sources.csv_files import find_csv, integers, read_csv
+from cfvqa.errors import InputError
+from cfvqa.sources.csv_files import check_values, find_csv, integers, read_csv
+from cfvqa.sources.paths import check_ids
+from cfvqa.sources.tables import conform
 
 VIEW_OF_MEANING = {
     "postero-anterior": "PA",
@@ -12,6 +15,7 @@ VIEW_OF_MEANING = {
     "lateral": "lateral",
     "left lateral": "lateral",
 }
+VIEW_OF_POSITION = {"PA": "PA", "AP": "AP", "LATERAL": "lateral", "LL": "lateral"}
 
 NODE_OF_CHEXPERT = {
     "Atelectasis": "atelectasis",
@@ -24,56 +28,70 @@ NODE_OF_CHEXPERT = {
     "Lung Opacity": "lung opacity",
     "Pleural Effusion": "pleural effusion",
     "Pleural Other": "pleural/parenchymal scarring",
+    "Pneumonia": "airspace opacity",
     "Pneumothorax": "pneumothorax",
 }
-"""Node of a CheXpert label; Pneumonia, Support Devices and No Finding have none."""
+"""Node of a CheXpert label, as `NODE_OF_ANSWER` has it; Support Devices and No Finding have none."""
 
 _PRESENCE = {"1.0": "yes", "0.0": "no", "-1.0": "uncertain", "1": "yes", "0": "no", "-1": "uncertain"}
 
 
 def read_images(root: Path) -> pl.DataFrame:
-    """Return one row an image: image_id, study_id, subject_id, view, path, width, height, official_split."""
-    metadata_path = find_csv(root, "mimic-cxr-2.0.0-metadata.csv")
-    columns = ["dicom_id", "subject_id", "study_id", "ViewPosition", "Rows", "Columns"]
-    columns += ["ViewCodeSequence_CodeMeaning"]
-    metadata = read_csv(metadata_path, columns)
-    split_path = find_csv(root, "mimic-cxr-2.0.0-split.csv")
-    split = read_csv(split_path, ["dicom_id", "split"]).rename({"split": "official_split"})
+    """Return one row an image.
+
+    Columns: image_id, study_id, subject_id, view, path, original_width, original_height (pixels of the published
+    file), official_split.
+    """
+    path = find_csv(root, "mimic-cxr-2.0.0-metadata.csv")
+    named = ["dicom_id", "subject_id", "study_id", "ViewPosition", "Rows", "Columns", "ViewCodeSequence_CodeMeaning"]
+    metadata = read_csv(path, named)
+    for column, pattern in (("dicom_id", "[0-9A-Za-z-]+"), ("subject_id", "[0-9]+"), ("study_id", "[0-9]+")):
+        check_ids(metadata, column, pattern, path)
+    if metadata["dicom_id"].is_duplicated().any():
+        doubled = metadata.filter(pl.col("dicom_id").is_duplicated())["dicom_id"][0]
+        raise InputError(f"{path}: dicom_id '{doubled}' occurs more than once, but ids are unique: remove a row")
     meaning = pl.col("ViewCodeSequence_CodeMeaning").replace_strict(VIEW_OF_MEANING, default=None)
-    position = pl.when(pl.col("ViewPosition").is_in(["PA", "AP"])).then("ViewPosition").otherwise(None)
+    position = pl.col("ViewPosition").replace_strict(VIEW_OF_POSITION, default=None)
     subject, study = pl.col("subject_id"), pl.col("study_id")
     return (
         metadata.with_columns(
-            integers(metadata, "Columns", metadata_path).alias("width"),
-            integers(metadata, "Rows", metadata_path).alias("height"),
+            integers(metadata, "Columns", path).alias("original_width"),
+            integers(metadata, "Rows", path).alias("original_height"),
         )
-        .join(split, on="dicom_id", how="left")
+        .join(_official_split(root), on="dicom_id", how="left")
         .select(
             pl.col("dicom_id").alias("image_id"),
             "study_id",
             "subject_id",
             pl.coalesce(meaning, position, pl.lit("unknown")).alias("view"),
             pl.format("files/p{}/p{}/s{}/{}.jpg", subject.str.slice(0, 2), subject, study, "dicom_id").alias("path"),
-            "width",
-            "height",
-            pl.col("official_split").replace({"validate": "val"}),
+            "original_width",
+            "original_height",
+            "official_split",
         )
     )
+
+
+def _official_split(root: Path) -> pl.DataFrame:
+    table = read_csv(find_csv(root, "mimic-cxr-2.0.0-split.csv"), ["dicom_id", "split"])
+    return table.unique("dicom_id").select("dicom_id", official_split=pl.col("split").replace({"validate": "val"}))
 
 
 def read_chexpert(root: Path, images: pl.DataFrame) -> pl.DataFrame:
     """Return whole-image findings of `images` from the CheXpert labels of their studies."""
-    labels = read_csv(find_csv(root, "mimic-cxr-2.0.0-chexpert.csv"), ["study_id", *NODE_OF_CHEXPERT])
-    return (
+    path = find_csv(root, "mimic-cxr-2.0.0-chexpert.csv")
+    labels = read_csv(path, ["study_id", *NODE_OF_CHEXPERT])
+    for label in NODE_OF_CHEXPERT:
+        check_values(labels, label, list(_PRESENCE), path)
+    found = (
         labels.unpivot(index="study_id", variable_name="label", value_name="value")
         .drop_nulls("value")
-        .filter(pl.col("value").is_in(list(_PRESENCE)))
         .join(images.select("image_id", "study_id"), on="study_id")
-        .select(
-            "image_id",
-            pl.lit(None, dtype=pl.String).alias("region"),
-            pl.col("label").replace_strict(NODE_OF_CHEXPERT).alias("finding"),
-            pl.col("value").replace_strict(_PRESENCE).alias("presence"),
-            pl.lit(None, dtype=pl.String).alias("level"),
+        .with_columns(
+            region=pl.lit(None, dtype=pl.String),
+            finding=pl.col("label").replace_strict(NODE_OF_CHEXPERT, return_dtype=pl.String),
+            presence=pl.col("value").replace_strict(_PRESENCE, return_dtype=pl.String),
+            level=pl.lit(None, dtype=pl.String),
         )
     )
+    return conform(found, "findings")

@@ -3,20 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
 
 from cfvqa.errors import InputError
-from cfvqa.language import questions as ask
-from cfvqa.language.grammar import Change, ChangeKind, write_changes
-from cfvqa.language.keywords import answer_keywords
-from cfvqa.sources.csv_files import read_csv
-from cfvqa.sources.image_files import check_image
-from cfvqa.sources.paths import existing_root, safe_path
+from cfvqa.sources.checks import validate
+from cfvqa.sources.csv_files import integers, read_csv
+from cfvqa.sources.image_files import measure_images
+from cfvqa.sources.nih_questions import ask_questions
+from cfvqa.sources.paths import check_ids, existing_file, existing_root
 from cfvqa.sources.splits import subject_split
-from cfvqa.sources.tables import SCHEMAS, Tables, conform, empty, validate
+from cfvqa.sources.tables import Tables, conform, empty
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
 
 LABELS: dict[str, str] = {
@@ -37,17 +34,23 @@ LABELS: dict[str, str] = {
 }
 """Name in answers of each of the 14 labels."""
 
+SPLIT_RULES = ("subject", "official")
 _NO_FINDING = "No Finding"
+_BOX_FRAME = 1024  # side in pixels of the published images, in which the boxes are given
+_IMAGE_NAME = "[0-9]+_[0-9]+[.]png"
 
 
 @dataclass(frozen=True)
 class NihSource:
     """Read ChestX-ray14 into tables: consecutive follow-ups of a patient are pairs, the later the main image.
 
+    It has boxes of some findings, none of regions: the regions table is empty.
+
     Attributes:
         root: folder with `Data_Entry_2017*.csv` and `images/` or `images_*/images/`.
         name, version, licence: go into `dataset.json`.
-        split_seed: of the split by subject.
+        split: "subject" (hashed), or "official" (its two lists; an eighth of the first is hashed to validation).
+        split_seed: of the hashed split.
         question_seed: of the findings that presence questions ask for.
         limit: first N subjects by id; None takes all.
     """
@@ -56,140 +59,157 @@ class NihSource:
     name: str = "nih"
     version: str = "2017"
     licence: str = "NIH Clinical Center: unrestricted use; cite Wang et al., CVPR 2017"
+    split: str = "subject"
     split_seed: int = 1
     question_seed: int = 1
     limit: int | None = None
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
-        """Read labels and images, and ask the questions that the labels answer."""
+        """Read labels and images, and ask the questions that the labels answer.
+
+        Args:
+            progress: called with the number of image files checked so far.
+        """
         root = existing_root(self.root)
-        entries = self._entries(root)
-        images = self._images(root, entries, progress)
-        rows = _question_rows(images, self.question_seed)
-        questions = pl.DataFrame(rows, schema=SCHEMAS["questions"], orient="row")
-        boxes = len(list(root.glob("BBox_List_2017.csv")))
+        entries = _read_entries(root)
+        if self.limit is not None:
+            first = entries["subject_id"].unique().sort().head(self.limit)
+            entries = entries.filter(pl.col("subject_id").is_in(first.implode()))
+        images = measure_images(_place(entries, root), root, progress)
+        images = images.with_columns(self._split(images, root))
+        skipped = {"box of a finding (only boxes of regions are used)": len(read_finding_boxes(root, images))}
         return validate(
             Tables(
                 images=conform(images, "images"),
                 regions=empty("regions"),
                 findings=_findings(images),
-                questions=questions,
+                questions=ask_questions(images, list(LABELS.values()), self.question_seed),
                 source=self.name,
                 version=self.version,
                 licence=self.licence,
                 root=root,
-                skipped={"file of finding boxes (no region has one)": boxes},
+                skipped={reason: count for reason, count in skipped.items() if count},
             )
         )
 
-    def _entries(self, root: Path) -> pl.DataFrame:
-        found = sorted(root.glob("Data_Entry_2017*.csv"))
-        if not found:
-            raise InputError(f"{root / 'Data_Entry_2017.csv'} is missing: check source.root")
-        columns = ["Image Index", "Finding Labels", "Follow-up #", "Patient ID", "View Position"]
-        entries = read_csv(found[0], columns)
-        if entries["Image Index"].is_duplicated().any():
-            doubled = entries.filter(pl.col("Image Index").is_duplicated())["Image Index"][0]
-            raise InputError(f"{found[0]}: Image Index '{doubled}' occurs more than once; ids must be unique")
-        _check_labels(entries, found[0])
-        entries = entries.with_columns(
-            pl.col("Patient ID").str.zfill(8).alias("subject_id"),
-            pl.col("Follow-up #").cast(pl.Int32, strict=False).alias("study_order"),
+    def _split(self, images: pl.DataFrame, root: Path) -> pl.Series:
+        subjects = images["subject_id"]
+        if self.split == "subject":
+            return subject_split(subjects, seed=self.split_seed).alias("split")
+        if self.split != "official":
+            raise InputError(f"source.split is '{self.split}': choose one of {', '.join(SPLIT_RULES)}")
+        listed = existing_file(root, "test_list.txt").read_text().split()
+        known = set(listed) | set(existing_file(root, "train_val_list.txt").read_text().split())
+        names = images["image_id"] + ".png"
+        if not names.is_in(list(known)).all():
+            stranger = names.filter(~names.is_in(list(known)))[0]
+            raise InputError(f"image '{stranger}' is in neither list of {root}: restore the lists, or split=subject")
+        rest = subject_split(subjects, seed=self.split_seed, fractions=(0.875, 0.125, 0.0))
+        test = pl.Series(["test"]).new_from_index(0, len(rest))
+        return test.zip_with(names.is_in(listed), rest).alias("split")
+
+
+def _read_entries(root: Path) -> pl.DataFrame:
+    """Return image_id, study_id, subject_id, study_order, view and found of every row, in order of time."""
+    candidates = sorted(root.glob("Data_Entry_2017*.csv"))
+    path = candidates[0] if candidates else existing_file(root, "Data_Entry_2017.csv")
+    needed = ["Image Index", "Finding Labels", "Follow-up #", "Patient ID"]
+    table = read_csv(path, needed, optional=["View Position"])
+    check_ids(table, "Image Index", _IMAGE_NAME, path)
+    check_ids(table, "Patient ID", "[0-9]+", path)
+    if table["Image Index"].is_duplicated().any():
+        doubled = table.filter(pl.col("Image Index").is_duplicated())["Image Index"][0]
+        raise InputError(f"{path}: Image Index '{doubled}' occurs more than once, but ids are unique: remove a row")
+    name = pl.col("Image Index").str.strip_suffix(".png")
+    view = pl.col("View Position")
+    return table.select(
+        name.alias("image_id"),
+        name.alias("study_id"),
+        pl.col("Patient ID").str.zfill(8).alias("subject_id"),
+        integers(table, "Follow-up #", path).alias("study_order"),
+        pl.when(view.is_in(["PA", "AP"])).then(view).otherwise(pl.lit("unknown")).alias("view"),
+        _found(table["Finding Labels"], path),
+    ).sort("subject_id", "study_order", "image_id")
+
+
+def _found(texts: pl.Series, path: Path) -> pl.Series:
+    """Return the findings of label texts as lists of answer names, in canonical order.
+
+    Raises:
+        InputError: naming the first row with a label that does not exist.
+    """
+    place = {label: ANSWER_FINDINGS.index(answer) for label, answer in LABELS.items()}
+    labels = texts.fill_null("").str.split("|")
+    good = labels.list.eval(pl.element().is_in([*LABELS, _NO_FINDING]).all()).list.first()
+    if not good.all():
+        row = int((~good).arg_true()[0])
+        raise InputError(
+            f"{path}, row {row + 2}: Finding Labels is '{texts[row]}'; expected some of the 14 labels, joined by |, "
+            f"or '{_NO_FINDING}': correct the row"
         )
-        if entries["study_order"].null_count():
-            row = int(entries["study_order"].is_null().arg_true()[0])
-            raise InputError(f"{found[0]}, row {row + 2}: Follow-up # '{entries['Follow-up #'][row]}' is no number")
-        if self.limit is not None:
-            first = entries["subject_id"].unique().sort().head(self.limit)
-            entries = entries.filter(pl.col("subject_id").is_in(first.implode()))
-        return entries.sort("subject_id", "study_order")
-
-    def _images(self, root: Path, entries: pl.DataFrame, progress: Callable[[int], None] | None) -> pl.DataFrame:
-        folders = [f.relative_to(root).as_posix() for f in (root / "images", *sorted(root.glob("images_*/images")))]
-        paths, sizes = [], []
-        for number, name in enumerate(entries["Image Index"], start=1):
-            candidates = [f"{folder}/{name}" for folder in folders]
-            path = next((p for p in candidates if safe_path(root, p).is_file()), candidates[0])
-            paths.append(path)
-            sizes.append(check_image(safe_path(root, path)))
-            if progress is not None:
-                progress(number)
-        name = pl.col("Image Index").str.replace(r"\.png$", "")
-        view = pl.when(pl.col("View Position").is_in(["PA", "AP"])).then("View Position").otherwise(pl.lit("unknown"))
-        return entries.select(
-            name.alias("image_id"),
-            name.alias("study_id"),
-            "subject_id",
-            "study_order",
-            view.alias("view"),
-            pl.Series("path", paths, dtype=pl.String),
-            pl.Series("width", [w for w, _ in sizes], dtype=pl.Int32),
-            pl.Series("height", [h for _, h in sizes], dtype=pl.Int32),
-            subject_split(entries["subject_id"], seed=self.split_seed).alias("split"),
-            pl.col("Finding Labels").alias("labels"),
-        )
+    known = labels.list.set_difference([_NO_FINDING])
+    order = pl.element().replace_strict(place, return_dtype=pl.Int64).sort()
+    names = dict(enumerate(ANSWER_FINDINGS))
+    canonical = known.list.eval(order.replace_strict(names, return_dtype=pl.String))
+    return canonical.alias("found")
 
 
-def _check_labels(entries: pl.DataFrame, path: Path) -> None:
-    for row, text in enumerate(entries["Finding Labels"]):
-        for label in (text or "").split("|"):
-            if label != _NO_FINDING and label not in LABELS:
-                raise InputError(
-                    f"{path}, row {row + 2}: finding '{label}' is none of the 14 labels or '{_NO_FINDING}'"
-                )
-
-
-def _found(labels: str) -> list[str]:
-    """Return the findings of a label text in canonical order."""
-    names = {LABELS[label] for label in labels.split("|") if label != _NO_FINDING}
-    return sorted(names, key=ANSWER_FINDINGS.index)
+def _place(entries: pl.DataFrame, root: Path) -> pl.DataFrame:
+    """Return the table with the path of every image below `root`; a missing one is where it should be."""
+    folders = [folder for folder in (root / "images", *sorted(root.glob("images_*/images"))) if folder.is_dir()]
+    place = {file.name: file.relative_to(root).as_posix() for folder in folders for file in folder.iterdir()}
+    names = entries["image_id"] + ".png"
+    paths = [place.get(name, f"images/{name}") for name in names]
+    return entries.with_columns(pl.Series("path", paths, dtype=pl.String))
 
 
 def _findings(images: pl.DataFrame) -> pl.DataFrame:
-    rows = [
-        (image_id, None, NODE_OF_ANSWER[answer], "yes" if answer in found else "no", None)
-        for image_id, found in zip(images["image_id"], map(_found, images["labels"]), strict=True)
-        for answer in LABELS.values()
-    ]
-    return pl.DataFrame(rows, schema=SCHEMAS["findings"], orient="row")
+    """Return every label of every image, present or absent, as a finding of the whole image."""
+    labels = pl.DataFrame({"answer": list(LABELS.values())})
+    crossed = images.select("image_id", "found").join(labels, how="cross")
+    present = pl.col("found").list.contains(pl.col("answer"))
+    return conform(
+        crossed.with_columns(
+            region=pl.lit(None, dtype=pl.String),
+            finding=pl.col("answer").replace_strict(NODE_OF_ANSWER, return_dtype=pl.String),
+            presence=pl.when(present).then(pl.lit("yes")).otherwise(pl.lit("no")),
+            level=pl.lit(None, dtype=pl.String),
+        ),
+        "findings",
+    )
 
 
-def _question_rows(images: pl.DataFrame, seed: int) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = []
-    before: dict[str, Any] | None = None
-    for number, image in enumerate(images.iter_rows(named=True)):
-        rng = np.random.default_rng((seed, int(image["subject_id"]), image["study_order"]))
-        found = _found(image["labels"])
-        asked = list(_single_questions(found, image["view"], rng))
-        rows += [_row(f"n{number:06d}-{k}", image, None, *parts) for k, parts in enumerate(asked)]
-        if before is not None and before["subject_id"] == image["subject_id"]:
-            answer = write_changes(_changes(_found(before["labels"]), found))
-            parts = ("difference", ask.WHAT_CHANGED, answer)
-            rows.append(_row(f"n{number:06d}-d", image, before["image_id"], *parts))
-        before = image
-    return rows
+def read_finding_boxes(root: Path, images: pl.DataFrame) -> pl.DataFrame:
+    """Return the published boxes of findings, in pixels of the image files; empty without `BBox_List_2017.csv`.
 
+    Args:
+        root: folder of the data set.
+        images: image_id, width and height.
 
-def _row(
-    question_id: str, image: dict[str, Any], reference: str | None, kind: str, question: str, answer: str
-) -> tuple[Any, ...]:
-    keywords = answer_keywords(kind, answer)
-    subject, main, split = image["subject_id"], image["image_id"], image["split"]
-    return (question_id, subject, main, reference, kind, question, answer, keywords, split)
-
-
-def _single_questions(found: list[str], view: str, rng: np.random.Generator) -> list[tuple[str, str, str]]:
-    asked = [("abnormality", ask.ANY_ABNORMALITY, ask.yes_no(bool(found)))]
-    if found:
-        asked.append(("abnormality", ask.ABNORMALITIES, ask.list_answer(found)))
-        asked.append(("presence", ask.presence(str(rng.choice(found))), "yes"))
-    absent = [answer for answer in LABELS.values() if answer not in found]
-    asked.append(("presence", ask.presence(str(rng.choice(absent))), "no"))
-    if view in ("PA", "AP"):
-        asked.append(("view", ask.VIEW, ask.view_answer(view)))
-    return asked
-
-
-def _changes(before: list[str], after: list[str]) -> list[Change]:
-    added = [Change(finding, ChangeKind.ADDED) for finding in after if finding not in before]
-    return added + [Change(finding, ChangeKind.REMOVED) for finding in before if finding not in after]
+    Returns:
+        Columns image_id, finding (as in answers), x1, y1, x2, y2; boxes of other images are left out.
+    """
+    path = root / "BBox_List_2017.csv"
+    names = ["image_id", "label", "x", "y", "w", "h"]
+    schema = dict.fromkeys(["image_id", "finding"], pl.String) | dict.fromkeys(["x1", "y1", "x2", "y2"], pl.Float64)
+    if not path.is_file():
+        return pl.DataFrame(schema=schema)
+    # Its header holds a comma inside brackets, and some copies end with commas: columns are taken by position.
+    raw = pl.read_csv(path, infer_schema=False, has_header=False, skip_rows=1)
+    if raw.width < len(names):
+        raise InputError(f"{path} has {raw.width} columns; expected image, finding, x, y, w, h: restore the file")
+    table = raw.select(raw.columns[: len(names)]).rename(dict(zip(raw.columns, names, strict=False)))
+    numbers = {name: pl.col(name).cast(pl.Float64, strict=False) for name in names[2:]}
+    across, down = pl.col("width") / _BOX_FRAME, pl.col("height") / _BOX_FRAME
+    return (
+        table.with_columns(pl.col("image_id").str.strip_suffix(".png"), **numbers)
+        .join(images.select("image_id", "width", "height"), on="image_id")
+        .select(
+            "image_id",
+            pl.col("label").replace({**LABELS, "Infiltrate": "infiltration"}).alias("finding"),
+            (pl.col("x") * across).alias("x1"),
+            (pl.col("y") * down).alias("y1"),
+            ((pl.col("x") + pl.col("w")) * across).alias("x2"),
+            ((pl.col("y") + pl.col("h")) * down).alias("y2"),
+        )
+    )

@@ -4,47 +4,69 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.language.grammar import flip_answer
+from cfvqa.language.keywords import answer_keywords
+from cfvqa.language.questions import DIFFERENCE
 
 POLICIES = ("error", "swap", "drop")
 
 
-def order_pairs(questions: pl.DataFrame, images: pl.DataFrame, *, on_reversed: str) -> tuple[pl.DataFrame, int]:
+def reversed_pairs(questions: pl.DataFrame, images: pl.DataFrame) -> pl.Series:
+    """Return which difference questions have their main study before their reference study.
+
+    Args:
+        questions: rows with main_image, reference_image, question_type.
+        images: rows with image_id, study_order. Studies of one order (the same day) count as ordered.
+    """
+    order = dict(zip(images["image_id"], images["study_order"], strict=True))
+    main = questions["main_image"].replace_strict(order, default=None, return_dtype=pl.Int32)
+    reference = questions["reference_image"].replace_strict(order, default=None, return_dtype=pl.Int32)
+    return ((questions["question_type"] == DIFFERENCE) & (main < reference)).fill_null(value=False)
+
+
+def order_pairs(
+    questions: pl.DataFrame, images: pl.DataFrame, *, on_reversed: str
+) -> tuple[pl.DataFrame, dict[str, int]]:
     """Make the main image the later one in every difference question.
 
     Release 1.0.0 of Medical-Diff-VQA breaks this in about half of its pairs.
 
     Args:
-        questions: rows with main_image, reference_image, question_type, answer.
+        questions: the table.
         images: rows with image_id, study_order.
-        on_reversed: "error" stops, "swap" exchanges the images and reverses the answer, "drop" leaves out.
+        on_reversed: "error" stops, "swap" exchanges the images and reverses answer and keywords, "drop" leaves out.
 
     Returns:
-        The ordered questions, and how many pairs were reversed. Studies of one day count as ordered.
+        The ordered questions, and how many pairs were reversed, by what became of them.
     """
     if on_reversed not in POLICIES:
         raise InputError(f"source.on_reversed is '{on_reversed}': choose one of {', '.join(POLICIES)}")
-    order = dict(zip(images["image_id"], images["study_order"], strict=True))
-    main = questions["main_image"].replace_strict(order, return_dtype=pl.Int32)
-    reference = questions["reference_image"].replace_strict(order, default=None, return_dtype=pl.Int32)
-    wrong = ((questions["question_type"] == "difference") & (main < reference)).fill_null(value=False)
+    wrong = reversed_pairs(questions, images)
     count = int(wrong.sum())
     if count == 0:
-        return questions, 0
+        return questions, {}
     if on_reversed == "error":
         first = questions.filter(wrong)["question_id"][0]
         raise InputError(
             f"{count} difference questions have their main image before their reference image, the first is "
             f"'{first}': choose source.on_reversed=swap or source.on_reversed=drop"
         )
-    return (_swap(questions, wrong) if on_reversed == "swap" else questions.filter(~wrong)), count
+    if on_reversed == "drop":
+        return questions.filter(~wrong), {"reversed pair: dropped": count}
+    swapped = _swap(questions, wrong)
+    lost = len(questions) - len(swapped)
+    return swapped, {"reversed pair: swapped": count - lost, "reversed pair: dropped, its answer does not parse": lost}
 
 
 def _swap(questions: pl.DataFrame, wrong: pl.Series) -> pl.DataFrame:
-    flipped = [
-        flip_answer(answer) if reverse else answer for answer, reverse in zip(questions["answer"], wrong, strict=True)
-    ]
-    return questions.with_columns(
-        pl.when(wrong).then("reference_image").otherwise("main_image").alias("main_image"),
-        pl.when(wrong).then("main_image").otherwise("reference_image").alias("reference_image"),
+    flipped = [flip_answer(answer) for answer in questions.filter(wrong)["answer"]]
+    keywords = [None if answer is None else answer_keywords(DIFFERENCE, answer) for answer in flipped]
+    turned = questions.filter(wrong).with_columns(
+        pl.col("reference_image").alias("main_image"),
+        pl.col("main_image").alias("reference_image"),
         pl.Series("answer", flipped, dtype=pl.String),
-    ).filter(pl.col("answer").is_not_null())
+        pl.Series("keywords", keywords, dtype=pl.String),
+    )
+    number = pl.Series("number", range(len(questions)), dtype=pl.UInt32)
+    numbered = questions.with_columns(number)
+    both = pl.concat([numbered.filter(~wrong), turned.with_columns(number.filter(wrong))])
+    return both.sort("number").drop("number").drop_nulls("answer")

@@ -1,6 +1,8 @@
-"""Paths that come from tables: they stay inside the data folder."""
+"""Paths and identifiers that come from tables: they stay inside the data folder."""
 
 from pathlib import Path, PurePosixPath
+
+import polars as pl
 
 from cfvqa.errors import InputError
 
@@ -15,8 +17,11 @@ def safe_path(root: Path, relative: str) -> Path:
     if pure.is_absolute() or ".." in pure.parts:
         raise InputError(f"path '{relative}' leaves the data folder {root}: paths in tables must be relative to it")
     path = root / pure
-    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"path '{relative}' is a link that leaves the data folder {root}: copy the file into it")
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise InputError(
+            f"path '{relative}' goes through a link that leaves the data folder {root}: copy the files into it, "
+            "or give the folder that they lie in"
+        )
     return path
 
 
@@ -28,3 +33,30 @@ def existing_root(root: Path | str | None, key: str = "source.root") -> Path:
     if not path.is_dir():
         raise InputError(f"{key}: no folder {path}; give the folder of the data set, {key}=FOLDER")
     return path
+
+
+def existing_file(folder: Path, name: str, key: str = "source.root") -> Path:
+    """Return folder / name, or say that it is missing."""
+    path = folder / name
+    if not path.is_file():
+        raise InputError(f"{path} is missing: it belongs to the data set; check {key}")
+    return path
+
+
+def check_ids(table: pl.DataFrame, column: str, pattern: str, path: Path) -> None:
+    """Check that every value of a column is an identifier.
+
+    Args:
+        table: rows of a CSV file.
+        column: its name there.
+        pattern: regular expression of a whole identifier.
+        path: the file, for the message.
+
+    Raises:
+        InputError: naming the first row that is none.
+    """
+    good = table[column].str.contains(f"^(?:{pattern})$").fill_null(value=False)
+    if not good.all():
+        row = int((~good).arg_true()[0])
+        found = table[column][row]
+        raise InputError(f"{path}, row {row + 2}: {column} is '{found}'; expected {pattern}: correct the row")

@@ -5,33 +5,31 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.console import Console
 
-from cfvqa.phantom import PhantomSettings, write_phantom
+from cfvqa.phantom import DRAWING, PhantomSettings, write_phantom
 from cfvqa.sources.tables import Tables, read_tables, write_tables
 from cfvqa.stages.building import build, plain
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.progress import counting
 
 
-def phantom(config: DictConfig, console: Console) -> Stage | None:
-    """Return the stage of the drawn data set, or None where the source has files of its own."""
-    settings = plain(config.source).get("phantom")
-    if settings is None or config.source.reader.root is not None:
-        return None
-    shaping = {key: value for key, value in settings.items() if key != "jobs"}
-    stage = Stage("phantom", *_place(config, "phantom", identify(shaping)))
-
-    def make(folder: Path) -> dict[str, str]:
-        with counting(console, "drawing subjects", settings["subjects"]) as count:
-            write_phantom(folder, PhantomSettings(**settings), count)
-        return {"subjects": str(settings["subjects"])}
-
-    return ensure(stage, make, console)
-
-
 def tables(config: DictConfig, console: Console) -> Stage:
     """Return the stage of the tables, made if need be."""
-    drawn = phantom(config, console)
-    block = plain(config.source.reader)
+    return _tables(config, config.source, console)
+
+
+def detector_tables(config: DictConfig, console: Console) -> Stage:
+    """Return the tables that the anatomy detector learns from: those of `detector_source`, where it is chosen."""
+    return _tables(config, config.get("detector_source") or config.source, console)
+
+
+def load_tables(stage: Stage) -> Tables:
+    """Read the tables of a finished stage."""
+    return read_tables(stage.folder)
+
+
+def _tables(config: DictConfig, source: DictConfig, console: Console) -> Stage:
+    drawn = _phantom(config, source, console)
+    block = plain(source.reader)
     if drawn is not None:
         block["root"] = str(drawn.folder)
     elif block["root"] is not None:
@@ -54,9 +52,20 @@ def tables(config: DictConfig, console: Console) -> Stage:
     return ensure(stage, make, console)
 
 
-def load_tables(stage: Stage) -> Tables:
-    """Read the tables of a finished stage."""
-    return read_tables(stage.folder)
+def _phantom(config: DictConfig, source: DictConfig, console: Console) -> Stage | None:
+    """Return the stage of the drawn data set, or None where the source has files of its own."""
+    settings = plain(source).get("phantom")
+    if settings is None or source.reader.root is not None:
+        return None
+    shaping = {key: value for key, value in settings.items() if key != "jobs"}
+    stage = Stage("phantom", *_place(config, "phantom", identify(DRAWING, shaping)))
+
+    def make(folder: Path) -> dict[str, str]:
+        with counting(console, "drawing subjects", settings["subjects"]) as count:
+            write_phantom(folder, PhantomSettings(**settings), count)
+        return {"subjects": str(settings["subjects"])}
+
+    return ensure(stage, make, console)
 
 
 def _place(config: DictConfig, kind: str, stage_id: str) -> tuple[Path, str]:

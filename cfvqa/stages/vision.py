@@ -17,7 +17,7 @@ from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import build, plain
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.logging import curve_logger
-from cfvqa.stages.tables import load_tables, tables
+from cfvqa.stages.tables import detector_tables, load_tables, tables
 from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.fit import FitSettings, fit, quiet_lightning
 from cfvqa.training.vision_modules import AnatomyModule, FindingsModule, VisionModule
@@ -27,7 +27,7 @@ def anatomy(config: DictConfig, console: Console) -> Stage:
     """Return the stage of the anatomy detector, trained if need be."""
     if config.detector.trained is not None:
         return _given(Path(config.detector.trained), "anatomy")
-    source = tables(config, console)
+    source = detector_tables(config, console)
     stage_id = identify(plain(config.detector), source.id)
     stage = Stage("anatomy", Path(config.work) / "anatomy" / stage_id, stage_id)
 
