@@ -58,6 +58,11 @@ class Anatomy:
         depth = np.clip((y - self.apex) / (self.dome(side) - self.apex), 0.0, None)
         return self.lung_width * np.minimum(1.0, (depth / 0.6) ** 0.42)
 
+    def lung_middle(self, side: int, y: np.ndarray) -> np.ndarray:
+        """Return the middle of a lung at heights `y`: the apices lean towards the neck."""
+        depth = np.clip((y - self.apex) / (self.dome(side) - self.apex), 0.0, 1.0)
+        return side * (self.lung_x - 0.12 * (1 - depth) ** 1.5)
+
     def dome_line(self, side: int, x: np.ndarray) -> np.ndarray:
         """Return the height of the diaphragm at `x`: a dome that falls towards the chest wall."""
         place = (x - side * (self.lung_x - 0.06)) / self.lung_width
@@ -114,13 +119,14 @@ def _lung_boxes(anatomy: Anatomy, side: int, name: str) -> dict[str, tuple[float
     top, bottom = anatomy.apex, angle_y
     third = (anatomy.dome(side) + 0.04 - top) / 3
     hilum_x, hilum_y = anatomy.hilum(side)
+    apex_x = (inner, outer - side * 0.1)
     return {
         f"{name} lung": (x1, top, x2, bottom),
         f"{name} upper lung zone": (x1, top, x2, top + third),
         f"{name} mid lung zone": (x1, top + third, x2, top + 2 * third),
         f"{name} lower lung zone": (x1, top + 2 * third, x2, bottom),
         f"{name} hilar structures": (hilum_x - 0.17, hilum_y - 0.19, hilum_x + 0.17, hilum_y + 0.19),
-        f"{name} apical zone": (x1 + 0.08, top, x2 - 0.08, top + 0.22),
+        f"{name} apical zone": (min(apex_x) + 0.06, top, max(apex_x) - 0.06, top + 0.22),
         f"{name} costophrenic angle": (angle_x - 0.14, angle_y - 0.16, angle_x + 0.14, angle_y + 0.1),
         f"{name} hemidiaphragm": (x1, anatomy.dome(side) - 0.06, x2, bottom + 0.08),
     }

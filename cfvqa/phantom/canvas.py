@@ -49,6 +49,7 @@ class Canvas:
 
     Attributes:
         x, y: coordinates of every pixel in the subject's frame.
+        half_width: of the body at every pixel.
         trunk: 1 inside the body.
         attenuation: soft tissue and bone.
         air: of the right and the left lung, 0 to about 1.
@@ -65,8 +66,8 @@ class Canvas:
         cos, sin = np.float32(np.cos(pose.angle) / pose.scale), np.float32(np.sin(pose.angle) / pose.scale)
         self.x = cos * column + sin * row
         self.y = cos * row - sin * column
-        narrow = 0.25 * np.clip(-0.75 - self.y, 0, None)
-        self.trunk = soft_step((0.94 - np.abs(self.x) - narrow) / 0.03)
+        self.half_width = _body_half_width(self.y)
+        self.trunk = soft_step((self.half_width - np.abs(self.x)) / 0.025)
         self.attenuation = np.zeros((size, size), dtype=np.float32)
         self.marking = np.zeros((size, size), dtype=np.float32)
         self.air = {side: self._lung(side) for side in (RIGHT, LEFT)}
@@ -75,7 +76,7 @@ class Canvas:
     def _lung(self, side: int) -> np.ndarray:
         anatomy = self.anatomy
         half = np.maximum(anatomy.lung_half_width(side, self.y), 1e-3)
-        across = np.abs((self.x - side * anatomy.lung_x) / half)
+        across = np.abs((self.x - anatomy.lung_middle(side, self.y)) / half)
         body = np.sqrt(np.clip(1 - across**3, 0, None))
         body *= soft_step((self.y - anatomy.apex) / 0.02)
         return body * soft_step((anatomy.dome_line(side, self.x) - self.y) / 0.012)
@@ -123,6 +124,13 @@ class Canvas:
         value = 1 - np.exp(-0.9 * np.clip((dark - low) / max(high - low, 1e-3) + 0.06, 0, 1.3))
         value = (value / value.max()) ** self.pose.gamma
         return np.rint(value * 250 + 3).astype(np.uint8)
+
+
+def _body_half_width(y: np.ndarray) -> np.ndarray:
+    """Return the half width of the body: neck, shoulders that leave the picture, chest."""
+    shoulders = 0.27 + 1.05 * soft_step((y + 0.87 - 0.05 * np.cos(3 * y)) / 0.16)
+    chest = 0.3 * soft_step((y + 0.45) / 0.3)
+    return shoulders - chest
 
 
 def soft_step(value: np.ndarray) -> np.ndarray:

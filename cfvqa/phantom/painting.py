@@ -27,7 +27,8 @@ def effusion(canvas: Canvas, site: "Site", severity: int, kind: str | None) -> N
         _, angle_y = anatomy.angle(side)
         outward = np.clip((side * canvas.x - anatomy.lung_x) / anatomy.lung_width, -1, 1)
         level = angle_y - _grade(severity, 0.17, 0.33, 0.55) - 0.13 * np.clip(outward, 0, 1) ** 2
-        _fill(canvas, side, soft_step((canvas.y - level) / 0.03), 1.05)
+        # As deep as the lung was: the fluid stands where the air was.
+        canvas.attenuation += 1.1 * soft_step((canvas.y - level) / 0.03) * canvas.air[side]
 
 
 def atelectasis(canvas: Canvas, site: "Site", severity: int, kind: str | None) -> None:
@@ -87,7 +88,7 @@ def pneumothorax(canvas: Canvas, site: "Site", severity: int, kind: str | None) 
     depth = _grade(severity, 0.11, 0.17, 0.25)
     for side in site.sides:
         half = np.maximum(anatomy.lung_half_width(side, canvas.y), 1e-3)
-        outward = (side * canvas.x - anatomy.lung_x) / half
+        outward = side * (canvas.x - anatomy.lung_middle(side, canvas.y)) / half
         top = (canvas.y - anatomy.apex) / 1.2
         edge = np.minimum(1 - outward, np.maximum(top * 1.3, 0) + np.clip(-outward, 0, None) * 0.3)
         rim = soft_step((depth * 2.2 - edge) / 0.05) * soft_step((0.3 - canvas.y) / 0.2)
@@ -117,7 +118,8 @@ def _zone_place(canvas: Canvas, side: int, zone: int | None) -> tuple[float, flo
     third = (anatomy.dome(side) - anatomy.apex) / 3
     y = anatomy.apex + third * ((zone or 0) + 0.5) + rng.uniform(-0.2, 0.2) * third
     reach = 0.5 * float(anatomy.lung_half_width(side, np.float32(y)))
-    return side * (anatomy.lung_x + 0.04) + rng.uniform(-1, 1) * reach, float(y)
+    middle = float(anatomy.lung_middle(side, np.float32(y)))
+    return middle + side * 0.04 + rng.uniform(-1, 1) * reach, float(y)
 
 
 def granuloma(canvas: Canvas, site: "Site", severity: int, kind: str | None) -> None:
@@ -142,7 +144,7 @@ def pleural_thickening(canvas: Canvas, site: "Site", severity: int, kind: str | 
     depth = _grade(severity, 0.055, 0.08, 0.11)
     for side in site.sides:
         half = np.maximum(anatomy.lung_half_width(side, canvas.y), 1e-3)
-        inward = anatomy.lung_x + half - side * canvas.x
+        inward = half - side * (canvas.x - anatomy.lung_middle(side, canvas.y))
         band = soft_step((depth - inward) / 0.02) * soft_step((0.16 - canvas.y) / 0.12)
         _fill(canvas, side, band * soft_step((canvas.y - anatomy.apex - 0.1) / 0.1), 0.75)
 

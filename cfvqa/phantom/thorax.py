@@ -9,6 +9,7 @@ from cfvqa.phantom.canvas import Canvas, soft_step
 def paint_thorax(canvas: Canvas) -> None:
     """Paint everything that every subject has."""
     _paint_body(canvas)
+    _paint_stomach(canvas)
     _paint_heart(canvas)
     _paint_aorta(canvas)
     _paint_spine(canvas)
@@ -18,9 +19,10 @@ def paint_thorax(canvas: Canvas) -> None:
 
 def _paint_body(canvas: Canvas) -> None:
     anatomy, x, y = canvas.anatomy, canvas.x, canvas.y
-    shoulder = np.clip((-0.55 - y) * 0.9, 0, None)
     trunk = canvas.trunk
-    canvas.attenuation += trunk * (anatomy.fat * (0.55 + 0.25 * np.abs(x) ** 2) + 0.5 * shoulder)
+    depth = np.sqrt(np.clip(1 - (x / canvas.half_width) ** 2, 0, None))
+    canvas.attenuation += trunk * anatomy.fat * (0.25 + 0.6 * depth)
+    canvas.attenuation += 0.07 * np.exp(-(((np.abs(x) - 0.45) / 0.26) ** 2) - ((y - 0.28) / 0.26) ** 2)  # breasts
     for side in (RIGHT, LEFT):
         below = soft_step((y - anatomy.dome_line(side, x)) / 0.02) * (side * x > 0)
         canvas.attenuation += 0.32 * below * trunk
@@ -28,6 +30,12 @@ def _paint_body(canvas: Canvas) -> None:
     canvas.attenuation += 0.15 * neck
     airway = soft_step((0.035 - np.abs(x - 0.01)) / 0.015) * soft_step((-0.2 - y) / 0.04)
     canvas.attenuation -= 0.32 * airway
+
+
+def _paint_stomach(canvas: Canvas) -> None:
+    """Paint the air of the stomach, under the left dome in most studies."""
+    x, y = 0.36 + canvas.rng.normal(0, 0.03), canvas.anatomy.dome_left + 0.17
+    canvas.attenuation -= canvas.rng.uniform(0, 0.4) * canvas.ball(x, y, 0.15, stretch=0.5)
 
 
 def _paint_heart(canvas: Canvas) -> None:
@@ -42,7 +50,7 @@ def _paint_heart(canvas: Canvas) -> None:
 
 def _paint_aorta(canvas: Canvas) -> None:
     anatomy, y = canvas.anatomy, canvas.y
-    canvas.attenuation += 0.7 * canvas.ball(0.08, -0.34, anatomy.arch)
+    canvas.attenuation += 0.6 * canvas.ball(0.08, -0.34, anatomy.arch)
     middle = 0.1 + anatomy.aorta_wind * np.sin((y + 0.34) * 5.5)
     tube = np.clip(1 - ((canvas.x - middle) / 0.06) ** 2, 0, None)
     canvas.attenuation += 0.3 * np.sqrt(tube) * soft_step((y + 0.34) / 0.05)
@@ -62,13 +70,22 @@ def _paint_bones(canvas: Canvas) -> None:
     for side in (RIGHT, LEFT):
         for number in range(9):
             curves += _rib(anatomy, side, -0.72 + number * anatomy.rib_gap)
-    canvas.attenuation += 0.16 * canvas.lines(curves)
+    canvas.attenuation += 0.19 * canvas.lines(curves)
+    canvas.attenuation += 0.09 * canvas.lines([curve for side in (RIGHT, LEFT) for curve in _scapula(side)])
     t = np.linspace(0, 1, 9)
     clavicles = [
         (np.stack([side * (0.06 + 0.62 * t), -0.66 - 0.14 * t + 0.06 * np.sin(t * 6.3)], -1), 0.05)
         for side in (RIGHT, LEFT)
     ]
     canvas.attenuation += 0.25 * canvas.lines(clavicles)
+
+
+def _scapula(side: int) -> list[tuple[np.ndarray, float]]:
+    """Return the inner and the outer border of a shoulder blade."""
+    t = np.linspace(0, 1, 8)
+    inner = np.stack([side * (0.66 + 0.1 * t + 0.05 * np.sin(3 * t)), -0.62 + 0.62 * t], -1)
+    outer = np.stack([side * (0.98 - 0.22 * t**1.3), -0.55 + 0.55 * t], -1)
+    return [(inner, 0.025), (outer, 0.035)]
 
 
 def _rib(anatomy: Anatomy, side: int, top: float) -> list[tuple[np.ndarray, float]]:
