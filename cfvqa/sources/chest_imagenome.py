@@ -81,7 +81,8 @@ def _boxes(
     """Return boxes in pixels of the image file, from the 224 frame.
 
     The frame scales the longer side to 224 and centres the image. The published `original_*` values are known to
-    be inaccurate, so the frame is undone with the original size; a resized copy scales the outcome.
+    be inaccurate, so the frame is undone with the original size; a resized copy scales the outcome. A box that
+    reaches over the border is cut there; one that lies outside altogether is an error.
     """
     original = image["original_width"], image["original_height"]
     ratio = _FRAME / max(original)
@@ -93,6 +94,11 @@ def _boxes(
             skipped["box of a region outside the 24"] += 1
             continue
         x1, y1, x2, y2 = _frame_box(item, path)
+        if x2 < left or y2 < top or x1 > _FRAME - left or y1 > _FRAME - top:
+            raise InputError(
+                f"{path}: the box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) of '{region}' lies outside the image: correct it "
+                "or remove the object"
+            )
         horizontal = [_unframe(x - left, ratio, original[0], image["width"]) for x in (x1, x2)]
         vertical = [_unframe(y - top, ratio, original[1], image["height"]) for y in (y1, y2)]
         if region in boxes or horizontal[1] <= horizontal[0] or vertical[1] <= vertical[0]:

@@ -17,16 +17,18 @@ SMALLEST_SIDE = 32
 """Pixels; below this there is no radiograph to read."""
 
 _DICOM_SUFFIXES = (".dcm", ".dicom")
+_ENDS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
+_TAIL = 1024  # bytes in which the end mark of a whole file lies, whatever some writers put behind it
 _DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 # What pydicom and its decoders raise at files that are no DICOM, cut short, or of an unknown compression.
 _DICOM_DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
 
 
 def check_image(path: Path) -> tuple[int, int]:
-    """Return width and height in pixels from the header alone.
+    """Return width and height in pixels, from the header and the last bytes alone.
 
     Raises:
-        InputError: if the file is missing, no image, or smaller than 32 pixels a side.
+        InputError: if the file is missing, no image, truncated (PNG, JPEG), or smaller than 32 pixels a side.
     """
     if not path.is_file():
         raise InputError(f"image {path} is missing: restore the file, or remove it from the tables")
@@ -36,6 +38,7 @@ def check_image(path: Path) -> tuple[int, int]:
     else:
         with _raster(path) as image:
             width, height = image.size
+            _check_end(path, image.format)
     if min(width, height) < SMALLEST_SIDE:
         raise InputError(
             f"image {path} has {width} x {height} pixels; a radiograph needs at least {SMALLEST_SIDE} a side: "
@@ -83,6 +86,14 @@ def read_image(path: Path) -> np.ndarray:
 
 def _is_dicom(path: Path) -> bool:
     return path.suffix.lower() in _DICOM_SUFFIXES
+
+
+def _check_end(path: Path, image_format: str | None) -> None:
+    mark = _ENDS.get(str(image_format))
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        if mark is not None and mark not in file.read():
+            raise ValueError("its end is missing: the file is truncated")
 
 
 @contextmanager

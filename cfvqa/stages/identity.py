@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from rich.console import Console
 
 from cfvqa.errors import InputError
+from cfvqa.stages.progress import StageConsole
 
 SUCCESS = "_SUCCESS"
+_NO_SPACE = 64 * 1024  # bytes; less than any stage writes at once
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def identify(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def ensure(stage: Stage, make: Callable[[Path], dict[str, str]], console: Console) -> Stage:
+def ensure(stage: Stage, make: Callable[[Path], dict[str, str]], console: StageConsole) -> Stage:
     """Make a stage unless it is there and whole; another process that makes it is waited for.
 
     Args:
@@ -60,15 +62,17 @@ def ensure(stage: Stage, make: Callable[[Path], dict[str, str]], console: Consol
         InputError: when the disk is full.
     """
     if stage.whole:
-        console.print(f"[bold]{stage.name}[/]  {stage.folder}  ready")
+        console.ready(stage.name, str(stage.folder))
         return stage
     stage.folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(stage.folder.with_name(stage.folder.name + ".lock")):
             if not stage.whole:
                 _make(stage, make, console)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
+    except InputError:
+        raise
+    except Exception as error:
+        if _disk_is_full(error, stage.folder.parent):
             raise InputError(
                 f"the disk is full while writing {stage.folder}: free some space and run the command again; "
                 "what is finished is kept"
@@ -77,8 +81,13 @@ def ensure(stage: Stage, make: Callable[[Path], dict[str, str]], console: Consol
     return stage
 
 
-def _make(stage: Stage, make: Callable[[Path], dict[str, str]], console: Console) -> None:
-    console.print(f"[bold]{stage.name}[/]  {stage.folder}  ...")
+def _disk_is_full(error: Exception, folder: Path) -> bool:
+    """Tell whether a full disk stopped the work: HDF5, Arrow and torch each raise an error of their own."""
+    return getattr(error, "errno", None) == errno.ENOSPC or shutil.disk_usage(folder).free < _NO_SPACE
+
+
+def _make(stage: Stage, make: Callable[[Path], dict[str, str]], console: StageConsole) -> None:
+    console.announce(stage.name, str(stage.folder), "...")
     stage.folder.mkdir(exist_ok=True)
     start = time.monotonic()
     facts = make(stage.folder)

@@ -1,10 +1,28 @@
-"""Progress of long work: a bar on a terminal, nothing elsewhere."""
+"""What a user sees of the stages: a line each, and a bar for long work on a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class StageConsole(Console):
+    """A console that says only once of each stage that it is ready, however many stages ask for it."""
+
+    def __init__(self, *, stderr: bool = False, quiet: bool = False) -> None:
+        super().__init__(stderr=stderr, quiet=quiet)
+        self._announced: set[str] = set()
+
+    def ready(self, name: str, folder: str) -> None:
+        """Say that a stage is ready, unless a line has named its folder before."""
+        if folder not in self._announced:
+            self.announce(name, folder, "ready")
+
+    def announce(self, name: str, folder: str, state: str) -> None:
+        """Print the line of a stage."""
+        self._announced.add(folder)
+        self.print(f"[bold]{name}[/]  {folder}  {state}")
 
 
 @contextmanager

@@ -31,16 +31,30 @@ def load_weights(module: torch.nn.Module, path: Path) -> None:
     Raises:
         InputError: if the file is missing, damaged, or of another model.
     """
+    module.load_state_dict(_fitting_weights(module, path))
+
+
+def check_weights(module: torch.nn.Module, path: Path) -> None:
+    """Check that a checkpoint is whole and of this network, before a training goes on from it.
+
+    Raises:
+        InputError: as `load_weights`.
+    """
+    _fitting_weights(module, path)
+
+
+def _fitting_weights(module: torch.nn.Module, path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise InputError(f"checkpoint {path} is missing: train first")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     except Exception as error:
         raise InputError(f"checkpoint {path} is damaged or foreign ({error}): delete it and train again") from error
-    missing, unexpected = module.load_state_dict(state, strict=False)
-    if missing or unexpected:
-        first = (missing or unexpected)[0]
+    own = module.state_dict()
+    wrong = sorted(own.keys() ^ state.keys()) or [name for name in own if own[name].shape != state[name].shape]
+    if wrong:
         raise InputError(
-            f"checkpoint {path} is of another model ({len(missing)} weights missing, {len(unexpected)} unexpected, "
-            f"first '{first}'): choose the config it was trained with"
+            f"checkpoint {path} is of another model ({len(wrong)} of its weights do not fit, the first is "
+            f"'{wrong[0]}'): choose the config it was trained with, or delete it and train again"
         )
+    return state

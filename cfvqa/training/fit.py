@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from rich.console import Console
 
 from cfvqa.training.callbacks import EpochLine, StepSeeds
-from cfvqa.training.checkpoints import AtomicCheckpoints, load_weights
+from cfvqa.training.checkpoints import AtomicCheckpoints, check_weights, load_weights
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ def fit(
             **settings.trainer,
         )
         last = checkpoints / "last.ckpt"
+        if last.exists():
+            check_weights(module, last)
         trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
     load_weights(module, checkpoints / "best.ckpt")
     return checkpoints / "best.ckpt"

@@ -94,6 +94,12 @@ def test_boxes_are_cut_at_the_border_and_empty_ones_counted(tree):
     assert tables.skipped == {"box that is empty or a region's second": 2, "box of a region outside the 24": 1}
 
 
+def test_a_box_outside_the_image_is_named(tree):
+    tree.graphs[dicom_id(SECOND)]["objects"] = [{"bbox_name": "left lung", "x1": 10, "y1": 0, "x2": 90, "y2": 15}]
+    with pytest.raises(InputError, match=rf"{dicom_id(SECOND)}_SceneGraph\.json.*'left lung' lies outside the image"):
+        read(tree.write())
+
+
 def test_region_findings_have_polarity_and_level(tree):
     found = of_image(read(tree.write()).findings, SECOND).filter(pl.col("region").is_not_null())
     assert set(found.select("region", "finding", "presence", "level").rows()) == {
@@ -329,6 +335,13 @@ def test_a_chexpert_value_that_is_none_is_named(tree):
 def test_an_image_that_is_not_on_disk_is_named(tree):
     tree.write().image_path(SECOND).unlink()
     with pytest.raises(InputError, match=rf"{dicom_id(SECOND)}\.jpg is missing"):
+        read(tree)
+
+
+def test_a_truncated_image_is_named_before_anything_is_trained(tree):
+    path = tree.write().image_path(SECOND)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match=rf"{dicom_id(SECOND)}\.jpg cannot be read.*truncated"):
         read(tree)
 
 

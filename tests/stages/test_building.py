@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from rich.console import Console
 
 from cfvqa.commands.application import config_folder
 from cfvqa.errors import InputError
 from cfvqa.stages.building import build, check_targets, plain
 from cfvqa.stages.identity import Stage, ensure, identify
+from cfvqa.stages.progress import StageConsole
 
 CONF = Path(config_folder())
 CHOICES = [
@@ -60,7 +60,7 @@ def test_a_stage_is_made_once_and_made_anew_when_its_settings_change(tmp_path):
         made.append(folder)
         return {"n": "1"}
 
-    console = Console(quiet=True)
+    console = StageConsole(quiet=True)
     stage = Stage("x", tmp_path / "x", identify({"a": 1}))
     ensure(stage, make, console)
     ensure(stage, make, console)
@@ -77,7 +77,7 @@ def test_a_stage_that_failed_is_not_whole(tmp_path):
 
     stage = Stage("x", tmp_path / "x", "id")
     with pytest.raises(InputError):
-        ensure(stage, make, Console(quiet=True))
+        ensure(stage, make, StageConsole(quiet=True))
     assert not stage.whole
 
 

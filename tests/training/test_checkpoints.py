@@ -1,0 +1,54 @@
+import pytest
+import torch
+from torch import nn
+
+from cfvqa.errors import InputError
+from cfvqa.training.checkpoints import AtomicCheckpoints, check_weights, load_weights
+
+
+def write(path, module):
+    AtomicCheckpoints().save_checkpoint({"state_dict": module.state_dict(), "epoch": 3}, path)
+
+
+def test_weights_come_back_and_no_temporary_file_stays(tmp_path):
+    torch.manual_seed(0)
+    first, second = nn.Linear(3, 2), nn.Linear(3, 2)
+    write(tmp_path / "checkpoints" / "a.ckpt", first)
+    load_weights(second, tmp_path / "checkpoints" / "a.ckpt")
+    assert torch.equal(first.weight, second.weight)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["a.ckpt"]
+
+
+@pytest.mark.parametrize("other", [nn.Linear(4, 2), nn.Linear(3, 2, bias=False), nn.Sequential(nn.Linear(3, 2))])
+def test_a_checkpoint_of_another_model_is_refused_by_name_and_changes_nothing(tmp_path, other):
+    write(tmp_path / "a.ckpt", nn.Linear(3, 2))
+    before = {name: value.clone() for name, value in other.state_dict().items()}
+    with pytest.raises(InputError, match=r"a\.ckpt is of another model"):
+        load_weights(other, tmp_path / "a.ckpt")
+    assert all(torch.equal(before[name], value) for name, value in other.state_dict().items())
+
+
+def test_a_truncated_a_foreign_and_a_missing_checkpoint_are_refused_by_name(tmp_path):
+    path = tmp_path / "a.ckpt"
+    write(path, nn.Linear(3, 2))
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(InputError, match=r"a\.ckpt is damaged"):
+        check_weights(nn.Linear(3, 2), path)
+    torch.save({"weights": 1}, path)
+    with pytest.raises(InputError, match=r"a\.ckpt is damaged or foreign"):
+        check_weights(nn.Linear(3, 2), path)
+    with pytest.raises(InputError, match=r"b\.ckpt is missing"):
+        check_weights(nn.Linear(3, 2), tmp_path / "b.ckpt")
+
+
+class Planted:
+    def __reduce__(self):
+        return eval, ("__import__('pathlib').Path('planted').write_text('x')",)
+
+
+def test_loading_runs_no_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": {"weight": Planted()}}, tmp_path / "a.ckpt")
+    with pytest.raises(InputError, match="damaged or foreign"):
+        check_weights(nn.Linear(3, 2), tmp_path / "a.ckpt")
+    assert not (tmp_path / "planted").exists()
