@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from cfvqa.data.batches import ImageBatch
 from cfvqa.data.frames import Frame, frame_of, letterbox
-from cfvqa.sources.image_files import read_image
+from cfvqa.sources.image_files import check_image, read_image
 from cfvqa.sources.paths import safe_path
 from cfvqa.sources.tables import Tables
 from cfvqa.vocabulary.findings import FINDING_INDEX, FINDINGS
@@ -48,6 +48,21 @@ class ImageLabels:
 
     def __len__(self) -> int:
         return len(self.image_ids)
+
+
+def unlabelled(paths: Sequence[Path]) -> ImageLabels:
+    """Return the labels of image files of which nothing is known but their size."""
+    count = len(paths)
+    return ImageLabels(
+        image_ids=[str(path) for path in paths],
+        paths=list(paths),
+        sizes=np.array([check_image(path) for path in paths]),
+        box=np.zeros((count, len(REGIONS), 4), dtype=np.float32),
+        box_known=np.zeros((count, len(REGIONS)), dtype=bool),
+        region_finding=np.full((count, len(REGIONS), len(FINDINGS)), UNKNOWN, dtype=np.int8),
+        image_finding=np.full((count, len(FINDINGS)), UNKNOWN, dtype=np.int8),
+        severity=np.zeros((count, len(FINDINGS)), dtype=np.int8),
+    )
 
 
 def labels_of(tables: Tables, images: pl.DataFrame) -> ImageLabels:

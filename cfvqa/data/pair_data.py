@@ -62,6 +62,8 @@ class PairData(L.LightningDataModule):
             pairs.units(),
             groups_per_batch=self.units_per_batch,
             seed=self.settings.seed,
+            # Answers about two images are four times as long: together, the short ones would be padded to them.
+            kinds=pairs.has_reference(),
             on_epoch=pairs.begin_epoch,
         )
         return EpochLoader(pairs, batches, collate=pairs.collate, workers=self.workers)

@@ -98,6 +98,11 @@ class PairSet(Dataset[QuestionSample]):
         )
         return grouped["row"].to_list()
 
+    def has_reference(self) -> list[bool]:
+        """Return which units have a reference image."""
+        units = self.questions.unique(["main_image", "reference_image"], keep="first", maintain_order=True)
+        return units["reference_image"].is_not_null().to_list()
+
     def __getitem__(self, index: int) -> QuestionSample:
         """Return the question of row `index`, as this epoch draws it."""
         row = self.rows[index]

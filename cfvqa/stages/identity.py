@@ -90,7 +90,12 @@ def _make(stage: Stage, make: Callable[[Path], dict[str, str]], console: StageCo
     console.announce(stage.name, str(stage.folder), "...")
     stage.folder.mkdir(exist_ok=True)
     start = time.monotonic()
-    facts = make(stage.folder)
+    try:
+        facts = make(stage.folder)
+    except InputError:
+        if not any(stage.folder.iterdir()):  # what is there is kept, to go on from
+            stage.folder.rmdir()
+        raise
     seconds = time.monotonic() - start
     temporary = stage.folder / (SUCCESS + ".tmp")
     temporary.write_text(json.dumps({"id": stage.id, "facts": facts, "seconds": round(seconds, 1)}, indent=2) + "\n")

@@ -81,6 +81,16 @@ def test_an_epoch_goes_on_behind_what_was_skipped():
     assert sorted(n for batch in whole for n in batch) == list(range(10))
 
 
+def test_a_batch_holds_groups_of_one_kind_and_every_sample_comes_once():
+    kinds = [n % 3 == 0 for n in range(20)]
+    batches = EpochBatches([[2 * n, 2 * n + 1] for n in range(20)], groups_per_batch=4, seed=1, kinds=kinds)
+    batches.set_epoch(2)
+    whole = list(batches)
+    assert len(whole) == len(batches) == 2 + 4
+    assert all(len({kinds[sample // 2] for sample in batch}) == 1 for batch in whole)
+    assert sorted(sample for batch in whole for sample in batch) == list(range(40))
+
+
 def test_seeds_are_the_same_everywhere():
     assert stable_seed(1, "step", 2, 3) == stable_seed(1, "step", 2, 3)
     assert stable_seed(1, "step", 2, 3) != stable_seed(1, "step", 23)

@@ -1,0 +1,204 @@
+"""Bad input, as a user meets it: one message that names the place, exit status 2, nothing half-written."""
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+
+import numpy as np
+import pytest
+import torch
+from hydra.core.global_hydra import GlobalHydra
+from layouts import MimicTree, dicom_id, write_nih
+from PIL import Image
+
+SECOND = 59_000_012
+SMALL = ("detector.training.epochs=1", "image_size=64", "source.split=official")
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """Call a command in this process, in an empty folder; returns its exit status and what it printed."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    def called(name, *overrides):
+        monkeypatch.setattr(sys, "argv", [f"cfvqa-{name}", *overrides])
+        GlobalHydra.instance().clear()
+        status = 0
+        try:
+            import_module(f"cfvqa.commands.{name}").main()
+        except SystemExit as stop:
+            status = stop.code
+        printed = capsys.readouterr()
+        return status, printed.out + printed.err
+
+    called.folder = folder
+    return called
+
+
+def refused(call, words, *arguments):
+    """Call, and check that the input was refused in one message with these words, and nothing was made."""
+    status, output = call(*arguments)
+    assert status == 2, output
+    assert output.count("error: ") == 1
+    assert "Traceback" not in output
+    for word in words:
+        assert word in output
+    left = [path for path in call.folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert not left
+
+
+@pytest.fixture
+def nih(tmp_path):
+    return write_nih(tmp_path / "nih")
+
+
+@pytest.fixture
+def mimic(tmp_path):
+    return MimicTree(tmp_path / "mimic")
+
+
+def prepare_nih(root):
+    return "prepare", "source=nih", f"source.root={root}"
+
+
+def prepare_mimic(tree):
+    return "prepare", "source=mimic", f"source.root={tree.root}"
+
+
+def test_a_missing_column(call, nih):
+    table = nih / "Data_Entry_2017.csv"
+    table.write_text(table.read_text().replace("Finding Labels", "Labels"))
+    refused(call, ["Data_Entry_2017.csv", "column 'Finding Labels' is missing"], *prepare_nih(nih))
+
+
+def test_a_truncated_png(call, nih):
+    image = nih / "images" / "00000003_001.png"
+    image.write_bytes(image.read_bytes()[:-40])
+    refused(call, ["00000003_001.png", "truncated"], *prepare_nih(nih))
+
+
+def test_an_image_of_one_pixel(call, nih):
+    Image.new("L", (1, 1)).save(nih / "images" / "00000003_001.png")
+    refused(call, ["00000003_001.png", "1 x 1 pixels"], *prepare_nih(nih))
+
+
+def test_images_of_sixteen_bits_and_of_colours_are_read(call, nih):
+    deep = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
+    Image.fromarray(deep).save(nih / "images" / "00000003_001.png")
+    Image.fromarray(np.full((64, 64, 4), 90, dtype=np.uint8), "RGBA").save(nih / "images" / "00000003_002.png")
+    status, output = call(*prepare_nih(nih))
+    assert status == 0, output
+    assert "images 90" in output
+
+
+def test_an_image_that_is_absent(call, nih):
+    (nih / "images" / "00000003_001.png").unlink()
+    refused(call, ["00000003_001.png is missing"], *prepare_nih(nih))
+
+
+def test_an_image_path_that_leaves_the_data_folder(call, nih, tmp_path):
+    image = nih / "images" / "00000003_001.png"
+    image.rename(tmp_path / "elsewhere.png")
+    image.symlink_to(tmp_path / "elsewhere.png")
+    refused(call, ["00000003_001.png", "leaves the data folder"], *prepare_nih(nih))
+    table = nih / "Data_Entry_2017.csv"
+    table.write_text(table.read_text().replace("00000003_001.png", "../../elsewhere.png"))
+    refused(call, ["Data_Entry_2017.csv, row", "../../elsewhere.png"], *prepare_nih(nih))
+
+
+def test_ids_that_occur_twice(call, nih):
+    table = nih / "Data_Entry_2017.csv"
+    table.write_text(table.read_text().replace("00000003_001.png", "00000003_000.png"))
+    refused(call, ["Data_Entry_2017.csv", "00000003_000.png", "more than once"], *prepare_nih(nih))
+
+
+def test_a_box_outside_the_image(call, mimic):
+    mimic.graphs[dicom_id(SECOND)]["objects"][0] |= {"y1": 0, "y2": 15}
+    mimic.write()
+    refused(call, [f"{dicom_id(SECOND)}_SceneGraph.json", "outside the image"], *prepare_mimic(mimic))
+
+
+def test_an_unknown_question_type(call, mimic):
+    mimic.questions[4]["question_type"] = "opinion"
+    mimic.write()
+    refused(call, ["row 4", "question_type 'opinion'"], *prepare_mimic(mimic))
+
+
+def test_an_empty_split(call, nih):
+    refused(call, ["split", "has no question", "limit"], *prepare_nih(nih), "limit=1")
+
+
+def test_a_root_that_is_missing(call):
+    refused(call, ["source.root", "nowhere"], "prepare", "source=nih", "source.root=nowhere")
+    refused(call, ["source.root"], "prepare", "source=nih")
+
+
+@pytest.mark.parametrize("typo", ["sede=3", "source.rooot=x", "detector.training.epoch=2", "source=nhi"])
+def test_a_typo_in_the_config(call, typo):
+    status, output = call("prepare", typo)
+    assert status == 2, output
+    assert typo.split("=")[0].rsplit(".", 1)[-1] in output
+    assert not list(call.folder.iterdir())
+
+
+def given_detector(folder, network):
+    (folder / "checkpoints").mkdir(parents=True)
+    torch.save({"state_dict": network.state_dict()}, folder / "checkpoints" / "best.ckpt")
+    (folder / "_SUCCESS").write_text('{"id": "foreign", "facts": {}}')
+    return folder
+
+
+def test_a_checkpoint_of_another_model(call, mimic, tmp_path):
+    mimic.write()
+    folder = given_detector(tmp_path / "detector", torch.nn.Linear(2, 2))
+    status, output = call(
+        "train",
+        "task=findings",
+        *prepare_mimic(mimic)[1:],
+        *SMALL,
+        f"detector.trained={folder}",
+    )
+    assert status == 2, output
+    assert f"{folder}/checkpoints/best.ckpt is of another model" in output
+    assert not list(call.folder.glob("work/findings/*/*"))
+
+
+def test_an_image_that_breaks_while_it_is_decoded(call, mimic):
+    mimic.write()
+    status, output = call(*prepare_mimic(mimic), "source.split=official")
+    assert status == 0, output
+    image = mimic.image_path(SECOND)
+    content = bytearray(image.read_bytes())
+    content[2:-2] = bytes(len(content) - 4)
+    image.write_bytes(content)
+    status, output = call("train", "task=anatomy", *prepare_mimic(mimic)[1:], *SMALL)
+    assert status == 2, output
+    assert f"{dicom_id(SECOND)}.jpg" in output
+    assert "Traceback" not in output
+    assert not list(call.folder.glob("work/anatomy/*/_SUCCESS"))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a small disk can be mounted by root only")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_keeps_what_is_finished(call, small_disk):
+    arguments = ("prepare", "experiment=phantom_tiny", "source.phantom.jobs=1")
+    status, output = call(*arguments, f"work={small_disk}/work")
+    assert status == 2, output
+    assert "the disk is full while writing" in output
+    assert "Traceback" not in output
+    assert not list(small_disk.rglob("_SUCCESS"))
+    subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
+    status, output = call(*arguments, f"work={small_disk}/work")
+    assert status == 0, output
