@@ -12,7 +12,8 @@ from cfvqa.phantom import PhantomSettings, write_phantom
 from cfvqa.phantom.anatomy import sample_anatomy
 from cfvqa.phantom.evolution import PREVALENCE, sample_subject
 from cfvqa.phantom.findings import PHANTOM_FINDINGS
-from cfvqa.phantom.questioning import changes_between
+from cfvqa.phantom.questioning import changes_between, question_rows
+from cfvqa.phantom.records import choose_absent
 from cfvqa.phantom.study import Presence, StudyTruth, draw_study
 from cfvqa.sources.mimic import MimicSource
 from cfvqa.vocabulary.regions import REGION_INDEX, REGIONS
@@ -138,6 +139,20 @@ def test_nothing_but_the_drawing_tells_the_findings(written):
             areas.append(auroc(score, written.images["image_id"].is_in(ids.implode()).to_numpy()))
         # Chance is 0.5; one of 17 may lie off it in a sample of this size, their mean may not.
         assert abs(np.mean(areas) - 0.5) < 0.12, name
+
+
+def test_the_wording_of_a_presence_question_does_not_tell_its_answer():
+    rng = np.random.default_rng(0)
+    answers = {"short": [], "long": []}
+    for _ in range(2000):
+        study = sample_subject(rng).studies[-1]
+        rows = question_rows(study, study, choose_absent(study, rng), rng)
+        _, question, answer = next(row for row in rows if row[0] == "presence")
+        if "area" not in question:
+            answers["long" if "evidence" in question else "short"].append(answer == "yes")
+    short, long = (np.mean(answers[form]) for form in ("short", "long"))
+    assert min(map(len, answers.values())) > 500
+    assert abs(short - long) < 0.06
 
 
 def test_key_information_agrees_with_the_reports(written):
