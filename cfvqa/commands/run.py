@@ -1,18 +1,19 @@
-"""cfvqa-run: every stage in order, from the data set to the figures of a judged reader."""
+"""cfvqa-run: every stage in order, from the data set to the report of a judged reader."""
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
-from rich.console import Console
 
 from cfvqa.commands.application import run
-from cfvqa.stages.evaluation import evaluation
+from cfvqa.stages.closing import closing_lines
+from cfvqa.stages.progress import StageConsole
+from cfvqa.stages.report import report
 
 
-def task(config: DictConfig, console: Console) -> None:
+def task(config: DictConfig, console: StageConsole) -> None:
     """Run all stages and say what came out."""
-    done = evaluation(config, console)
-    console.print(f"figures:  {done.folder / 'metrics.json'}")
-    console.print(f"answers:  {done.folder / 'predictions.parquet'}")
-    console.print(f"next:     cfvqa-run experiment={config.name} model=question_only name={config.name}_blind")
+    page = report(config, console)
+    for line in closing_lines(config, page, HydraConfig.get().overrides.task):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -1,0 +1,159 @@
+"""From `metrics.json` to what the page shows of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cfvqa.evaluation.charts import Figure, Whisker, number
+from cfvqa.evaluation.report import FindingRow, Headline, Panel, TextRow, TextTable
+from cfvqa.evaluation.text_scores import FIGURES
+
+Metrics = Mapping[str, Any]
+
+_MODEL = "the model"
+_SYSTEMS = {
+    "question_only": ("question only", "trained like the model, but never shown an image"),
+    "majority": ("majority", "always the most frequent training answer to the type of question"),
+    "prior": ("prior", "the right template, with findings drawn as often as they occur in training"),
+    "shuffled_reference": ("shuffled reference", "the model, shown a reference image of another subject"),
+}
+_PANELS = {
+    "changes.f1": (
+        "Change F1",
+        "Precision and recall of changes in one figure; a change is right if its finding, direction and levels are.",
+    ),
+    "changes.precision": ("Precision", "Of the changes that were answered, the share that is true."),
+    "changes.recall": ("Recall", "Of the true changes, the share that was answered."),
+    "changes.direction_accuracy": (
+        "Direction accuracy",
+        "Of the findings that truth and answer both call added or removed, the share that goes the right way.",
+    ),
+    "changes.level_accuracy": ("Level accuracy", "Of the true changes of level, the share with the right levels."),
+    "changes.unchanged_accuracy": (
+        "Unchanged accuracy",
+        "Of the difference questions where nothing has changed, the share that was answered so.",
+    ),
+    "other_types.exact_match": (
+        "Other types, exact match",
+        "Of the questions about one image, the share that was answered in the words of the truth.",
+    ),
+    "flip.consistency": (
+        "Flip consistency",
+        "Of the difference questions, the share whose answer turns around when the two images are exchanged.",
+    ),
+}
+_COLUMNS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "exact match")
+
+
+def figure_at(metrics: Metrics, name: str) -> Figure:
+    """Return the figure with a dotted name, its interval, and why it is not there if it is not."""
+    value, interval = _dig(metrics, name), _dig(metrics, f"interval.{name}") or (None, None)
+    reason = metrics.get("undefined", {}).get(name, "not measured") if value is None else ""
+    return Figure(value, interval[0], interval[1], reason)
+
+
+def headline_of(metrics: Metrics) -> Headline:
+    """Return the headline figures of the model beside the blind baselines and the control."""
+    systems = _systems(metrics)
+    panels = tuple(_panel(name, systems) for name in _PANELS)
+    figure, blind = figure_at(metrics, "changes.f1"), _best_blind(metrics)
+    shown = {**metrics.get("baseline", {}), **metrics.get("control", {})}
+    return Headline(
+        figure=figure,
+        best_blind=blind,
+        verdict=_verdict(figure, metrics),
+        panels=panels,
+        asked=_asked(metrics),
+        warning=_warning(metrics),
+        systems=tuple(_SYSTEMS[name] for name in _SYSTEMS if name in shown),
+    )
+
+
+def text_table_of(metrics: Metrics) -> TextTable:
+    """Return the text scores by type of question."""
+    rows = (
+        TextRow(kind, scores["n"], tuple(scores[name] for name in FIGURES))
+        for kind, scores in sorted(metrics["by_type"].items(), key=lambda item: (item[0] != "difference", item[0]))
+    )
+    scorers = (tuple(scorer[part] for part in ("name", "version", "scale")) for scorer in metrics["scorers"].values())
+    return TextTable(_COLUMNS, tuple(rows), tuple(scorers))
+
+
+def finding_rows_of(metrics: Metrics) -> tuple[FindingRow, ...]:
+    """Return the scores of changes by finding, the most frequent first."""
+    blind = _dig(metrics, "baseline.question_only.changes.by_finding") or {}
+    rows = (
+        FindingRow(name, s["n"], s["precision"], s["recall"], s["f1"], blind.get(name, {}).get("f1"))
+        for name, s in metrics["changes"]["by_finding"].items()
+    )
+    return tuple(sorted(rows, key=lambda row: (-row.n, row.name)))
+
+
+def _dig(figures: Any, name: str) -> Any:
+    for part in name.split("."):
+        figures = figures.get(part) if isinstance(figures, Mapping) else None
+    return figures
+
+
+def _systems(metrics: Metrics) -> list[tuple[str, Metrics, str]]:
+    """List label, figures and kind of mark of the model and all that it is compared with."""
+    systems = [(_MODEL, metrics, "model")]
+    for group, kind in (("baseline", "blind"), ("control", "control")):
+        figures = metrics.get(group, {})
+        systems += [(_SYSTEMS[name][0], figures[name], kind) for name in _SYSTEMS if name in figures]
+    return systems
+
+
+def _panel(name: str, systems: list[tuple[str, Metrics, str]]) -> Panel:
+    title, meaning = _PANELS[name]
+    rows = (Whisker(label, figure_at(figures, name), kind) for label, figures, kind in systems)
+    # The flip test is taken by the model alone, and the control answers difference questions only.
+    kept = (row for row in rows if row.kind == "model" or row.figure.reason not in ("not measured", "no such question"))
+    return Panel(title, meaning, tuple(kept))
+
+
+def _best_blind(metrics: Metrics) -> tuple[str, Figure] | None:
+    found = [(label, figure_at(figures, "changes.f1")) for label, figures, kind in _systems(metrics) if kind == "blind"]
+    scored = [(label, figure) for label, figure in found if figure.value is not None]
+    return max(scored, key=lambda item: item[1].value) if scored else None
+
+
+def _verdict(figure: Figure, metrics: Metrics) -> str:
+    """Say whether the model is told apart from those that see no image."""
+    blind = [figure_at(figures, "changes.f1") for _, figures, kind in _systems(metrics) if kind == "blind"]
+    highs = [other.high for other in blind if other.high is not None]
+    if figure.low is None or not highs:
+        return "There is nothing to compare it with."
+    if figure.low > max(highs):
+        return "Its interval lies above those of all blind baselines: these answers are no guesses from the question."
+    return "Its interval does not clear the blind baselines: this figure does not show that the model uses the images."
+
+
+def _asked(metrics: Metrics) -> str:
+    changes, others = metrics["changes"], metrics["other_types"]
+    parts = [f"{changes['n']:,} difference questions and {others['n']:,} questions of other types."]
+    parts.append("Intervals are 95 % bootstrap intervals that draw whole subjects.")
+    if changes["unparsed"]:
+        parts.append(f"{changes['unparsed']:,} answers did not read as changes and count as answers without any.")
+    flip = metrics.get("flip")
+    if flip is not None and flip["n_changed"]:
+        share = number(flip["consistency_changed"])
+        parts.append(
+            f"Of the {flip['n_changed']:,} answers that report a change, the share that turns around with the "
+            f"images is {share}."
+        )
+    return " ".join(parts)
+
+
+def _warning(metrics: Metrics) -> str:
+    start = (
+        "Text scores reward the template: an answer with every change reversed keeps most of its words, and so most "
+        "of its BLEU."
+    )
+    prior = _dig(metrics, "baseline.prior")
+    bleu, f1 = _dig(prior, "by_type.difference.bleu_4"), _dig(prior, "changes.f1")
+    if bleu is None or f1 is None:
+        return start
+    return (
+        f"{start} Here the baseline prior, which sees no image at all, has BLEU-4 {number(bleu)} on difference "
+        f"questions and a change F1 of {number(f1)}. So the headline is what an answer says of each finding."
+    )

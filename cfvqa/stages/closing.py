@@ -1,0 +1,48 @@
+"""What a user reads when everything has run: what came out, what to open, what to try next."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from cfvqa.evaluation.charts import Figure, number
+from cfvqa.evaluation.report_figures import headline_of
+
+
+def closing_lines(config: DictConfig, page: Path, overrides: Sequence[str]) -> list[str]:
+    """Return the last lines of a run.
+
+    Args:
+        config: of the run.
+        page: its report; the evaluation lies beside it.
+        overrides: those of the command line, which the commands to try repeat.
+    """
+    headline = headline_of(json.loads((page.parent / "evaluation" / "metrics.json").read_text()))
+    lines = [f"change F1  {_with_interval(headline.figure)}"]
+    if headline.best_blind is not None:
+        name, figure = headline.best_blind
+        lines.append(f"blind      {_with_interval(figure)}  the best without any image: {name}")
+    lines.append(f"open       {page}")
+    return lines + [f"{'next' if not place else '':<9}  {line}" for place, line in enumerate(_next(config, overrides))]
+
+
+def _with_interval(figure: Figure) -> str:
+    return f"{number(figure.value)}  95 % interval {number(figure.low)} to {number(figure.high)}"
+
+
+def _next(config: DictConfig, overrides: Sequence[str]) -> list[str]:
+    seed, beams, pairs = "seed", "evaluation.decoding.num_beams", "report.seed"
+    other_seed, other_beams = config.seed + 1, 1 if config.evaluation.decoding.num_beams > 1 else 3
+    named = f"name={str(config.name).removesuffix(f'_seed{config.seed}')}_seed{other_seed}"
+    tries = (
+        ("run", [*_without(overrides, seed, "name"), f"{seed}={other_seed}", named], "the same from another start"),
+        ("report", [*_without(overrides, beams), f"{beams}={other_beams}"], "answers written in another way"),
+        ("report", [*_without(overrides, pairs), f"{pairs}={config.report.seed + 1}"], "other pairs to look at"),
+    )
+    return [f"cfvqa-{command} {shlex.join(words)}  # {why}" for command, words, why in tries]
+
+
+def _without(overrides: Sequence[str], *keys: str) -> list[str]:
+    return [override for override in overrides if override.partition("=")[0].lstrip("+") not in keys]

@@ -1,0 +1,196 @@
+"""The report stage: one self-contained page about a run, its figures and some of its answers."""
+
+import base64
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from filelock import FileLock
+from omegaconf import DictConfig
+from PIL import Image
+
+from cfvqa.data.feature_store import FeatureStore
+from cfvqa.errors import InputError
+from cfvqa.evaluation.curves import Curve, curve_of
+from cfvqa.evaluation.pictures import draw_regions
+from cfvqa.evaluation.report import Page, Pair, Picture, identity_tag, render
+from cfvqa.evaluation.report_figures import finding_rows_of, headline_of, text_table_of
+from cfvqa.evaluation.verdicts import Judgement, Verdict, choose, judge
+from cfvqa.sources.image_files import read_image
+from cfvqa.sources.paths import safe_path
+from cfvqa.sources.tables import Tables
+from cfvqa.stages.building import plain
+from cfvqa.stages.evaluation import evaluation
+from cfvqa.stages.identity import identify
+from cfvqa.stages.progress import StageConsole
+from cfvqa.stages.report_facts import Ran, facts_of, test_figure, times_of
+from cfvqa.stages.tables import load_tables
+from cfvqa.vocabulary.regions import REGIONS
+
+LAYOUT = 1
+"""Of the page; another number, and every report is made again."""
+
+_NAMED = 3  # regions that carry their names in a picture
+_JPEG_QUALITY = 88
+
+
+def report(config: DictConfig, console: StageConsole) -> Path:
+    """Return `runs/<name>/report.html`, made if need be, and the evaluation before it.
+
+    Raises:
+        InputError: if the config names a file of answers, which has no run to report on, or a setting of the
+            report makes no sense.
+    """
+    _check(config)
+    judged = evaluation(config, console)
+    identity = identify(LAYOUT, plain(config.report), judged.id)
+    path = Path(config.runs) / config.name / "report.html"
+    with FileLock(path.with_name(path.name + ".lock")):
+        if _is_whole(path, identity):
+            console.ready("report", str(path))
+            return path
+        console.announce("report", str(path), "...")
+        page = _page(config, Ran.behind(config, judged), identity)
+        temporary = path.with_name(path.name + ".tmp")
+        temporary.write_text(render(page), encoding="utf-8")
+        temporary.replace(path)
+    console.print(f"  done  pairs {len(page.pairs)}  kilobytes {path.stat().st_size // 1024}", highlight=False)
+    return path
+
+
+def _check(config: DictConfig) -> None:
+    """Refuse before hours of training what would fail after them."""
+    if config.evaluation.predictions is not None:
+        raise InputError("a report shows a trained run: leave evaluation.predictions out, or use cfvqa-evaluate")
+    for name, least in (("pairs", 0), ("seed", 0), ("side", 32)):
+        value = config.report[name]
+        if not isinstance(value, int) or value < least:
+            raise InputError(f"report.{name} is '{value}': give a whole number from {least} on")
+
+
+def _is_whole(path: Path, identity: str) -> bool:
+    return path.is_file() and identity_tag(identity) in path.read_text(encoding="utf-8")
+
+
+def _page(config: DictConfig, ran: Ran, identity: str) -> Page:
+    folder = ran.evaluation.folder
+    metrics = json.loads((folder / "metrics.json").read_text())
+    predictions = pl.read_parquet(folder / "predictions.parquet")
+    judgements = [judge(*row) for row in predictions.select("question_type", "answer", "prediction").iter_rows()]
+    pairs = _Pairs(load_tables(ran.tables), FeatureStore(ran.features.folder, preload_gib=0), config.report.side)
+    kinds = predictions["question_type"].to_list()
+    right = [judgement.verdict is Verdict.RIGHT for judgement in judgements]
+    rows = choose(kinds, right, count=config.report.pairs, seed=config.report.seed)
+    return Page(
+        identity=identity,
+        name=str(config.name),
+        read=_read_line(metrics, predictions),
+        notes=_notes(metrics["data"]),
+        headline=headline_of(metrics),
+        text=text_table_of(metrics),
+        findings=finding_rows_of(metrics),
+        curves=_curves(config, ran),
+        pairs=tuple(pairs.pair(predictions.row(row, named=True), judgements[row]) for row in rows),
+        rule=_rule(config, kinds, judgements),
+        facts=facts_of(config, ran, metrics),
+        times=times_of(ran, metrics),
+    )
+
+
+def _read_line(metrics: Mapping[str, Any], predictions: pl.DataFrame) -> str:
+    data, subjects = metrics["data"], predictions["subject_id"].n_unique()
+    asked = f"{len(predictions):,} questions about {subjects:,} subjects"
+    return f"Data set {data['name']}, version {data['version']}, split {data['split']}: {asked}."
+
+
+def _notes(data: Mapping[str, Any]) -> tuple[str, ...]:
+    device = "This is research software, no medical device."
+    if data["name"] == "phantom":
+        return (f"Figures on the phantom say nothing of patients: its radiographs are drawn. {device}",)
+    keep = (
+        f"This page holds images and texts of the data set {data['name']} (licence: {data['licence']}): keep it on "
+        "this machine."
+    )
+    return keep, device
+
+
+def _rule(config: DictConfig, kinds: list[str], judgements: list[Judgement]) -> str:
+    verdicts = [judgement.verdict for kind, judgement in zip(kinds, judgements, strict=True) if kind == "difference"]
+    counts = ", ".join(f"{verdicts.count(verdict):,} {verdict.value}" for verdict in Verdict)
+    return (
+        f"Drawn by lot (seed {config.report.seed}), not by hand: two in three ask what has changed, and of each "
+        "kind half were answered right and half were not; where there are too few of one sort, others take their "
+        f"place. Of all {len(verdicts):,} difference questions the answers are: {counts}."
+    )
+
+
+def _curves(config: DictConfig, ran: Ran) -> tuple[Curve, ...]:
+    vision = (("Anatomy detector", ran.anatomy, "val/map_50"), ("Finding classifier", ran.findings, "val/auroc"))
+    curves = []
+    for title, stage, monitor in vision:
+        tested = test_figure(stage)
+        note = f"On test subjects: {tested}." if tested else ""
+        curves.append(curve_of(stage.folder / "metrics.csv", title=title, monitor=monitor, mode="max", note=note))
+    readers = (("Reader", ran.reader, config.phases), ("Blind control", ran.control, config.evaluation.blind.phases))
+    for title, stage, phases in readers:
+        for phase, block in plain(phases).items():
+            file, named = stage.folder / phase / "metrics.csv", f"{title}, phase {phase}"
+            curves.append(curve_of(file, title=named, monitor=block["monitor"], mode="min"))
+    return tuple(curves)
+
+
+class _Pairs:
+    """Looks up the images of questions and draws them.
+
+    Args:
+        read: where the images lie.
+        store: where the detected regions are.
+        side: of a picture, in pixels.
+    """
+
+    def __init__(self, read: Tables, store: FeatureStore, side: int) -> None:
+        self.root = read.root
+        self.paths = dict(read.images.select("image_id", "path").iter_rows())
+        self.store = store
+        self.side = side
+
+    def pair(self, row: Mapping[str, Any], judgement: Judgement) -> Pair:
+        """Return a row of the predictions with its pictures: the earlier study first, as one reads them."""
+        images = [("reference", "reference image, the earlier study"), ("main", "main image, the later study")]
+        if row["reference_image"] is None:
+            images = [("main", "main image")]
+        pictures = (self._picture(row[f"{name}_image"], row[f"attention_{name}"], caption) for name, caption in images)
+        return Pair(
+            question_id=row["question_id"],
+            question_type=row["question_type"],
+            question=row["question"],
+            truth=row["answer"],
+            answer=row["prediction"],
+            score=row["score"],
+            judgement=judgement,
+            pictures=tuple(pictures),
+        )
+
+    def _picture(self, image_id: str, attention: list[float] | None, caption: str) -> Picture:
+        image = read_image(safe_path(self.root, self.paths[image_id]))
+        boxes = self.store.read([image_id]).box[0].numpy()
+        weight = None if attention is None else np.asarray(attention)
+        picture = draw_regions(image, boxes, weight=weight, side=self.side, named=_NAMED)
+        return Picture(caption, f"Chest radiograph, {caption}{_most(weight)}", _data_uri(picture))
+
+
+def _most(weight: np.ndarray | None) -> str:
+    if weight is None:
+        return ""
+    names = [REGIONS[row] for row in np.argsort(-weight, kind="stable")[:_NAMED]]
+    return f"; most attention to {', '.join(names)}"
+
+
+def _data_uri(picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

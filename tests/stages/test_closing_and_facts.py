@@ -1,0 +1,81 @@
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from cfvqa.errors import InputError
+from cfvqa.stages.closing import closing_lines
+from cfvqa.stages.progress import StageConsole
+from cfvqa.stages.report import report
+from cfvqa.stages.report_facts import words
+
+CONFIG = OmegaConf.create(
+    {"name": "trial", "seed": 4, "report": {"seed": 1}, "evaluation": {"decoding": {"num_beams": 3}}}
+)
+
+
+def lines(folder, overrides):
+    changes = {"n": 1, "unparsed": 0, "f1": 0.25}
+    figures = {"changes": changes, "other_types": {"n": 0}, "interval": {"changes": {"f1": [0.125, 0.5]}}}
+    blind = {"changes": {"f1": 0.0625}, "interval": {"changes": {"f1": [0.0, 0.125]}}}
+    (folder / "evaluation").mkdir()
+    (folder / "evaluation" / "metrics.json").write_text(json.dumps(figures | {"baseline": {"prior": blind}}))
+    return closing_lines(CONFIG, folder / "report.html", overrides)
+
+
+def test_the_end_of_a_run_says_what_came_out_and_what_to_open(tmp_path):
+    text = "\n".join(lines(tmp_path, []))
+    for part in ("0.250", "0.125 to 0.500", "prior", "0.062", str(tmp_path / "report.html")):
+        assert part in text
+
+
+def test_commands_to_try_repeat_the_overrides_but_for_what_they_change(tmp_path):
+    given = ["experiment=phantom_tiny", "seed=4", "name=a b", "evaluation.decoding.num_beams=3"]
+    commands = [line.removeprefix("next").strip().split("  #")[0] for line in lines(tmp_path, given)[-3:]]
+    for command in commands:
+        name, *overrides = shlex.split(command)
+        assert Path("cfvqa/commands", name.removeprefix("cfvqa-") + ".py").name in ("run.py", "report.py")
+        keys = [override.partition("=")[0] for override in overrides]
+        assert len(keys) == len(set(keys))
+        assert "experiment=phantom_tiny" in overrides
+    assert "name=trial_seed5" in commands[0]
+    assert "'name=a b'" in commands[1]
+    assert "num_beams=1" in commands[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "none"),
+        (True, "yes"),
+        (1.0, "1.0"),
+        ([1, 2], "1 2"),
+        ({"a": 1, "_partial_": True}, "a 1"),
+        ({"_target_": "x.y.Net"}, "Net"),
+        (
+            {"_target_": "x.y.Net", "trunk": {"_target_": "Trunk", "width": 3}, "b": None},
+            "Net (trunk Trunk (width 3), b none)",
+        ),
+        ({}, ""),
+    ],
+)
+def test_settings_in_words(value, text):
+    assert words(value) == text
+
+
+def test_a_file_of_answers_has_no_report():
+    config = OmegaConf.create({"evaluation": {"predictions": "answers.csv"}})
+    with pytest.raises(InputError, match="cfvqa-evaluate"):
+        report(config, StageConsole(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("pairs", -1), ("seed", -3), ("side", 0), ("side", "large"), ("pairs", 2.5)]
+)
+def test_settings_that_make_no_sense_are_refused_before_anything_runs(name, value):
+    settings = {"pairs": 12, "seed": 1, "side": 360} | {name: value}
+    config = OmegaConf.create({"evaluation": {"predictions": None}, "report": settings})
+    with pytest.raises(InputError, match=rf"report\.{name} is '{value}'"):
+        report(config, StageConsole(quiet=True))
