@@ -45,6 +45,7 @@ class ImageFeatures:
         region: (..., R, D) region features of the anatomy detector.
         finding: (..., R, D') features of the finding classifier.
         probability: (..., R, F) probability of a finding in a region.
+        severity: (..., F, 2) probability that a finding, if it is there, is at least moderate, at least severe.
         box: (..., R, 4) float32, pixels of the original image.
         score: (..., R) confidence that the region is there.
     """
@@ -52,6 +53,7 @@ class ImageFeatures:
     region: Tensor
     finding: Tensor
     probability: Tensor
+    severity: Tensor
     box: Tensor
     score: Tensor
 

@@ -16,6 +16,7 @@ _DATASETS = {
     "region": ("region_features", np.float16),
     "finding": ("finding_features", np.float16),
     "probability": ("finding_probability", np.float16),
+    "severity": ("finding_severity", np.float16),
     "box": ("boxes", np.float32),
     "score": ("box_score", np.float16),
 }

@@ -46,6 +46,7 @@ class CoarseToFine(nn.Module):
         width = text.settings.width
         self.text = text
         self.memory = memory
+        self.label_norm = nn.LayerNorm(width)  # word embeddings are small: a label must weigh as much as a state
         self.register_buffer("label_ids", label_ids)
         self.register_buffer("label_mask", label_mask)
         self.graph = KnowledgeGraph(
@@ -59,12 +60,13 @@ class CoarseToFine(nn.Module):
         """Embed the 62 label texts (62, D), the mean of their words: once a batch, whatever it holds."""
         mask = self.label_mask.unsqueeze(-1).to(self.text.word_embeddings.weight.dtype)
         words = self.text.word_embeddings(self.label_ids) * mask
-        return words.sum(1) / mask.sum(1)
+        return self.label_norm(words.sum(1) / mask.sum(1))
 
     def pair_states(self, batch: PairBatch) -> Tensor:
         """Return the states (U, 62, D) of the units."""
         labels = self.labels()
-        main, reference = self.graph(batch.main, labels), self.graph(batch.reference, labels)
+        main = self.graph(batch.main, labels)
+        reference = self.graph(batch.reference[batch.has_reference], labels)
         return self.pair(main, reference, batch.has_reference) + labels
 
     def read(self, batch: PairBatch) -> Reading:

@@ -21,6 +21,7 @@ class DifferenceEncoder(nn.Module):
         layer = nn.TransformerEncoderLayer(
             width, heads, width * 2, dropout, activation="gelu", batch_first=True, norm_first=True
         )
+        layer.self_attn.dropout = 0.0  # drawing a mask over pairs of nodes costs more than their attention
         self.encoder = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False)
 
     def forward(self, state: Tensor, difference: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,13 +49,23 @@ class PairEncoder(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, main: Tensor, reference: Tensor, has_reference: Tensor) -> Tensor:
-        """Return pair states (U, N, D) from nodes (U, N, D) of both images and has_reference (U,) bool."""
-        known = has_reference.view(-1, 1, 1)
-        reference = torch.where(known, reference, self.no_reference.to(reference.dtype))
-        difference = torch.where(known, main - reference, torch.zeros_like(main))
-        both = torch.cat([main, reference]), torch.cat([difference, difference])
-        state, changed = self.encoder(*both)
-        main_state, reference_state = state.chunk(2)
-        main_change, reference_change = changed.chunk(2)
-        joined = torch.cat([main_state, reference_state, main_change, reference_change], dim=-1)
-        return self.norm(self.join(joined) + main)
+        """Return pair states (U, N, D).
+
+        Args:
+            main: nodes (U, N, D).
+            reference: nodes (U', N, D) of the units that have a reference, in their order.
+            has_reference: (U,) bool, true for U' of them.
+        """
+        difference = torch.zeros_like(main)
+        difference[has_reference] = main[has_reference] - reference
+        states, changes = self.encoder(torch.cat([main, reference]), torch.cat([difference, difference[has_reference]]))
+        main_state, reference_state = states.split([len(main), len(reference)])
+        main_change, reference_change = changes.split([len(main), len(reference)])
+        other = [self._spread(part, has_reference, main) for part in (reference_state, reference_change)]
+        return self.norm(self.join(torch.cat([main_state, main_change, *other], dim=-1)) + main)
+
+    def _spread(self, part: Tensor, has_reference: Tensor, like: Tensor) -> Tensor:
+        """Return (U, N, D): `part` where there is a reference, the learned state elsewhere."""
+        whole = self.no_reference.to(part.dtype).expand(like.shape).clone()
+        whole[has_reference] = part
+        return whole

@@ -40,9 +40,9 @@ def adjacency(probability: Tensor) -> Tensor:
 class KnowledgeGraph(nn.Module):
     """Turn the features of an image into 62 node states.
 
-    A region starts from its region and finding features; a finding starts from where it is likely: the
-    finding features of the regions, weighted by its probability there. Every node knows its label and, for a
-    finding, its highest probability. Two graph convolutions follow.
+    A region starts from its region and finding features and from where it lies; a finding starts from where it
+    is likely: the finding features and the labels of the regions, weighted by its probability there. Every node
+    knows its label and, a finding, how likely and how severe it is. Two graph convolutions follow.
 
     Args:
         region_width, finding_width: of the stored features.
@@ -55,7 +55,9 @@ class KnowledgeGraph(nn.Module):
         self.from_region = nn.Sequential(nn.LayerNorm(region_width), nn.Linear(region_width, width))
         self.from_finding = nn.Sequential(nn.LayerNorm(finding_width), nn.Linear(finding_width, width))
         self.gate = nn.Linear(width, width)
-        self.presence = nn.Linear(2, width)
+        self.geometry = nn.Linear(4, width)
+        self.whereabouts = nn.Linear(width, width)
+        self.presence = nn.Linear(4, width)
         self.first = nn.Linear(width, width)
         self.second = nn.Linear(width, width)
         self.norm = nn.LayerNorm(width)
@@ -70,9 +72,10 @@ class KnowledgeGraph(nn.Module):
         """
         probability = features.probability
         seen = self.from_finding(features.finding)
-        regions = self.from_region(features.region) + seen
+        regions = self.from_region(features.region) + seen + self.geometry(_relative(features.box))
         share = probability / probability.sum(1, keepdim=True).clamp(min=1e-4)
-        findings = share.transpose(1, 2) @ seen + self.presence(_presence(probability))
+        there = seen + self.whereabouts(labels[: len(REGIONS)])
+        findings = share.transpose(1, 2) @ there + self.presence(_presence(probability, features.severity))
         nodes = torch.cat([regions, findings], dim=1)
         nodes = nodes * (1 + self.gate(labels)) + labels
         matrix = adjacency(probability)
@@ -80,8 +83,15 @@ class KnowledgeGraph(nn.Module):
         return self.norm(nodes + matrix @ self.second(hidden))
 
 
-def _presence(probability: Tensor) -> Tensor:
-    """Return (U, F, 2): highest probability over the regions, and its log-odds (scaled)."""
+def _presence(probability: Tensor, severity: Tensor) -> Tensor:
+    """Return (U, F, 4): highest probability over the regions, its log-odds (scaled), and the severity."""
     highest = probability.amax(1)
     odds = torch.logit(highest.float(), eps=1e-3).to(highest.dtype) / 4
-    return torch.stack([highest, odds], dim=-1)
+    return torch.cat([torch.stack([highest, odds], dim=-1), severity], dim=-1)
+
+
+def _relative(box: Tensor) -> Tensor:
+    """Return boxes (U, R, 4) as shares of the frame around all of them: free of the size and place of the image."""
+    low, high = box[..., :2].amin(1, keepdim=True), box[..., 2:].amax(1, keepdim=True)
+    extent = (high - low).clamp(min=1)
+    return torch.cat([(box[..., :2] - low) / extent, (box[..., 2:] - low) / extent], dim=-1)

@@ -93,10 +93,13 @@ class Canvas:
         """Draw polylines: (points (N, 2), width in half sides) each. Returns a map in 0..1."""
         plate = Image.new("L", (self.size, self.size))
         draw = ImageDraw.Draw(plate)
+        pixels = self.to_pixels(np.concatenate([points for points, _ in curves])).round(1).tolist()
+        start = 0
         for points, width in curves:
-            pixels = self.to_pixels(points)
+            end = start + len(points)
             thickness = max(1, round(width * self.pose.scale * self.size / 2))
-            draw.line([tuple(p) for p in pixels.tolist()], fill=255, width=thickness, joint="curve")
+            draw.line([tuple(p) for p in pixels[start:end]], fill=255, width=thickness, joint="curve")
+            start = end
         return uniform_filter(np.asarray(plate, dtype=np.float32) / 255, 3)
 
     def ball(self, x: float, y: float, radius: float, *, stretch: float = 1.0) -> np.ndarray:
@@ -135,5 +138,7 @@ def _body_half_width(y: np.ndarray) -> np.ndarray:
 
 def soft_step(value: np.ndarray) -> np.ndarray:
     """Return 0 below -1, 1 above 1, smooth between."""
-    t = np.clip(value * 0.5 + 0.5, 0, 1)
-    return t * t * (3 - 2 * t)
+    t = value * 0.5
+    t += 0.5
+    t = np.clip(t, 0, 1)
+    return (3 - 2 * t) * t * t

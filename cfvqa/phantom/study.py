@@ -72,7 +72,7 @@ def draw_study(rng: np.random.Generator, anatomy: Anatomy, truth: StudyTruth, si
         size: side of the picture in pixels.
     """
     canvas = Canvas(_shape(_breathe(rng, anatomy, truth.view), truth), sample_pose(rng), size, rng)
-    paint_thorax(canvas)
+    paint_thorax(canvas, truth.view)
     for presence in truth.findings:
         finding = FINDING_OF_NAME[presence.name]
         if finding.paint is not None:
@@ -84,12 +84,12 @@ def draw_study(rng: np.random.Generator, anatomy: Anatomy, truth: StudyTruth, si
 
 def _breathe(rng: np.random.Generator, anatomy: Anatomy, view: str) -> Anatomy:
     """Return the anatomy at this study's inspiration; AP magnifies the heart a little and lies higher."""
-    depth = float(rng.normal(0, 0.025)) - (0.03 if view == "AP" else 0.0)
+    depth = float(rng.normal(0, 0.025)) - (0.04 if view == "AP" else 0.0)
     return replace(
         anatomy,
         dome_right=anatomy.dome_right + depth,
         dome_left=anatomy.dome_left + depth,
-        heart_width=anatomy.heart_width * (1.04 if view == "AP" else 1.0) * (1 - 0.4 * depth),
+        heart_width=anatomy.heart_width * (1.06 if view == "AP" else 1.0) * (1 - 0.4 * depth),
         heart_y=anatomy.heart_y + 0.4 * depth,
     )
 

@@ -6,14 +6,20 @@ from cfvqa.phantom.anatomy import LEFT, RIGHT, Anatomy
 from cfvqa.phantom.canvas import Canvas, soft_step
 
 
-def paint_thorax(canvas: Canvas) -> None:
-    """Paint everything that every subject has."""
+def paint_thorax(canvas: Canvas, view: str) -> None:
+    """Paint everything that every subject has.
+
+    Args:
+        canvas: the plate.
+        view: PA turns the shoulder blades out of the lungs and lowers the collar bones; AP does not.
+    """
     _paint_body(canvas)
     _paint_stomach(canvas)
     _paint_heart(canvas)
     _paint_aorta(canvas)
     _paint_spine(canvas)
     _paint_bones(canvas)
+    _paint_shoulders(canvas, view)
     _paint_vessels(canvas)
 
 
@@ -71,20 +77,25 @@ def _paint_bones(canvas: Canvas) -> None:
         for number in range(9):
             curves += _rib(anatomy, side, -0.72 + number * anatomy.rib_gap)
     canvas.attenuation += 0.19 * canvas.lines(curves)
-    canvas.attenuation += 0.09 * canvas.lines([curve for side in (RIGHT, LEFT) for curve in _scapula(side)])
+
+
+def _paint_shoulders(canvas: Canvas, view: str) -> None:
+    turned, raised = (0.16, 0.0) if view == "PA" else (-0.04, 0.06)
+    blades = [curve for side in (RIGHT, LEFT) for curve in _scapula(side, turned)]
+    canvas.attenuation += 0.13 * canvas.lines(blades)
     t = np.linspace(0, 1, 9)
     clavicles = [
-        (np.stack([side * (0.06 + 0.62 * t), -0.66 - 0.14 * t + 0.06 * np.sin(t * 6.3)], -1), 0.05)
+        (np.stack([side * (0.06 + 0.62 * t), -0.66 - raised - 0.14 * t + 0.06 * np.sin(t * 6.3)], -1), 0.05)
         for side in (RIGHT, LEFT)
     ]
     canvas.attenuation += 0.25 * canvas.lines(clavicles)
 
 
-def _scapula(side: int) -> list[tuple[np.ndarray, float]]:
-    """Return the inner and the outer border of a shoulder blade."""
+def _scapula(side: int, turned: float) -> list[tuple[np.ndarray, float]]:
+    """Return the inner and the outer border of a shoulder blade, `turned` outwards."""
     t = np.linspace(0, 1, 8)
-    inner = np.stack([side * (0.66 + 0.1 * t + 0.05 * np.sin(3 * t)), -0.62 + 0.62 * t], -1)
-    outer = np.stack([side * (0.98 - 0.22 * t**1.3), -0.55 + 0.55 * t], -1)
+    inner = np.stack([side * (0.6 + turned + 0.1 * t + 0.05 * np.sin(3 * t)), -0.62 + 0.62 * t], -1)
+    outer = np.stack([side * (0.92 + turned - 0.22 * t**1.3), -0.55 + 0.55 * t], -1)
     return [(inner, 0.025), (outer, 0.035)]
 
 

@@ -14,6 +14,7 @@ from torch import nn
 from cfvqa.data.batches import ImageBatch, ImageFeatures
 from cfvqa.data.feature_store import shard_name, write_shard
 from cfvqa.data.image_sets import ImageSet
+from cfvqa.vision.finding_losses import pool_severity
 
 
 class ExtractionModule(L.LightningModule):
@@ -45,6 +46,7 @@ class ExtractionModule(L.LightningModule):
             region=regions.feature.float().cpu(),
             finding=findings.feature.float().cpu(),
             probability=findings.logit.sigmoid().float().cpu(),
+            severity=pool_severity(findings).sigmoid().float().cpu(),
             box=torch.from_numpy(np.stack(original)),
             score=regions.score.float().cpu(),
         )

@@ -5,13 +5,13 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
+from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MultilabelAUROC
 from torchmetrics.detection import MeanAveragePrecision
 
 from cfvqa.data.batches import ImageBatch
 from cfvqa.training.schedules import one_cycle
-from cfvqa.vision.finding_losses import finding_losses, pool_regions
+from cfvqa.vision.finding_losses import finding_losses, pool_regions, pool_severity
 from cfvqa.vision.outputs import RegionOutput
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGIONS
@@ -99,7 +99,7 @@ def _as_detections(output: RegionOutput, batch: ImageBatch) -> tuple[list[dict],
 
 
 class FindingsModule(VisionModule):
-    """What is in each region? Judged by the AUROC of findings of whole images.
+    """What is in each region? Judged by the AUROC of findings of whole images, and by their levels.
 
     Args:
         network: a finding classifier.
@@ -123,6 +123,7 @@ class FindingsModule(VisionModule):
         self._detector = [detector.eval().requires_grad_(requires_grad=False)]
         area = MultilabelAUROC(num_labels=len(FINDINGS), average="none", ignore_index=-1, thresholds=None)
         self.area = MetricCollection({"auroc": area})
+        self.level = MeanMetric()
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """Return the loss of a batch, on moved boxes and at varied contrast."""
@@ -137,18 +138,21 @@ class FindingsModule(VisionModule):
         """Score the findings of whole images, in detected boxes."""
         output = self.network.classify(batch.image, self._detector[0].detect(batch.image).box)
         self.area.update(pool_regions(output.logit).sigmoid(), batch.image_finding.long())
+        graded = batch.severity > 0
+        severity = 1 + (pool_severity(output) > 0).sum(-1)
+        self.level.update((severity == batch.severity)[graded].float())
 
     def on_validation_epoch_end(self) -> None:
-        """Log the macro AUROC over the findings that occur."""
-        self._log_area("val")
+        """Log the macro AUROC over the findings that occur, and the share of levels that are right."""
+        self._log_figures("val")
 
     test_step = validation_step
 
     def on_test_epoch_end(self) -> None:
-        """Log the macro AUROC, and that of each finding."""
-        self._log_area("test", each=True)
+        """Log the same, and the AUROC of each finding."""
+        self._log_figures("test", each=True)
 
-    def _log_area(self, split: str, *, each: bool = False) -> None:
+    def _log_figures(self, split: str, *, each: bool = False) -> None:
         metric = self.area["auroc"]
         target = torch.cat([part.view(-1, len(FINDINGS)) for part in metric.target])
         occurs = ((target == 1).any(0) & (target == 0).any(0)).nonzero().view(-1).tolist()
@@ -158,6 +162,9 @@ class FindingsModule(VisionModule):
         if each:
             self.log_dict({f"{split}/auroc/{FINDINGS[finding]}": values[finding] for finding in occurs})
         self.area.reset()
+        if self.level.weight > 0:
+            self.log(f"{split}/level", self.level.compute())
+        self.level.reset()
 
     def _boxes(self, batch: ImageBatch) -> Tensor:
         if batch.box_known.all():

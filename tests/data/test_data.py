@@ -37,6 +37,7 @@ def features(count):
         region=torch.randn(count, 24, 4, generator=g),
         finding=torch.randn(count, 24, 3, generator=g),
         probability=torch.rand(count, 24, 38, generator=g),
+        severity=torch.rand(count, 38, 2, generator=g),
         box=torch.rand(count, 24, 4, generator=g) * 100,
         score=torch.rand(count, 24, generator=g),
     )

@@ -27,6 +27,7 @@ def features(count, seed):
         region=torch.randn(count, 24, 8, generator=g),
         finding=torch.randn(count, 24, 6, generator=g),
         probability=torch.rand(count, 24, 38, generator=g),
+        severity=torch.rand(count, 38, 2, generator=g),
         box=torch.zeros(count, 24, 4),
         score=torch.ones(count, 24),
     )
