@@ -96,7 +96,7 @@ def assemble(
         model: what `evaluate_predictions` says of the model.
         flip: of the flip test, where the model was there to take it; a file of predictions cannot.
         baselines: name (question_only, majority, prior) -> the same figures without any image.
-        controls: name (shuffled_reference) -> the same figures of the model, shown something else.
+        controls: name (shuffled_reference, shuffled_pair) -> the same figures of the model, shown something else.
         decode: strategy, seconds, answers_per_second.
         data: name, version, split, ids of the data set.
     """

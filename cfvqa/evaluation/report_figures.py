@@ -15,6 +15,7 @@ _SYSTEMS = {
     "majority": ("majority", "always the most frequent training answer to the type of question"),
     "prior": ("prior", "the right template, with findings drawn as often as they occur in training"),
     "shuffled_reference": ("shuffled reference", "the model, shown a reference image of another subject"),
+    "shuffled_pair": ("shuffled pair", "the model, shown both images of another subject"),
 }
 _PANELS = {
     "changes.f1": (

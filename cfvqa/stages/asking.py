@@ -78,11 +78,16 @@ def _attention(name: str, values: list[np.ndarray | None], image: int) -> pl.Ser
     return pl.Series(name, rows, dtype=pl.List(pl.Float32))
 
 
-def shuffled_references(questions: pl.DataFrame, *, seed: int) -> pl.DataFrame:
-    """Return the difference questions with reference images of other subjects (the control)."""
-    asked = questions.filter(pl.col("question_type") == "difference")
-    order = np.random.default_rng(seed).permutation(len(asked))
-    subjects = asked["subject_id"].to_numpy()
+def exchange_images(questions: pl.DataFrame, columns: tuple[str, ...], *, seed: int) -> pl.DataFrame:
+    """Return the questions with the images of `columns` taken from questions about other subjects (a control).
+
+    Args:
+        questions: rows of the questions table.
+        columns: "reference_image", "main_image" or both; of one other question each.
+        seed: of the exchange.
+    """
+    order = np.random.default_rng(seed).permutation(len(questions))
+    subjects = questions["subject_id"].to_numpy()
     # One step around the cycle, and further where a subject would meet itself.
     target = np.roll(order, 1)
     for place in np.flatnonzero(subjects[order] == subjects[target]):
@@ -90,6 +95,6 @@ def shuffled_references(questions: pl.DataFrame, *, seed: int) -> pl.DataFrame:
         if free.any():
             other = int(np.flatnonzero(free)[0])
             target[place], target[other] = target[other], target[place]
-    shuffled = np.empty(len(asked), dtype=np.int64)
-    shuffled[order] = target
-    return asked.with_columns(asked["reference_image"][shuffled.tolist()].alias("reference_image"))
+    source = np.empty(len(questions), dtype=np.int64)
+    source[order] = target
+    return questions.with_columns(questions[column][source.tolist()] for column in columns)

@@ -17,7 +17,7 @@ from cfvqa.evaluation.metrics import assemble, evaluate_predictions, write_metri
 from cfvqa.evaluation.predictions import join_predictions
 from cfvqa.evaluation.text_scores import TextScorer
 from cfvqa.sources.tables import Tables
-from cfvqa.stages.asking import Asked, ask, pair_set, shuffled_references
+from cfvqa.stages.asking import Asked, ask, exchange_images, pair_set
 from cfvqa.stages.building import plain
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage, ensure, identify
@@ -40,9 +40,12 @@ def evaluation(config: DictConfig, console: Console) -> Stage:
         asking = _Asking(settings, read, store, console)
         answers = asking.ask(reader, "asking the reader")
         swapped = asking.ask(reader, "asking with swapped images", swapped=True)
-        shuffled = asking.ask(reader, "asking with shuffled references", shuffled=True)
+        controls = {
+            "shuffled_reference": asking.ask(reader, "asking with shuffled references", ("reference_image",)),
+            "shuffled_pair": asking.ask(reader, "asking with shuffled pairs", ("main_image", "reference_image")),
+        }
         blind_answers = asking.ask(load_reader(control.folder), "asking the blind control")
-        metrics = _score(settings, read, answers, swapped, shuffled, blind_answers)
+        metrics = _score(settings, read, answers, swapped, controls, blind_answers)
         metrics["data"] |= {"tables": source.id, "features": extracted.id, "reader": trained.id}
         answers.predictions.write_parquet(folder / "predictions.parquet")
         write_metrics(metrics, folder / "metrics.json")
@@ -59,6 +62,10 @@ def evaluate_file(config: DictConfig, console: Console) -> Path:
     questions = _questions(read, settings["split"])
     predictions = join_predictions(Path(settings["predictions"]), questions)
     folder = Path(config.runs) / config.name / "evaluation"
+    if folder.with_name("vqa").exists():
+        raise InputError(
+            f"name={config.name} is a run with a reader of its own: give the answers of the file another name=..."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with TextScorer() as scorer:
         judged, baselines = _judge(predictions, settings, scorer), _baselines(read, settings, scorer)
@@ -77,12 +84,13 @@ class _Asking:
         self.store = store
         self.console = console
 
-    def ask(self, reader: TrainedReader, title: str, *, swapped: bool = False, shuffled: bool = False) -> Asked:
+    def ask(self, reader: TrainedReader, title: str, shuffled: tuple[str, ...] = (), *, swapped: bool = False) -> Asked:
+        """Ask; difference questions only where images are `swapped`, or the images of `shuffled` columns exchanged."""
         questions = self.questions
-        if swapped:
+        if swapped or shuffled:
             questions = questions.filter(pl.col("question_type") == "difference")
         if shuffled:
-            questions = shuffled_references(questions, seed=self.settings["seed"])
+            questions = exchange_images(questions, shuffled, seed=self.settings["seed"])
         return ask(
             reader,
             pair_set(reader, questions, self.store),
@@ -102,7 +110,12 @@ def _questions(read: Tables, split: str) -> pl.DataFrame:
 
 
 def _score(
-    settings: dict[str, Any], read: Tables, answers: Asked, swapped: Asked, shuffled: Asked, blind_answers: Asked
+    settings: dict[str, Any],
+    read: Tables,
+    answers: Asked,
+    swapped: Asked,
+    controls: dict[str, Asked],
+    blind_answers: Asked,
 ) -> dict[str, Any]:
     seed, draws = settings["seed"], settings["draws"]
     with TextScorer() as scorer:
@@ -113,7 +126,7 @@ def _score(
             _judge(answers.predictions, settings, scorer),
             flip_consistency(answers.predictions, swapped.predictions, seed=seed, draws=draws),
             baselines,
-            {"shuffled_reference": _judge(shuffled.predictions, settings, scorer)},
+            {name: _judge(asked.predictions, settings, scorer) for name, asked in controls.items()},
             settings["decoding"] | {"seconds": answers.seconds, "answers_per_second": count / answers.seconds},
             _data(read, settings),
         )
