@@ -16,9 +16,9 @@ from cfvqa.errors import InputError
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import build, plain
 from cfvqa.stages.identity import Stage, ensure, identify
-from cfvqa.stages.logging import curve_logger
 from cfvqa.stages.tables import detector_tables, load_tables, tables
 from cfvqa.training.checkpoints import load_weights
+from cfvqa.training.curve_logger import CurveLogger
 from cfvqa.training.fit import FitSettings, fit, quiet_lightning
 from cfvqa.training.vision_modules import AnatomyModule, FindingsModule, VisionModule
 
@@ -56,12 +56,30 @@ def findings(config: DictConfig, console: Console) -> Stage:
 
 def load_detector(config: DictConfig, stage: Stage) -> nn.Module:
     """Return the trained detector of a stage, for inference."""
-    return _load(_network(config.detector, "detector"), stage)
+    return load_network(config.detector.network, "detector.network", stage.folder)
 
 
 def load_classifier(config: DictConfig, stage: Stage) -> nn.Module:
     """Return the trained classifier of a stage, for inference."""
-    return _load(_network(config.classifier, "classifier"), stage)
+    return load_network(config.classifier.network, "classifier.network", stage.folder)
+
+
+def load_network(block: Any, place: str, folder: Path) -> nn.Module:
+    """Return the network of a config block with the weights that a training left in `folder`, for inference."""
+    holder = nn.Module()
+    holder.network = build(block, place)
+    load_weights(holder, folder / "checkpoints" / "best.ckpt")
+    return holder.network.eval().requires_grad_(requires_grad=False)
+
+
+def describe_vision(block: Any, stage: Stage) -> dict[str, Any]:
+    """Return what a reader records of a vision model, so that it can be loaded again without the config."""
+    return {
+        "network": plain(block.network),
+        "image_size": block.image_size,
+        "folder": str(stage.folder.resolve()),
+        "id": stage.id,
+    }
 
 
 def _given(folder: Path, name: str) -> Stage:
@@ -78,13 +96,6 @@ def _network(block: Any, place: str) -> nn.Module:
 
 def _rates(block: Any) -> dict[str, float]:
     return {"learning_rate": block.training.learning_rate, "weight_decay": block.training.weight_decay}
-
-
-def _load(network: nn.Module, stage: Stage) -> nn.Module:
-    holder = nn.Module()
-    holder.network = network
-    load_weights(holder, stage.folder / "checkpoints" / "best.ckpt")
-    return network.eval().requires_grad_(requires_grad=False)
 
 
 def _train(
@@ -108,7 +119,7 @@ def _train(
         trainer=plain(training.trainer),
     )
     module = module.to(memory_format=torch.channels_last)
-    fit(module, data, fitting, folder, loggers=[curve_logger(folder)], console=console)
+    fit(module, data, fitting, folder, loggers=[CurveLogger(folder)], console=console)
     return _test(module, data, folder)
 
 

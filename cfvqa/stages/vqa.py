@@ -22,6 +22,7 @@ from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.logging import run_loggers
 from cfvqa.stages.reader import Widths, build_model, train_tokenizer
 from cfvqa.stages.tables import load_tables, tables
+from cfvqa.stages.vision import anatomy, describe_vision, findings
 from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.fit import FitSettings, fit
 from cfvqa.training.vqa_module import VqaModule
@@ -36,7 +37,8 @@ class TrainedReader:
     Attributes:
         model: in evaluation mode.
         tokenizer: of its questions and answers.
-        description: its `reader.json`: model and text configs, widths, data settings.
+        description: its `reader.json`: model and text configs, widths, data settings, and the vision models
+            whose features it was trained on.
     """
 
     model: nn.Module
@@ -83,7 +85,10 @@ def load_reader(folder: Path) -> TrainedReader:
     file = folder / "reader.json"
     if not file.is_file():
         raise InputError(f"{folder} holds no trained reader (reader.json is missing): run cfvqa-train first")
-    description = json.loads(file.read_text())
+    try:
+        description = json.loads(file.read_text())
+    except ValueError as error:
+        raise InputError(f"{file} is damaged ({error}): delete the folder and run cfvqa-train again") from error
     text = description["text"]
     if text["pretrained"] is not None:
         tokenizer: Tokenizer = PretrainedTokenizer(text["pretrained"])
@@ -145,6 +150,10 @@ def _train(
         "widths": {"region": widths.region, "finding": widths.finding},
         "pairs": blocks["pairs"],
         "last_phase": list(phases)[-1],
+        "vision": {
+            "detector": describe_vision(config.detector, anatomy(config, console)),
+            "classifier": describe_vision(config.classifier, findings(config, console)),
+        },
     }
     (folder / "reader.json").write_text(json.dumps(description, indent=2) + "\n")
     count = sum(parameter.numel() for parameter in model.parameters())

@@ -1,33 +1,11 @@
 """Whole commands, in processes of their own, on a phantom so small that its figures mean nothing."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "2", "COLUMNS": "200"}
-
-
-def command(name, *overrides):
-    return [sys.executable, "-m", f"cfvqa.commands.{name}", "experiment=phantom_tiny", *overrides]
-
-
-def run(folder, name, *overrides):
-    done = subprocess.run(
-        command(name, *overrides), cwd=folder, capture_output=True, text=True, env=ENVIRONMENT, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("pipeline")
-    status, output = run(path, "run")
-    assert status == 0, output
-    return path
+from processes import ENVIRONMENT, command, run
 
 
 def metrics(folder, name="phantom_tiny"):
@@ -51,6 +29,24 @@ def test_the_pipeline_ends_with_the_promised_figures(folder):
     assert set(figures["baseline"]) == {"question_only", "majority", "prior"}
     assert figures["changes"]["n"] == figures["flip"]["n"] == figures["by_type"]["difference"]["n"]
     assert figures["data"]["name"] == "phantom"
+
+
+@pytest.mark.slow
+def test_the_report_holds_the_figures_and_is_made_once(folder):
+    page = folder / "runs" / "phantom_tiny" / "report.html"
+    html, before, figures = page.read_text(), page.stat().st_mtime_ns, metrics(folder)
+    for name in ("question_only", "majority", "prior"):
+        assert f"{figures['baseline'][name]['other_types']['exact_match']:.3f}" in html
+    assert f"{figures['changes']['f1']:.3f}" in html
+    assert html.count('<article class="pair ') == 12
+    assert html.count('src="data:image/jpeg;base64,') == 20
+    status, output = run(folder, "report")
+    assert status == 0, output
+    assert page.stat().st_mtime_ns == before
+    assert run(folder, "report", "report.pairs=2")[0] == 0
+    assert page.read_text().count('<article class="pair ') == 2
+    assert run(folder, "report")[0] == 0
+    assert page.read_text() == html
 
 
 @pytest.mark.slow

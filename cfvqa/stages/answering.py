@@ -1,0 +1,227 @@
+"""Answering one question about one or two image files: the same path as extraction and evaluation, without tables."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
+from cfvqa.data.image_sets import ImageSet, unlabelled
+from cfvqa.errors import InputError
+from cfvqa.language.tokenizer import UNK, Tokenizer
+from cfvqa.stages.loading import LoadedRun
+from cfvqa.stages.vqa import device
+from cfvqa.training.extraction import ExtractionModule
+from cfvqa.vocabulary.findings import FINDINGS
+from cfvqa.vocabulary.regions import REGIONS
+
+_CHANGE = re.compile(r"\bwhat (?:has |have )?changed\b|\breference\b", re.IGNORECASE)
+_DIGITS = 6  # of a figure that is shown
+_LONGEST_WORD = 32  # in tokens
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """How likely a finding is in an image: its highest `probability` over the regions, and the `region` of it."""
+
+    probability: float
+    region: str
+
+
+@dataclass(frozen=True)
+class FindingSeen:
+    """A finding in the main image, and in the reference image where there is one.
+
+    Attributes:
+        finding: its name.
+        main, reference: how likely it is in each image.
+        difference: of the probabilities, main less reference.
+    """
+
+    finding: str
+    main: Likelihood
+    reference: Likelihood | None
+    difference: float | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """A region in an image: its box x1, y1, x2, y2 in pixels of the file, and its share of the attention."""
+
+    box: list[float]
+    attention: float | None
+
+
+@dataclass(frozen=True)
+class RegionSeen:
+    """A region in the main image, and in the reference image where there is one.
+
+    Attributes:
+        region: its name.
+        attention: the mean of that in both images; None where the reader sees no image.
+        main, reference: where it is.
+    """
+
+    region: str
+    attention: float | None
+    main: Place
+    reference: Place | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An answer and what it rests on.
+
+    Attributes:
+        main, reference: files of the images.
+        question: as it was asked.
+        answer: the reader's words.
+        score: mean probability of the words, 0 to 1.
+        findings: all of the vocabulary, the most probable in either image first.
+        regions: all of the vocabulary, the most attended first.
+        notes: what the user should know of how the question was read.
+    """
+
+    main: str
+    reference: str | None
+    question: str
+    answer: str
+    score: float
+    findings: list[FindingSeen]
+    regions: list[RegionSeen]
+    notes: list[str]
+
+
+def predict(run: LoadedRun, *, main: Path, reference: Path | None, question: str) -> Prediction:
+    """Ask a run a question about a main image, and a reference image where there is one.
+
+    Raises:
+        InputError: if an image cannot be read, or the question is none that can be asked about the images.
+    """
+    _check(question, reference)
+    features = _extract(run, [main] if reference is None else [main, reference])
+    answer, score, attention = _ask(run, features, question)
+    return Prediction(
+        main=str(main),
+        reference=None if reference is None else str(reference),
+        question=question,
+        answer=answer,
+        score=_figure(score),
+        findings=_findings(features.probability.numpy()),
+        regions=_regions(features.box.numpy(), attention),
+        notes=_notes(run, question, reference),
+    )
+
+
+def _extract(run: LoadedRun, paths: list[Path]) -> ImageFeatures:
+    """Return the features of image files, on the CPU."""
+    images = ImageSet(unlabelled(paths), size=run.image_size, cache_gib=0)
+    module = ExtractionModule(run.detector, run.classifier, images).to(device())
+    batch = images.collate([images[row] for row in range(len(images))])
+    with torch.inference_mode():
+        return module.predict_step(batch.to(device()), 0)
+
+
+def _ask(run: LoadedRun, features: ImageFeatures, question: str) -> tuple[str, float, np.ndarray | None]:
+    """Return the answer, its score, and the attention (2, R) over the regions of main and reference image."""
+    model = run.reader.model.to(device())
+    with torch.inference_mode():
+        reading = model.read(_batch(run, features, question).to(device()))
+        ids, score = model.text.generate(reading.memory, reading.memory_mask, **run.decoding)
+        regions = model.region_attention(reading)
+    answer = run.reader.tokenizer.decode(ids.cpu().numpy())[0]
+    return answer, float(score[0]), None if regions is None else regions[0].float().cpu().numpy()
+
+
+def _batch(run: LoadedRun, features: ImageFeatures, question: str) -> PairBatch:
+    """Return the one question as a batch; what only training reads stays empty."""
+    pairs = run.reader.description["pairs"]
+    empty = _tokens(run.reader.tokenizer, "", pairs["answer_length"], "[DEC]")
+    return PairBatch(
+        main=features[torch.tensor([0])],
+        reference=features[torch.tensor([-1])],  # the main image where there is no other; `has_reference` masks it
+        has_reference=torch.tensor([len(features.score) > 1]),
+        unit=torch.tensor([0]),
+        question=_tokens(run.reader.tokenizer, question, pairs["question_length"], "[ENC]"),
+        answer=empty,
+        wrong_answer=empty,
+        keywords=empty,
+        row=torch.tensor([0]),
+    )
+
+
+def _tokens(tokenizer: Tokenizer, text: str, length: int, first: str) -> Tokens:
+    ids, mask = tokenizer.encode([text], max_length=length, first=first)
+    return Tokens(torch.from_numpy(ids), torch.from_numpy(mask))
+
+
+def _figure(value: float) -> float:
+    return round(float(value), _DIGITS)
+
+
+def _findings(probability: np.ndarray) -> list[FindingSeen]:
+    """Return the findings by their highest probability; `probability` is (1 or 2, R, F)."""
+    highest, where = probability.max(1), probability.argmax(1)
+    order = np.argsort(-highest.max(0), kind="stable")
+    return [_finding(FINDINGS[column], highest[:, column], where[:, column]) for column in order]
+
+
+def _finding(name: str, probability: np.ndarray, where: np.ndarray) -> FindingSeen:
+    seen = [Likelihood(_figure(value), REGIONS[row]) for value, row in zip(probability, where, strict=True)]
+    if len(seen) == 1:
+        return FindingSeen(name, seen[0], reference=None, difference=None)
+    return FindingSeen(name, *seen, difference=_figure(probability[0] - probability[1]))
+
+
+def _regions(box: np.ndarray, attention: np.ndarray | None) -> list[RegionSeen]:
+    """Return the regions by attention; `box` is (1 or 2, R, 4) and `attention` (2, R)."""
+    if attention is None:
+        return [_region(name, box[:, row], None) for row, name in enumerate(REGIONS)]
+    share = attention[: len(box)]
+    order = np.argsort(-share.mean(0), kind="stable")
+    return [_region(REGIONS[row], box[:, row], share[:, row]) for row in order]
+
+
+def _region(name: str, box: np.ndarray, share: np.ndarray | None) -> RegionSeen:
+    shares = [None] * len(box) if share is None else [_figure(value) for value in share]
+    places = [
+        Place([round(float(value), 1) for value in corners], value) for corners, value in zip(box, shares, strict=True)
+    ]
+    mean = None if share is None else _figure(share.mean())
+    return RegionSeen(name, mean, places[0], places[1] if len(places) > 1 else None)
+
+
+def _check(question: str, reference: Path | None) -> None:
+    if not re.search(r"\w", question):
+        raise InputError("the question has no words: ask one, question='is there edema?'")
+    if reference is None and _asks_for_change(question):
+        raise InputError(f"'{question}' compares two images, but there is no reference image: give reference=FILE")
+
+
+def _asks_for_change(question: str) -> bool:
+    return _CHANGE.search(question) is not None
+
+
+def _notes(run: LoadedRun, question: str, reference: Path | None) -> list[str]:
+    """Say what of the question the reader does not know, does not read, or never learned."""
+    tokenizer, length = run.reader.tokenizer, run.reader.description["pairs"]["question_length"]
+    notes = []
+    if unknown := _unknown_words(question, tokenizer):
+        notes.append(f"the reader does not know {len(unknown)} of the question's words: {', '.join(unknown)}")
+    tokens = tokenizer.encode([question], max_length=len(question) + 2)[0].shape[1] - 2
+    if tokens > length - 2:
+        notes.append(f"the question has {tokens} tokens; the reader reads the first {length - 2}")
+    if reference is not None and not _asks_for_change(question):
+        notes.append(
+            "the question asks for no change: readers trained with source.pairing=auto learn such questions without "
+            "a reference image; leave reference out"
+        )
+    return notes
+
+
+def _unknown_words(question: str, tokenizer: Tokenizer) -> list[str]:
+    words = [word for word in dict.fromkeys(re.split(r"[\s.,?]+", question)) if re.search(r"\w", word)]
+    ids, _ = tokenizer.encode(words, max_length=_LONGEST_WORD)
+    return [word for word, row in zip(words, ids, strict=True) if tokenizer.id_of(UNK) in row]
