@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import hydra
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -65,7 +64,6 @@ def run(task: Task, literal: tuple[str, ...] = ()) -> None:
     def application(config: DictConfig) -> None:
         nonlocal started
         started = True
-        torch.set_float32_matmul_precision("high")
         try:
             task(config, StageConsole())
         except (InputError, OmegaConfBaseException) as error:

@@ -1,13 +1,13 @@
 """cfvqa-evaluate: answers, text scores and change scores of a run, or of a file of answers."""
 
 from omegaconf import DictConfig
-from rich.console import Console
 
 from cfvqa.commands.application import run
 from cfvqa.stages.evaluation import evaluate_file, evaluation
+from cfvqa.stages.progress import StageConsole
 
 
-def task(config: DictConfig, console: Console) -> None:
+def task(config: DictConfig, console: StageConsole) -> None:
     """Evaluate the run, or the file that `evaluation.predictions` names."""
     if config.evaluation.predictions is not None:
         console.print(f"figures: {evaluate_file(config, console)}")

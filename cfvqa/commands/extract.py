@@ -1,13 +1,13 @@
 """cfvqa-extract: both vision models over every image."""
 
 from omegaconf import DictConfig
-from rich.console import Console
 
 from cfvqa.commands.application import run
 from cfvqa.stages.features import features
+from cfvqa.stages.progress import StageConsole
 
 
-def task(config: DictConfig, console: Console) -> None:
+def task(config: DictConfig, console: StageConsole) -> None:
     """Extract the features."""
     features(config, console)
 

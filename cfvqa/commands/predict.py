@@ -1,13 +1,13 @@
 """cfvqa-predict: two image files and a question in, an answer out."""
 
 from omegaconf import DictConfig
-from rich.console import Console
 
 from cfvqa.commands.application import run
 from cfvqa.stages.prediction import prediction
+from cfvqa.stages.progress import StageConsole
 
 
-def task(config: DictConfig, console: Console) -> None:
+def task(config: DictConfig, console: StageConsole) -> None:
     """Answer the question."""
     prediction(config, console)
 

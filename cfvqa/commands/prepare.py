@@ -1,13 +1,13 @@
 """cfvqa-prepare: read a data set (or draw the phantom) into tables."""
 
 from omegaconf import DictConfig
-from rich.console import Console
 
 from cfvqa.commands.application import run
+from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import tables
 
 
-def task(config: DictConfig, console: Console) -> None:
+def task(config: DictConfig, console: StageConsole) -> None:
     """Make the tables."""
     tables(config, console)
 

@@ -1,13 +1,13 @@
 """cfvqa-train: train the anatomy detector, the finding classifier or the reader (task=...)."""
 
 from omegaconf import DictConfig
-from rich.console import Console
 
 from cfvqa.commands.application import run
 from cfvqa.stages.pipeline import train
+from cfvqa.stages.progress import StageConsole
 
 
-def task(config: DictConfig, console: Console) -> None:
+def task(config: DictConfig, console: StageConsole) -> None:
     """Train what `task` names."""
     train(config, console)
 

@@ -11,6 +11,7 @@ from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.data.image_sets import ImageSet, unlabelled
 from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import UNK, Tokenizer
+from cfvqa.stages.asking import ask_batch
 from cfvqa.stages.loading import LoadedRun
 from cfvqa.stages.vqa import device
 from cfvqa.training.extraction import ExtractionModule
@@ -126,13 +127,9 @@ def _extract(run: LoadedRun, paths: list[Path]) -> ImageFeatures:
 
 def _ask(run: LoadedRun, features: ImageFeatures, question: str) -> tuple[str, float, np.ndarray | None]:
     """Return the answer, its score, and the attention (2, R) over the regions of main and reference image."""
-    model = run.reader.model.to(device())
-    with torch.inference_mode():
-        reading = model.read(_batch(run, features, question).to(device()))
-        ids, score = model.text.generate(reading.memory, reading.memory_mask, **run.decoding)
-        regions = model.region_attention(reading)
-    answer = run.reader.tokenizer.decode(ids.cpu().numpy())[0]
-    return answer, float(score[0]), None if regions is None else regions[0].float().cpu().numpy()
+    run.reader.model.to(device())
+    given = ask_batch(run.reader, _batch(run, features, question).to(device()), run.decoding)
+    return given.texts[0], given.scores[0], None if given.attention is None else given.attention[0]
 
 
 def _batch(run: LoadedRun, features: ImageFeatures, question: str) -> PairBatch:

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from rich.console import Console
 from torch.utils.data import DataLoader
 
 from cfvqa.data.batches import PairBatch, swap_images
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.pair_sets import PairSet, PairSettings
 from cfvqa.evaluation.predictions import predictions_of
-from cfvqa.stages.progress import counting
+from cfvqa.stages.progress import StageConsole, counting
 from cfvqa.stages.vqa import TrainedReader, device
 
 
@@ -31,6 +30,31 @@ class Asked:
     seconds: float
 
 
+@dataclass(frozen=True)
+class BatchAnswers:
+    """Answers to a batch of Q questions.
+
+    Attributes:
+        texts: Q answers.
+        scores: Q mean probabilities of their words.
+        attention: (Q, 2, R) of main and reference image, or None where the reader sees no image.
+    """
+
+    texts: list[str]
+    scores: list[float]
+    attention: np.ndarray | None
+
+
+def ask_batch(reader: TrainedReader, batch: PairBatch, decoding: dict[str, Any]) -> BatchAnswers:
+    """Ask the questions of a batch, on the device where the reader is."""
+    with torch.inference_mode():
+        reading = reader.model.read(batch)
+        ids, scores = reader.model.text.generate(reading.memory, reading.memory_mask, **decoding)
+        regions = reader.model.region_attention(reading)
+    attention = None if regions is None else regions.float().cpu().numpy()
+    return BatchAnswers(reader.tokenizer.decode(ids.cpu().numpy()), scores.cpu().tolist(), attention)
+
+
 def pair_set(reader: TrainedReader, questions: pl.DataFrame, store: FeatureStore) -> PairSet:
     """Return the questions as the reader wants them."""
     pairs = reader.description["pairs"]
@@ -44,26 +68,24 @@ def ask(
     *,
     batch_size: int,
     decoding: dict[str, Any],
-    console: Console,
+    console: StageConsole,
     swapped: bool,
     title: str,
 ) -> Asked:
     """Ask every question of `pairs`; `swapped` exchanges main and reference image (the flip test)."""
     where = device()
-    model = reader.model.to(where)
+    reader.model.to(where)
     answers: list[str] = []
     scores: list[float] = []
     attention: list[np.ndarray | None] = []
     start = time.perf_counter()
-    with counting(console, title, len(pairs)) as count, torch.inference_mode():
+    with counting(console, title, len(pairs)) as count:
         for batch in DataLoader(pairs, batch_size=4 * batch_size, collate_fn=pairs.collate):
             moved: PairBatch = batch.to(where)
-            reading = model.read(swap_images(moved) if swapped else moved)
-            ids, score = model.text.generate(reading.memory, reading.memory_mask, **decoding)
-            answers += reader.tokenizer.decode(ids.cpu().numpy())
-            scores += score.cpu().tolist()
-            regions = model.region_attention(reading)
-            attention += [None] * len(ids) if regions is None else list(regions.float().cpu().numpy())
+            given = ask_batch(reader, swap_images(moved) if swapped else moved, decoding)
+            answers += given.texts
+            scores += given.scores
+            attention += [None] * len(given.texts) if given.attention is None else list(given.attention)
             count(len(answers))
     table = predictions_of(pairs.questions, answers).with_columns(
         pl.Series("score", scores, dtype=pl.Float64),

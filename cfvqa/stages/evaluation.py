@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Table
 
 from cfvqa.data.feature_store import FeatureStore
@@ -21,11 +20,12 @@ from cfvqa.stages.asking import Asked, ask, exchange_images, pair_set
 from cfvqa.stages.building import plain
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage, ensure, identify
+from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.vqa import TrainedReader, blind, load_reader, vqa
 
 
-def evaluation(config: DictConfig, console: Console) -> Stage:
+def evaluation(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage `runs/<name>/evaluation`, made if need be."""
     source, extracted = tables(config, console), features(config, console)
     trained, control = vqa(config, console), blind(config, console)
@@ -55,7 +55,7 @@ def evaluation(config: DictConfig, console: Console) -> Stage:
     return ensure(stage, make, console)
 
 
-def evaluate_file(config: DictConfig, console: Console) -> Path:
+def evaluate_file(config: DictConfig, console: StageConsole) -> Path:
     """Score a file of answers (`evaluation.predictions`) and write `runs/<name>/evaluation/metrics.json`."""
     read = load_tables(tables(config, console))
     settings = plain(config.evaluation)
@@ -78,7 +78,7 @@ def evaluate_file(config: DictConfig, console: Console) -> Path:
 class _Asking:
     """The questions of a split, and how they are asked."""
 
-    def __init__(self, settings: dict[str, Any], read: Tables, store: FeatureStore, console: Console) -> None:
+    def __init__(self, settings: dict[str, Any], read: Tables, store: FeatureStore, console: StageConsole) -> None:
         self.settings = settings
         self.questions = _questions(read, settings["split"])
         self.store = store
@@ -156,7 +156,7 @@ def _data(read: Tables, settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def show(metrics: dict[str, Any], console: Console) -> None:
+def show(metrics: dict[str, Any], console: StageConsole) -> None:
     """Print the headline figures beside the blind baselines."""
     table = Table(title="difference questions and the others", title_justify="left")
     for column in ("answers of", "change F1", "direction", "CIDEr", "BLEU-4", "other types exact"):

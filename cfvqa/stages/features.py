@@ -4,20 +4,20 @@ from pathlib import Path
 
 import lightning as L
 from omegaconf import DictConfig
-from rich.console import Console
 from torch.utils.data import DataLoader, Subset
 
 from cfvqa.data.feature_store import shard_ids, shard_name, write_index
 from cfvqa.data.image_sets import ImageSet, labels_of
 from cfvqa.stages.building import plain
 from cfvqa.stages.identity import Stage, ensure, identify
+from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.vision import anatomy, findings, load_classifier, load_detector
 from cfvqa.training.extraction import ExtractionModule, ShardWriter
 from cfvqa.training.fit import quiet_lightning
 
 
-def features(config: DictConfig, console: Console) -> Stage:
+def features(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the features, extracted if need be."""
     source = tables(config, console)
     detector, classifier = anatomy(config, console), findings(config, console)

@@ -3,21 +3,20 @@
 from pathlib import Path
 
 from omegaconf import DictConfig
-from rich.console import Console
 
 from cfvqa.phantom import DRAWING, PhantomSettings, write_phantom
 from cfvqa.sources.tables import Tables, read_tables, write_tables
 from cfvqa.stages.building import build, plain
 from cfvqa.stages.identity import Stage, ensure, identify
-from cfvqa.stages.progress import counting
+from cfvqa.stages.progress import StageConsole, counting
 
 
-def tables(config: DictConfig, console: Console) -> Stage:
+def tables(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the tables, made if need be."""
     return _tables(config, config.source, console)
 
 
-def detector_tables(config: DictConfig, console: Console) -> Stage:
+def detector_tables(config: DictConfig, console: StageConsole) -> Stage:
     """Return the tables that the anatomy detector learns from: those of `detector_source`, where it is chosen."""
     return _tables(config, config.get("detector_source") or config.source, console)
 
@@ -27,7 +26,7 @@ def load_tables(stage: Stage) -> Tables:
     return read_tables(stage.folder)
 
 
-def _tables(config: DictConfig, source: DictConfig, console: Console) -> Stage:
+def _tables(config: DictConfig, source: DictConfig, console: StageConsole) -> Stage:
     drawn = _phantom(config, source, console)
     block = plain(source.reader)
     if drawn is not None:
@@ -52,7 +51,7 @@ def _tables(config: DictConfig, source: DictConfig, console: Console) -> Stage:
     return ensure(stage, make, console)
 
 
-def _phantom(config: DictConfig, source: DictConfig, console: Console) -> Stage | None:
+def _phantom(config: DictConfig, source: DictConfig, console: StageConsole) -> Stage | None:
     """Return the stage of the drawn data set, or None where the source has files of its own."""
     settings = plain(source).get("phantom")
     if settings is None or source.reader.root is not None:

@@ -8,7 +8,6 @@ import lightning as L
 import polars as pl
 import torch
 from omegaconf import DictConfig
-from rich.console import Console
 from torch import nn
 
 from cfvqa.data.image_data import ImageData, ImageDataSettings
@@ -16,6 +15,7 @@ from cfvqa.errors import InputError
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import build, plain
 from cfvqa.stages.identity import Stage, ensure, identify
+from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import detector_tables, load_tables, tables
 from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.curve_logger import CurveLogger
@@ -23,7 +23,7 @@ from cfvqa.training.fit import FitSettings, fit, quiet_lightning
 from cfvqa.training.vision_modules import AnatomyModule, FindingsModule, VisionModule
 
 
-def anatomy(config: DictConfig, console: Console) -> Stage:
+def anatomy(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the anatomy detector, trained if need be."""
     if config.detector.trained is not None:
         return _given(Path(config.detector.trained), "anatomy")
@@ -39,7 +39,7 @@ def anatomy(config: DictConfig, console: Console) -> Stage:
     return ensure(stage, make, console)
 
 
-def findings(config: DictConfig, console: Console) -> Stage:
+def findings(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the finding classifier, trained if need be."""
     detector = anatomy(config, console)
     source = tables(config, console)
@@ -69,7 +69,8 @@ def load_network(block: Any, place: str, folder: Path) -> nn.Module:
     holder = nn.Module()
     holder.network = build(block, place)
     load_weights(holder, folder / "checkpoints" / "best.ckpt")
-    return holder.network.eval().requires_grad_(requires_grad=False)
+    # The networks are convolutions: channels last is what they run fastest in.
+    return holder.network.to(memory_format=torch.channels_last).eval().requires_grad_(requires_grad=False)
 
 
 def describe_vision(block: Any, stage: Stage) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def _rates(block: Any) -> dict[str, float]:
 
 
 def _train(
-    module: VisionModule, block: Any, source: Tables, folder: Path, console: Console, *, title: str
+    module: VisionModule, block: Any, source: Tables, folder: Path, console: StageConsole, *, title: str
 ) -> dict[str, str]:
     training = block.training
     needs, monitor = ("boxes", "val/map_50") if title == "anatomy" else ("findings", "val/auroc")

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 from torch import nn
 
 from cfvqa.data.feature_store import FeatureStore
@@ -20,6 +19,7 @@ from cfvqa.stages.building import build, plain
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.logging import run_loggers
+from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.reader import Widths, build_model, train_tokenizer
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.vision import anatomy, describe_vision, findings
@@ -46,7 +46,7 @@ class TrainedReader:
     description: dict[str, Any]
 
 
-def vqa(config: DictConfig, console: Console) -> Stage:
+def vqa(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the reader under `runs/<name>`, trained if need be."""
     source, extracted = tables(config, console), features(config, console)
     blocks = _blocks(config)
@@ -62,7 +62,7 @@ def vqa(config: DictConfig, console: Console) -> Stage:
     return ensure(stage, make, console)
 
 
-def blind(config: DictConfig, console: Console) -> Stage:
+def blind(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the blind control: the same training of a model that never sees an image."""
     source, extracted = tables(config, console), features(config, console)
     blocks = _blocks(config) | {"model": plain(config.evaluation.blind.model)}
@@ -115,7 +115,7 @@ def _precision(value: str | int) -> str:
     return _PRECISIONS[str(value)]
 
 
-def _set_aside(stage: Stage, console: Console) -> None:
+def _set_aside(stage: Stage, console: StageConsole) -> None:
     """Move a run of other settings out of the way; nothing that was trained is deleted."""
     mark = stage.folder / "stage_id"
     if not stage.folder.is_dir() or not mark.is_file() or mark.read_text() == stage.id:
@@ -131,7 +131,7 @@ def _train(
     source: Tables,
     store: FeatureStore,
     folder: Path,
-    console: Console,
+    console: StageConsole,
     config: DictConfig,
 ) -> dict[str, str]:
     rows = source.questions.filter(source.questions["split"] == "train")
@@ -189,7 +189,7 @@ def _train_phase(
     blocks: dict[str, Any],
     phase: str,
     folder: Path,
-    console: Console,
+    console: StageConsole,
     config: DictConfig,
 ) -> None:
     settings = blocks["phases"][phase]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from rich.console import Console
 
@@ -67,6 +68,7 @@ def fit(
     callbacks: list[L.Callback] = [best, StepSeeds(settings.seed), EpochLine(settings.title, console)]
     if console.is_terminal:
         callbacks.append(RichProgressBar(leave=False))
+    torch.set_float32_matmul_precision("high")  # TF32 where a GPU has it
     with quiet_lightning():
         trainer = L.Trainer(
             max_epochs=settings.epochs,
