@@ -75,7 +75,9 @@ class KnowledgeGraph(nn.Module):
         regions = self.from_region(features.region) + seen + self.geometry(_relative(features.box))
         share = probability / probability.sum(1, keepdim=True).clamp(min=1e-4)
         there = seen + self.whereabouts(labels[: len(REGIONS)])
-        findings = share.transpose(1, 2) @ there + self.presence(_presence(probability, features.severity))
+        # An absent finding has nowhere to take features from: what is seen of it fades with its probability.
+        seen_there = (share.transpose(1, 2) @ there) * probability.amax(1).unsqueeze(-1)
+        findings = seen_there + self.presence(_presence(probability, features.severity))
         nodes = torch.cat([regions, findings], dim=1)
         nodes = nodes * (1 + self.gate(labels)) + labels
         matrix = adjacency(probability)

@@ -12,7 +12,13 @@ from cfvqa.models.outputs import Reader, Reading
 
 @dataclass(frozen=True)
 class Matching:
-    """Tell the true answer from the wrong one that was made by rule; both begin with the same token."""
+    """Tell the true answer from the wrong one that was made by rule; both begin with the same token.
+
+    Attributes:
+        limit: questions of a batch that take part: each reads two answers.
+    """
+
+    limit: int = 32
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the cross-entropy over twice the questions."""
@@ -21,7 +27,9 @@ class Matching:
         target = torch.cat([torch.ones(len(right)), torch.zeros(len(wrong))]).long().to(right.device)
         return F.cross_entropy(torch.cat([right, wrong]).float(), target)
 
-    @staticmethod
-    def _judge(model: Reader, answer: Tokens, reading: Reading) -> Tensor:
-        states = model.text.answer_states(answer, reading.memory, reading.memory_mask)
+    def _judge(self, model: Reader, answer: Tokens, reading: Reading) -> Tensor:
+        some = slice(self.limit)
+        states = model.text.answer_states(
+            Tokens(answer.ids[some], answer.mask[some]), reading.memory[some], reading.memory_mask[some]
+        )
         return model.match(states[:, 0])
