@@ -18,7 +18,7 @@ class Matching:
         limit: questions of a batch that take part: each reads two answers.
     """
 
-    limit: int = 32
+    limit: int = 16
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the cross-entropy over twice the questions."""

@@ -31,16 +31,17 @@ class Pose:
     scatter: float
 
 
-def sample_pose(rng: np.random.Generator) -> Pose:
-    """Draw a pose."""
+def sample_pose(rng: np.random.Generator, view: str) -> Pose:
+    """Draw a pose. AP pictures are taken at the bedside, without a grid: more scatter and more noise."""
+    bedside = view == "AP"
     return Pose(
         angle=float(rng.normal(0, 0.03)),
         scale=float(rng.uniform(0.86, 0.96)),
         shift_x=float(rng.normal(0, 0.025)),
         shift_y=float(rng.normal(0, 0.025)),
         gamma=float(np.exp(rng.uniform(-0.25, 0.25))),
-        noise=float(rng.uniform(0.008, 0.02)),
-        scatter=float(rng.uniform(0.1, 0.3)),
+        noise=float(rng.uniform(0.008, 0.013)) * (1.8 if bedside else 1.0),
+        scatter=float(rng.uniform(0.08, 0.2)) + (0.2 if bedside else 0.0),
     )
 
 

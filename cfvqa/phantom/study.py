@@ -71,7 +71,7 @@ def draw_study(rng: np.random.Generator, anatomy: Anatomy, truth: StudyTruth, si
         truth: view and findings.
         size: side of the picture in pixels.
     """
-    canvas = Canvas(_shape(_breathe(rng, anatomy, truth.view), truth), sample_pose(rng), size, rng)
+    canvas = Canvas(_shape(_breathe(rng, anatomy, truth.view), truth), sample_pose(rng, truth.view), size, rng)
     paint_thorax(canvas, truth.view)
     for presence in truth.findings:
         finding = FINDING_OF_NAME[presence.name]

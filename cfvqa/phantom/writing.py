@@ -10,7 +10,7 @@ from cfvqa.errors import InputError
 from cfvqa.phantom.layout import GRAPHS, IMAGES, SubjectRows, write_subject
 from cfvqa.phantom.tables import write_tables
 
-DRAWING = 4
+DRAWING = 5
 """Number of the drawing: raised whenever the same seed gives other bytes, so that no stage reads a stale phantom."""
 
 
