@@ -102,24 +102,17 @@ class TextTransformer(nn.Module):
 
     def next_token_logits(self, text: Tokens, memory: Tensor, memory_mask: Tensor) -> Tensor:
         """Return logits (Q, T, V) of the token after each position; a position sees none after itself."""
-        return self._write(text, memory, memory_mask, causal=True)
+        return self.writer.cls(self._states(text, memory, memory_mask, causal=True))
 
     def masked_logits(self, text: Tokens, memory: Tensor, memory_mask: Tensor) -> Tensor:
         """Return logits (Q, T, V) of the token at each position; every position sees the whole text."""
-        return self._write(text, memory, memory_mask, causal=False)
+        return self.writer.cls(self._states(text, memory, memory_mask, causal=False))
 
     def answer_states(self, text: Tokens, memory: Tensor, memory_mask: Tensor) -> Tensor:
         """Return states (Q, T, D) of a whole answer read in the light of the memory."""
-        output = self.writer.bert(
-            input_ids=text.ids,
-            attention_mask=text.mask.long(),
-            encoder_hidden_states=memory,
-            encoder_attention_mask=memory_mask.long(),
-            is_decoder=False,
-        )
-        return output.last_hidden_state
+        return self._states(text, memory, memory_mask, causal=False)
 
-    def _write(self, text: Tokens, memory: Tensor, memory_mask: Tensor, *, causal: bool) -> Tensor:
+    def _states(self, text: Tokens, memory: Tensor, memory_mask: Tensor, *, causal: bool) -> Tensor:
         output = self.writer.bert(
             input_ids=text.ids,
             attention_mask=text.mask.long(),
@@ -127,7 +120,7 @@ class TextTransformer(nn.Module):
             encoder_attention_mask=memory_mask.long(),
             is_decoder=causal,
         )
-        return self.writer.cls(output.last_hidden_state)
+        return output.last_hidden_state
 
     @torch.no_grad()
     def generate(self, memory: Tensor, memory_mask: Tensor, **decoding: Any) -> tuple[Tensor, Tensor]:
