@@ -8,7 +8,7 @@ answer   <--writer, cross-attention to question states and pair states
 import torch
 from torch import Tensor, nn
 
-from cfvqa.data.batches import PairBatch
+from cfvqa.data.batches import ImageFeatures, PairBatch
 from cfvqa.models.difference import PairEncoder
 from cfvqa.models.knowledge_graph import KnowledgeGraph
 from cfvqa.models.outputs import Reading
@@ -55,6 +55,10 @@ class CoarseToFine(nn.Module):
         self.pair = PairEncoder(width=width, layers=layers, heads=heads, dropout=dropout)
         self.contrast = nn.Linear(width, width)
         self.match = nn.Linear(width, 2)
+
+    def fit(self, features: ImageFeatures) -> None:
+        """Take the statistics of the features of training images, once before training."""
+        self.graph.fit(features)
 
     def labels(self) -> Tensor:
         """Embed the 62 label texts (62, D), the mean of their words: once a batch, whatever it holds."""

@@ -37,6 +37,33 @@ def adjacency(probability: Tensor) -> Tensor:
     return scale.unsqueeze(-1) * matrix * scale.unsqueeze(-2)
 
 
+class Standardise(nn.Module):
+    """Map a region's features to zero mean and unit deviation over images, channel by channel.
+
+    Features of a frozen network are mostly the same in every image of a region; what tells images apart is a small
+    part of them, which a reader would take most of a training to find.
+
+    Args:
+        regions: R.
+        width: D of the features.
+    """
+
+    def __init__(self, regions: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(regions, width))
+        self.register_buffer("scale", torch.ones(regions, width))
+
+    def fit(self, values: Tensor) -> None:
+        """Take mean and deviation from features (N, R, D); channels that hardly vary are not blown up."""
+        deviation = values.std(0, correction=0)
+        self.mean.copy_(values.mean(0))
+        self.scale.copy_(deviation.clamp(min=0.1 * float(deviation.mean()) + 1e-6))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Standardise features (U, R, D)."""
+        return ((values - self.mean) / self.scale).clamp(-6, 6)
+
+
 class KnowledgeGraph(nn.Module):
     """Turn the features of an image into 62 node states.
 
@@ -52,8 +79,12 @@ class KnowledgeGraph(nn.Module):
 
     def __init__(self, *, region_width: int, finding_width: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.from_region = nn.Sequential(nn.LayerNorm(region_width), nn.Linear(region_width, width))
-        self.from_finding = nn.Sequential(nn.LayerNorm(finding_width), nn.Linear(finding_width, width))
+        regions = len(REGIONS)
+        self.region = Standardise(regions, region_width)
+        self.finding = Standardise(regions, finding_width)
+        self.box = Standardise(regions, 4)
+        self.from_region = nn.Linear(region_width, width)
+        self.from_finding = nn.Linear(finding_width, width)
         self.gate = nn.Linear(width, width)
         self.geometry = nn.Linear(4, width)
         self.whereabouts = nn.Linear(width, width)
@@ -63,6 +94,12 @@ class KnowledgeGraph(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
 
+    def fit(self, features: ImageFeatures) -> None:
+        """Take the statistics of the features of N training images; they become part of the weights."""
+        self.region.fit(features.region)
+        self.finding.fit(features.finding)
+        self.box.fit(_relative(features.box))
+
     def forward(self, features: ImageFeatures, labels: Tensor) -> Tensor:
         """Return node states (U, 62, D).
 
@@ -71,8 +108,9 @@ class KnowledgeGraph(nn.Module):
             labels: (62, D) embedded label texts; embedded once, used for all images.
         """
         probability = features.probability
-        seen = self.from_finding(features.finding)
-        regions = self.from_region(features.region) + seen + self.geometry(_relative(features.box))
+        seen = self.from_finding(self.finding(features.finding))
+        place = self.geometry(self.box(_relative(features.box)))
+        regions = self.from_region(self.region(features.region)) + seen + place
         share = probability / probability.sum(1, keepdim=True).clamp(min=1e-4)
         there = seen + self.whereabouts(labels[: len(REGIONS)])
         # An absent finding has nowhere to take features from: what is seen of it fades with its probability.

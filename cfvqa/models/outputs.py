@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from cfvqa.data.batches import PairBatch
+from cfvqa.data.batches import ImageFeatures, PairBatch
 from cfvqa.models.text import TextTransformer
 
 
@@ -33,6 +33,9 @@ class Reader(Protocol):
     """A whole model: reads pairs and questions, writes answers through its text transformer."""
 
     text: TextTransformer
+
+    def fit(self, features: ImageFeatures) -> None:
+        """Take what it needs to know of the features of training images, once before training."""
 
     def read(self, batch: PairBatch) -> Reading:
         """Read the questions of a batch."""

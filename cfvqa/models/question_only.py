@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from cfvqa.data.batches import PairBatch
+from cfvqa.data.batches import ImageFeatures, PairBatch
 from cfvqa.models.outputs import Reading
 from cfvqa.models.text import TextTransformer
 
@@ -22,6 +22,9 @@ class QuestionOnly(nn.Module):
         self.blind = nn.Parameter(torch.zeros(1, 1, width))
         self.contrast = nn.Linear(width, width)
         self.match = nn.Linear(width, 2)
+
+    def fit(self, features: ImageFeatures) -> None:
+        """A blind model takes nothing from images."""
 
     def read(self, batch: PairBatch) -> Reading:
         """Read the questions; the one visual token is a constant."""

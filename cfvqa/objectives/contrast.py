@@ -93,7 +93,7 @@ class Fine:
     scale: float = 10.0
     sharpness: float = 4.0
     emphasis: float = 5.0
-    limit: int = 24
+    limit: int = 16
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""

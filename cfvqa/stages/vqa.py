@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
@@ -27,6 +28,7 @@ from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.fit import FitSettings, fit
 from cfvqa.training.vqa_module import VqaModule
 
+_STATISTICS = 4096  # images
 _PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
@@ -138,6 +140,7 @@ def _train(
     tokenizer = train_tokenizer(blocks["text"], [*rows["question"], *rows["answer"]])
     widths = Widths(*store.widths)
     model = build_model(blocks["model"], blocks["text"], tokenizer=tokenizer, widths=widths, seed=blocks["seed"])
+    model.fit(store.read(_some(rows["main_image"])))
     if isinstance(tokenizer, AnswerTokenizer):
         (folder / "tokenizer.json").write_text(tokenizer.to_json())
     phases = blocks["phases"]
@@ -158,6 +161,12 @@ def _train(
     (folder / "reader.json").write_text(json.dumps(description, indent=2) + "\n")
     count = sum(parameter.numel() for parameter in model.parameters())
     return {"parameters": f"{count:,}", "phases": ", ".join(phases)}
+
+
+def _some(images: pl.Series) -> list[str]:
+    """Return the ids of at most 4,096 different images, spread over all: enough for their statistics."""
+    ids = images.unique(maintain_order=True)
+    return ids.gather_every(max(1, len(ids) // _STATISTICS)).head(_STATISTICS).to_list()
 
 
 def _data(
