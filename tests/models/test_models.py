@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens, swap_images
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.difference import PairEncoder
-from cfvqa.models.knowledge_graph import NODES, adjacency, node_texts
+from cfvqa.models.knowledge_graph import NODES, Standardise, adjacency, node_texts
 from cfvqa.stages.reader import Widths, build_model
 
 ANSWERS = ["yes", "the main image has an additional finding of edema than the reference image."]
@@ -133,6 +135,33 @@ def test_adjacency_is_symmetric_and_joins_a_region_with_its_finding():
     matrix = adjacency(probability)[0]
     assert torch.allclose(matrix, matrix.T)
     assert matrix[3, 24 + 5] == pytest.approx(0.5)
+
+
+def test_features_are_standardised_a_region_and_what_never_varies_is_not_blown_up():
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(500, 2, 3, generator=generator) * torch.tensor([1.0, 5.0, 0.0]) + torch.tensor(
+        [3.0, -1.0, 2.0]
+    )
+    values[:, 1] += 7
+    standardise = Standardise(2, 3)
+    standardise.fit(values)
+    seen = standardise(values)
+    assert torch.allclose(seen.mean(0), torch.zeros(2, 3), atol=1e-3)
+    assert torch.allclose(seen[..., :2].std(0), torch.ones(2, 2), atol=0.02)
+    assert seen[..., 2].abs().max() < 1e-3
+    again = Standardise(2, 3)
+    again.load_state_dict(standardise.state_dict())
+    assert torch.equal(again(values), seen)
+
+
+def test_boxes_reach_the_graph_free_of_the_size_of_the_image(tokenizer):
+    model, first = model_of(tokenizer), features(2, 0)
+    corner = torch.rand(2, 24, 2, generator=torch.Generator().manual_seed(1)) * 100
+    first.box = torch.cat([corner, corner + 40], -1)
+    twice = replace(first, box=first.box * 2 + 13)
+    with torch.inference_mode():
+        labels = model.labels()
+        assert torch.allclose(model.graph(first, labels), model.graph(twice, labels), atol=1e-5)
 
 
 def test_every_node_has_a_text_of_its_own():
