@@ -43,6 +43,12 @@ def write_shard(path: Path, image_ids: list[str], features: ImageFeatures) -> No
     temporary.replace(path)
 
 
+def as_stored(features: ImageFeatures) -> ImageFeatures:
+    """Return features, float32, as a store gives them back: rounded to what it keeps."""
+    kept = {field: getattr(features, field).numpy().astype(dtype) for field, (_, dtype) in _DATASETS.items()}
+    return ImageFeatures(**{field: torch.from_numpy(values).float() for field, values in kept.items()})
+
+
 def shard_ids(path: Path) -> list[str]:
     """Return the image ids of a shard, in row order."""
     try:

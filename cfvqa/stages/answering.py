@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
+from cfvqa.data.feature_store import as_stored
 from cfvqa.data.image_sets import ImageSet, unlabelled
 from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import UNK, Tokenizer
@@ -122,7 +123,7 @@ def _extract(run: LoadedRun, paths: list[Path]) -> ImageFeatures:
     module = ExtractionModule(run.detector, run.classifier, images).to(device())
     batch = images.collate([images[row] for row in range(len(images))])
     with torch.inference_mode():
-        return module.predict_step(batch.to(device()), 0)
+        return as_stored(module.predict_step(batch.to(device()), 0))
 
 
 def _ask(run: LoadedRun, features: ImageFeatures, question: str) -> tuple[str, float, np.ndarray | None]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfvqa.data.batches import ImageFeatures
-from cfvqa.data.feature_store import FeatureStore, shard_ids, write_index, write_shard
+from cfvqa.data.feature_store import FeatureStore, as_stored, shard_ids, write_index, write_shard
 from cfvqa.data.frames import frame_of, letterbox
 from cfvqa.data.sampling import EpochBatches
 from cfvqa.data.seeding import stable_seed
@@ -53,6 +53,7 @@ def test_what_is_stored_is_read_by_id(tmp_path, preload_gib):
     read = store.read(["e", "a"])
     assert torch.equal(read.region[0], second.region[1].half().float())
     assert torch.equal(read.box[1], first.box[0])
+    assert torch.equal(read.region[1], as_stored(first).region[0])
     assert store.missing(["a", "z"]) == ["z"]
     assert store.widths == (4, 3)
 

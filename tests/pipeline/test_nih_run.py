@@ -9,7 +9,7 @@ from processes import run
 
 SMALL = (
     "image_size=64",
-    "detector_source.phantom.subjects=60",
+    "detector_source.phantom.subjects=100",
     "detector_source.phantom.size=64",
     "detector.training.epochs=1",
     "classifier.training.epochs=1",
