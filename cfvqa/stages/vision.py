@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import polars as pl
 import torch
 from omegaconf import DictConfig
 from torch import nn
@@ -134,8 +133,3 @@ def _test(module: VisionModule, data: ImageData, folder: Path) -> dict[str, str]
     (folder / "test.json").write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
     headline = [name for name in figures if name.count("/") == 1]
     return {name: f"{figures[name]:.3f}" for name in headline}
-
-
-def all_images(source: Tables) -> pl.DataFrame:
-    """Return the images that extraction reads: all of them, in table order."""
-    return source.images
