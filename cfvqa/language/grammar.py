@@ -4,7 +4,7 @@ The grammar is that of Medical-Diff-VQA: level sentences, then additional findin
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -51,6 +51,22 @@ class Change:
             raise ValueError(f"a level change has two levels, another change none: {self}")
         if len(set(levels)) != len(levels):
             raise ValueError(f"a level change has two different levels: {self}")
+
+
+def changes_between(main: Mapping[str, str | None], reference: Mapping[str, str | None]) -> list[Change]:
+    """Return what changed from the reference image to the main image, in the order of the findings given.
+
+    Args:
+        main: finding -> its level word, None where no level is known.
+        reference: the same of the reference image.
+    """
+    changes = [
+        Change(finding, ChangeKind.LEVEL, reference[finding], level)
+        for finding, level in main.items()
+        if level is not None and reference.get(finding) not in (None, level)
+    ]
+    changes += [Change(finding, ChangeKind.ADDED) for finding in main if finding not in reference]
+    return changes + [Change(finding, ChangeKind.REMOVED) for finding in reference if finding not in main]
 
 
 def write_changes(changes: Iterable[Change]) -> str:

@@ -124,10 +124,13 @@ class KnowledgeGraph(nn.Module):
 
 
 def _presence(probability: Tensor, severity: Tensor) -> Tensor:
-    """Return (U, F, 4): highest probability over the regions, its log-odds (scaled), and the severity."""
+    """Return (U, F, 4): highest probability over the regions, its log-odds, and the severity.
+
+    Each is spread over about -3 to 3: as plain probabilities they would be drowned by the features of a node.
+    """
     highest = probability.amax(1)
-    odds = torch.logit(highest.float(), eps=1e-3).to(highest.dtype) / 4
-    return torch.cat([torch.stack([highest, odds], dim=-1), severity], dim=-1)
+    odds = torch.logit(highest.float(), eps=1e-3).to(highest.dtype) / 2
+    return torch.cat([torch.stack([6 * highest - 3, odds], dim=-1), 6 * severity - 3], dim=-1)
 
 
 def _relative(box: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from cfvqa.language import questions as ask
-from cfvqa.language.grammar import Change, ChangeKind, write_changes
+from cfvqa.language.grammar import ChangeKind, changes_between, write_changes
 from cfvqa.phantom.findings import PHANTOM_FINDINGS
 from cfvqa.phantom.study import Presence, StudyTruth
 
@@ -92,21 +92,13 @@ def _location(presence: Presence, rng: np.random.Generator) -> tuple[str, str]:
     return question, presence.site.phrase or ask.area_answer([words])
 
 
-def changes_between(main: StudyTruth, reference: StudyTruth) -> list[Change]:
-    """Return what changed from the reference study to the main study."""
-    now = {p.name: p for p in main.findings}
-    before = {p.name: p for p in reference.findings}
-    changes = [
-        Change(name, ChangeKind.LEVEL, before[name].level, now[name].level)
-        for name in now
-        if name in before and before[name].level != now[name].level
-    ]
-    changes += [Change(name, ChangeKind.ADDED) for name in now if name not in before]
-    return changes + [Change(name, ChangeKind.REMOVED) for name in before if name not in now]
+def levels(study: StudyTruth) -> dict[str, str | None]:
+    """Return the findings of a study with their level words."""
+    return {p.name: p.level for p in study.findings}
 
 
 def _difference(main: StudyTruth, reference: StudyTruth, rng: np.random.Generator) -> tuple[str, str]:
-    changes = changes_between(main, reference)
+    changes = changes_between(levels(main), levels(reference))
     before = {p.name: p.site.words for p in reference.findings}
     sites = {p.name: p.site.words for p in main.findings if p.site.words == before.get(p.name)}
     for change in changes:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from cfvqa.language import questions as ask
-from cfvqa.language.grammar import Change, ChangeKind, write_changes
+from cfvqa.language.grammar import changes_between, write_changes
 from cfvqa.language.keywords import answer_keywords
 from cfvqa.sources.tables import SCHEMAS
 
@@ -34,16 +34,10 @@ def ask_questions(images: pl.DataFrame, findings: Sequence[str], seed: int) -> p
         asked = _about_one(image["found"], findings, image["view"], rng)
         rows += [_row(image, None, number, *parts) for number, parts in enumerate(asked)]
         if before is not None and before["subject_id"] == image["subject_id"]:
-            answer = write_changes(changes_between(before["found"], image["found"]))
+            answer = write_changes(changes_between(dict.fromkeys(image["found"]), dict.fromkeys(before["found"])))
             rows.append(_row(image, before["image_id"], len(asked), ask.DIFFERENCE, ask.WHAT_CHANGED, answer))
         before = image
     return pl.DataFrame(rows, schema=SCHEMAS["questions"], orient="row")
-
-
-def changes_between(before: Sequence[str], after: Sequence[str]) -> frozenset[Change]:
-    """Return what came and what went."""
-    added = {Change(finding, ChangeKind.ADDED) for finding in set(after) - set(before)}
-    return frozenset(added | {Change(finding, ChangeKind.REMOVED) for finding in set(before) - set(after)})
 
 
 def _about_one(found: list[str], findings: Sequence[str], view: str, rng: np.random.Generator) -> list[Asked]:

@@ -4,7 +4,15 @@ from change_strategies import CLEAR_PAIRS, LEVEL_PAIRS, change_sets, readings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfvqa.language.grammar import Change, ChangeKind, flip_answer, flip_changes, parse_changes, write_changes
+from cfvqa.language.grammar import (
+    Change,
+    ChangeKind,
+    changes_between,
+    flip_answer,
+    flip_changes,
+    parse_changes,
+    write_changes,
+)
 from cfvqa.language.negatives import wrong_answer
 
 
@@ -125,3 +133,17 @@ def test_a_flipped_answer_reverses_direction_and_levels():
         "the main image is missing the finding of hernia than the reference image."
     )
     assert flip_answer("better than before") is None
+
+
+def test_changes_between_two_images_are_what_came_went_or_has_another_level():
+    main = {"edema": "severe", "hernia": None, "cardiomegaly": "mild", "scoliosis": None}
+    reference = {"edema": "mild", "pneumothorax": "small", "cardiomegaly": "mild", "scoliosis": "mild"}
+
+    changes = changes_between(main, reference)
+
+    assert changes == [
+        Change("edema", ChangeKind.LEVEL, "mild", "severe"),
+        Change("hernia", ChangeKind.ADDED),
+        Change("pneumothorax", ChangeKind.REMOVED),
+    ]
+    assert flip_changes(changes) == frozenset(changes_between(reference, main))

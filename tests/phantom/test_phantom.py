@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from cfvqa.language.grammar import parse_changes
+from cfvqa.language.grammar import changes_between, parse_changes
 from cfvqa.phantom import PhantomSettings, write_phantom
 from cfvqa.phantom.anatomy import sample_anatomy
 from cfvqa.phantom.evolution import PREVALENCE, sample_subject
 from cfvqa.phantom.findings import PHANTOM_FINDINGS
-from cfvqa.phantom.questioning import changes_between, question_rows
+from cfvqa.phantom.questioning import levels, question_rows
 from cfvqa.phantom.records import choose_absent
 from cfvqa.phantom.study import Presence, StudyTruth, draw_study
 from cfvqa.sources.mimic import MimicSource
@@ -97,7 +97,8 @@ def test_chains_are_stationary_and_pairs_vary():
     assert first == pytest.approx(expected, rel=0.08)
     assert last == pytest.approx(expected, rel=0.08)
     assert {len(s.studies) for s in subjects} == {1, 2, 3, 4}
-    counts = [len(changes_between(b, a)) for s in subjects for a, b in zip(s.studies, s.studies[1:], strict=False)]
+    pairs = [(b, a) for s in subjects for a, b in zip(s.studies, s.studies[1:], strict=False)]
+    counts = [len(changes_between(levels(b), levels(a))) for b, a in pairs]
     assert 0.03 < np.mean([c == 0 for c in counts]) < 0.25
     assert 1.2 < np.mean(counts) < 3.0
 
