@@ -8,8 +8,8 @@ from cfvqa.stages.progress import StageConsole
 
 
 def task(config: DictConfig, console: StageConsole) -> None:
-    """Evaluate the run, or the file that `evaluation.predictions` names."""
-    if config.evaluation.predictions is not None:
+    """Evaluate the run, or the file that `predictions` names."""
+    if config.predictions is not None:
         console.print(f"figures: {evaluate_file(config, console)}")
     else:
         console.print(f"figures: {evaluation(config, console).folder / 'metrics.json'}")
@@ -17,7 +17,7 @@ def task(config: DictConfig, console: StageConsole) -> None:
 
 def main() -> None:
     """Start the command."""
-    run(task)
+    run(task, literal=("predictions",))
 
 
 if __name__ == "__main__":

@@ -56,11 +56,11 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
 
 
 def evaluate_file(config: DictConfig, console: StageConsole) -> Path:
-    """Score a file of answers (`evaluation.predictions`) and write `runs/<name>/evaluation/metrics.json`."""
+    """Score a file of answers (`predictions`) and write `runs/<name>/evaluation/metrics.json`."""
     read = load_tables(tables(config, console))
     settings = plain(config.evaluation)
     questions = _questions(read, settings["split"])
-    predictions = join_predictions(Path(settings["predictions"]), questions)
+    predictions = join_predictions(Path(config.predictions), questions)
     folder = Path(config.runs) / config.name / "evaluation"
     if folder.with_name("vqa").exists():
         raise InputError(

@@ -64,8 +64,8 @@ def report(config: DictConfig, console: StageConsole) -> Path:
 
 def _check(config: DictConfig) -> None:
     """Refuse before hours of training what would fail after them."""
-    if config.evaluation.predictions is not None:
-        raise InputError("a report shows a trained run: leave evaluation.predictions out, or use cfvqa-evaluate")
+    if config.predictions is not None:
+        raise InputError("a report shows a trained run: leave predictions out, or use cfvqa-evaluate")
     for name, least in (("pairs", 0), ("seed", 0), ("side", 32)):
         value = config.report[name]
         if not isinstance(value, int) or value < least:

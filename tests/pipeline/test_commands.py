@@ -100,14 +100,14 @@ def test_answers_of_a_file_are_scored_and_bad_files_refused(folder):
     table = pl.read_parquet(folder / "runs/phantom_tiny/evaluation/predictions.parquet")
     good = folder / "answers.csv"
     table.select("question_id", pl.col("answer").alias("prediction")).write_csv(good)
-    status, output = run(folder, "evaluate", "name=truth", f"evaluation.predictions={good}")
+    status, output = run(folder, "evaluate", "name=truth", f"predictions={good}")
     assert status == 0, output
     figures = json.loads((folder / "runs/truth/evaluation/metrics.json").read_text())
     assert figures["changes"]["f1"] == 1
     assert figures["other_types"]["exact_match"] == 1
     bad = folder / "bad.csv"
     pl.read_csv(good).head(3).write_csv(bad)
-    status, output = run(folder, "evaluate", "name=bad", f"evaluation.predictions={bad}")
+    status, output = run(folder, "evaluate", "name=bad", f"predictions={bad}")
     assert status == 2
     assert "Traceback" not in output
 
