@@ -16,6 +16,7 @@ from cfvqa.errors import InputError
 from cfvqa.stages.progress import StageConsole
 
 SUCCESS = "_SUCCESS"
+_SPEED = ("workers", "cache_gib")
 _NO_SPACE = 64 * 1024  # bytes; less than any stage writes at once
 
 
@@ -48,6 +49,13 @@ def identify(*parts: Any) -> str:
     """Return 12 hexadecimal digits that change when any part does."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def shaping(block: Any) -> Any:
+    """Return a config block without the keys that change how fast something is made, not what."""
+    if isinstance(block, dict):
+        return {key: shaping(value) for key, value in block.items() if key not in _SPEED}
+    return [shaping(value) for value in block] if isinstance(block, list) else block
 
 
 def ensure(stage: Stage, make: Callable[[Path], dict[str, str]], console: StageConsole) -> Stage:

@@ -44,15 +44,11 @@ class VisionModule(L.LightningModule):
         schedule = one_cycle(optimizer, steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _log_losses(self, losses: dict[str, Tensor], batch: ImageBatch) -> Tensor:
+    @staticmethod
+    def _step(losses: dict[str, Tensor], batch: ImageBatch) -> dict[str, Any]:
+        """Return what a training step returns: the sum, and for `EpochMeans` every loss and the number of images."""
         total = torch.stack(list(losses.values())).sum()
-        self.log_dict(
-            {f"train/{name}": value.detach() for name, value in losses.items()} | {"train/loss": total.detach()},
-            batch_size=len(batch.image),
-            on_step=False,
-            on_epoch=True,
-        )
-        return total
+        return {"loss": total, "losses": {**losses, "loss": total}, "weight": len(batch.image)}
 
 
 class AnatomyModule(VisionModule):
@@ -62,9 +58,9 @@ class AnatomyModule(VisionModule):
         super().__init__(network, learning_rate=learning_rate, weight_decay=weight_decay)
         self.precision_metric = MeanAveragePrecision(iou_thresholds=[0.5], class_metrics=True)
 
-    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
-        """Return the loss of a batch."""
-        return self._log_losses(self.network.losses(batch), batch)
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
+        """Return the losses of a batch."""
+        return self._step(self.network.losses(batch), batch)
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
         """Compare detected with true boxes."""
@@ -125,14 +121,14 @@ class FindingsModule(VisionModule):
         self.area = MetricCollection({"auroc": area})
         self.level = MeanMetric()
 
-    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
-        """Return the loss of a batch, on moved boxes and at varied contrast."""
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
+        """Return the losses of a batch, on moved boxes and at varied contrast."""
         box = self._boxes(batch)
         sides = (box[..., 2:] - box[..., :2]).repeat(1, 1, 2)
         moved = box + torch.randn_like(box) * self.jitter * sides
         ordered = torch.cat([torch.minimum(moved[..., :2], moved[..., 2:] - 1), moved[..., 2:]], -1)
         output = self.network.classify(_vary_contrast(batch.image), ordered)
-        return self._log_losses(finding_losses(output, batch), batch)
+        return self._step(finding_losses(output, batch), batch)
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
         """Score the findings of whole images, in detected boxes."""
