@@ -2,9 +2,16 @@
 
 from typing import Any
 
+import lightning as L
 from torch.utils.data import DataLoader, Dataset
 
 from cfvqa.data.sampling import EpochBatches
+
+
+def place_of(data: L.LightningDataModule) -> dict[str, int]:
+    """Return rank and world of the training that a data module serves; 0 of 1 outside of one."""
+    trainer = data.trainer
+    return {"rank": trainer.global_rank, "world": trainer.world_size} if trainer else {"rank": 0, "world": 1}
 
 
 class EpochLoader(DataLoader):

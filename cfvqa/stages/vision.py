@@ -14,12 +14,14 @@ from cfvqa.data.image_data import ImageData, ImageDataSettings
 from cfvqa.errors import InputError
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import build, plain
-from cfvqa.stages.identity import Stage, ensure, identify, shaping
+from cfvqa.stages.distribution import others_of
+from cfvqa.stages.identity import Others, Stage, ensure, identify, shaping
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import detector_tables, load_tables, tables
 from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.curve_logger import CurveLogger
 from cfvqa.training.fit import FitSettings, fit, quiet_lightning
+from cfvqa.training.ranks import rank
 from cfvqa.training.vision_modules import AnatomyModule, FindingsModule, VisionModule
 
 
@@ -51,7 +53,7 @@ def anatomy(config: DictConfig, console: StageConsole) -> Stage:
         module = AnatomyModule(network, **_rates(config.detector))
         return _train(module, config, "detector", load_tables(source), folder, console)
 
-    return ensure(stage, make, console)
+    return ensure(stage, make, console, others=_others(config, "detector"))
 
 
 def findings(config: DictConfig, console: StageConsole) -> Stage:
@@ -66,7 +68,7 @@ def findings(config: DictConfig, console: StageConsole) -> Stage:
         module = FindingsModule(network, load_detector(config, detector), **_rates(config.classifier))
         return _train(module, config, "classifier", load_tables(source), folder, console)
 
-    return ensure(stage, make, console)
+    return ensure(stage, make, console, others=_others(config, "classifier"))
 
 
 def load_detector(config: DictConfig, stage: Stage) -> nn.Module:
@@ -105,6 +107,10 @@ def _given(folder: Path, name: str) -> Stage:
     return Stage(name, folder, json.loads(marker.read_text())["id"])
 
 
+def _others(config: DictConfig, name: str) -> Others | None:
+    return others_of(config, _TASKS[name].title, plain(config[name].training.trainer))
+
+
 def _network(block: Any, place: str) -> nn.Module:
     torch.manual_seed(block.training.seed)
     return build(block.network, f"{place}.network")
@@ -137,7 +143,7 @@ def _train(
     )
     module = module.to(memory_format=torch.channels_last)
     fit(module, data, fitting, folder, loggers=[CurveLogger(folder)], console=console)
-    return _test(module, data, folder)
+    return _test(module, data, folder) if rank() == 0 else {}
 
 
 def _test(module: VisionModule, data: ImageData, folder: Path) -> dict[str, str]:
@@ -146,7 +152,7 @@ def _test(module: VisionModule, data: ImageData, folder: Path) -> dict[str, str]
         return {}
     with quiet_lightning():
         tester = L.Trainer(logger=False, enable_progress_bar=False, accelerator="auto", devices=1)
-        figures = tester.test(module, dataloaders=data.test_dataloader(), verbose=False)[0]
+        figures = tester.test(module, datamodule=data, verbose=False)[0]
     (folder / "test.json").write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
     headline = [name for name in figures if name.count("/") == 1]
     return {name: f"{figures[name]:.3f}" for name in headline}

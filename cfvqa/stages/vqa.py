@@ -15,6 +15,7 @@ from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import AnswerTokenizer, Tokenizer
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import build, plain
+from cfvqa.stages.distribution import others_of
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
 from cfvqa.stages.logging import run_loggers
@@ -25,6 +26,7 @@ from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.vision import anatomy, describe_vision, findings
 from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.fit import FitSettings, fit
+from cfvqa.training.ranks import rank
 from cfvqa.training.vqa_module import VqaModule
 
 _STATISTICS = 4096  # images
@@ -41,14 +43,16 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
         "start": start and identify(start.read_bytes().hex()),
     }
     stage = Stage("vqa", Path(config.runs) / config.name / "vqa", identify(settings))
-    take_folder(stage, settings, resume=str(config.resume), console=console)
+    if rank() == 0:
+        take_folder(stage, settings, resume=str(config.resume), console=console)
 
     def make(folder: Path) -> dict[str, str]:
-        hold_folder(stage, settings)
-        OmegaConf.save(config, folder.parent / "config.yaml", resolve=True)
+        if rank() == 0:
+            hold_folder(stage, settings)
+            OmegaConf.save(config, folder.parent / "config.yaml", resolve=True)
         return _train(blocks, load_tables(source), FeatureStore(extracted.folder), folder, console, config, start)
 
-    return ensure(stage, make, console)
+    return ensure(stage, make, console, others=others_of(config, "vqa", blocks["trainer"]))
 
 
 def blind(config: DictConfig, console: StageConsole) -> Stage:
@@ -62,7 +66,7 @@ def blind(config: DictConfig, console: StageConsole) -> Stage:
     def make(folder: Path) -> dict[str, str]:
         return _train(blocks, load_tables(source), FeatureStore(extracted.folder), folder, console, config)
 
-    return ensure(stage, make, console)
+    return ensure(stage, make, console, others=others_of(config, "blind", blocks["trainer"]))
 
 
 def _blocks(config: DictConfig) -> dict[str, Any]:
@@ -103,7 +107,7 @@ def _train(
     widths = Widths(*store.widths)
     model = build_model(blocks["model"], blocks["text"], tokenizer=tokenizer, widths=widths, seed=blocks["seed"])
     model.fit(store.read(_some(rows["main_image"])))
-    if isinstance(tokenizer, AnswerTokenizer):
+    if isinstance(tokenizer, AnswerTokenizer) and rank() == 0:
         (folder / "tokenizer.json").write_text(tokenizer.to_json())
     phases = _phases_from(list(blocks["phases"]), start)
     for phase in phases:
@@ -120,7 +124,8 @@ def _train(
             "classifier": describe_vision(config.classifier, findings(config, console)),
         },
     }
-    (folder / "reader.json").write_text(json.dumps(description, indent=2) + "\n")
+    if rank() == 0:
+        (folder / "reader.json").write_text(json.dumps(description, indent=2) + "\n")
     count = sum(parameter.numel() for parameter in model.parameters())
     return {"parameters": f"{count:,}", "phases": ", ".join(phases)}
 
@@ -198,4 +203,5 @@ def _train_phase(
     )
     loggers = run_loggers(config.logger, folder / phase, str(config.name), phase)
     fit(module, data, fitting, folder / phase, loggers=loggers, console=console)
-    finished.write_text("")
+    if rank() == 0:
+        finished.write_text("")

@@ -86,11 +86,13 @@ def fit(
             num_sanity_val_steps=0,
             default_root_dir=folder,
             log_every_n_steps=10,
+            use_distributed_sampler=False,  # the loaders know their rank, and share batches without repeating samples
             **settings.trainer,
         )
-        found = find_resumable(module, checkpoints, console) or settings.start
-        if found is not None:
-            check_weights(module, found)
+        found = find_resumable(module, checkpoints, console)
+        if found is None and settings.start is not None:
+            check_weights(module, settings.start)
+            found = settings.start
         trainer.fit(module, datamodule=data, ckpt_path=found, weights_only=True)
     load_weights(module, checkpoints / "best.ckpt")
     return checkpoints / "best.ckpt"

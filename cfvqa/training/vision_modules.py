@@ -5,7 +5,7 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MultilabelAUROC
 from torchmetrics.detection import MeanAveragePrecision
 
@@ -117,8 +117,8 @@ class FindingsModule(VisionModule):
         self.jitter = jitter
         # In a list, so that its weights are no part of this module's checkpoint.
         self._detector = [detector.eval().requires_grad_(requires_grad=False)]
-        area = MultilabelAUROC(num_labels=len(FINDINGS), average="none", ignore_index=-1, thresholds=None)
-        self.area = MetricCollection({"auroc": area})
+        self.area = MultilabelAUROC(num_labels=len(FINDINGS), average="none", ignore_index=-1, thresholds=None)
+        self.occurrence = Occurrence(len(FINDINGS))
         self.level = MeanMetric()
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
@@ -134,6 +134,7 @@ class FindingsModule(VisionModule):
         """Score the findings of whole images, in detected boxes."""
         output = self.network.classify(batch.image, self._detector[0].detect(batch.image).box)
         self.area.update(pool_regions(output.logit).sigmoid(), batch.image_finding.long())
+        self.occurrence.update(batch.image_finding)
         graded = batch.severity > 0
         severity = 1 + (pool_severity(output) > 0).sum(-1)
         self.level.update((severity == batch.severity)[graded].float())
@@ -149,18 +150,17 @@ class FindingsModule(VisionModule):
         self._log_figures("test", each=True)
 
     def _log_figures(self, split: str, *, each: bool = False) -> None:
-        metric = self.area["auroc"]
-        target = torch.cat([part.view(-1, len(FINDINGS)) for part in metric.target])
-        occurs = ((target == 1).any(0) & (target == 0).any(0)).nonzero().view(-1).tolist()
-        values = metric.compute()
+        occurs = self.occurrence.compute().nonzero().view(-1).tolist()
+        values = self.area.compute()
         if occurs:
             self.log(f"{split}/auroc", values[occurs].mean())
         if each:
             self.log_dict({f"{split}/auroc/{FINDINGS[finding]}": values[finding] for finding in occurs})
-        self.area.reset()
-        if self.level.weight > 0:
-            self.log(f"{split}/level", self.level.compute())
-        self.level.reset()
+        level = self.level.compute()
+        if not level.isnan():  # of a source that grades nothing
+            self.log(f"{split}/level", level)
+        for metric in (self.area, self.occurrence, self.level):
+            metric.reset()
 
     def _boxes(self, batch: ImageBatch) -> Tensor:
         if batch.box_known.all():
@@ -168,6 +168,28 @@ class FindingsModule(VisionModule):
         with torch.no_grad():
             detected = self._detector[0].to(self.device).detect(batch.image).box
         return torch.where(batch.box_known.unsqueeze(-1), batch.box, detected)
+
+
+class Occurrence(Metric):
+    """Which labels occur, present in one image and absent in another: only those have an AUROC.
+
+    Args:
+        labels: F.
+    """
+
+    def __init__(self, labels: int) -> None:
+        super().__init__()
+        self.add_state("present", torch.zeros(labels, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("absent", torch.zeros(labels, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, label: Tensor) -> None:
+        """Count labels (B, F): 1 present, 0 absent, -1 unknown."""
+        self.present += (label == 1).sum(0)
+        self.absent += (label == 0).sum(0)
+
+    def compute(self) -> Tensor:
+        """Return (F,) bool."""
+        return (self.present > 0) & (self.absent > 0)
 
 
 def _vary_contrast(image: Tensor) -> Tensor:

@@ -58,6 +58,7 @@ class VqaModule(L.LightningModule):
             batch_size=len(batch.unit),
             on_step=False,
             on_epoch=True,
+            sync_dist=True,
         )
 
     def _weighted(self, batch: PairBatch) -> dict[str, Tensor]:
