@@ -1,4 +1,4 @@
-"""A DataLoader that knows its epoch and its place in it."""
+"""The loader of training batches, and the place of a data module among the processes of a training."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def place_of(data: L.LightningDataModule) -> dict[str, int]:
 
 
 class EpochLoader(DataLoader):
-    """Yield the batches of the current epoch; Lightning stores and restores the place through `state_dict`.
+    """Yield the batches of the current epoch.
 
     Args:
         dataset: samples, indexed by what the batches hold.
@@ -33,19 +33,7 @@ class EpochLoader(DataLoader):
             persistent_workers=False,
         )
         self.batches = batches
-        self._yielded = 0
 
     def __iter__(self) -> Any:
-        self._yielded = self.batches.skip
-        for batch in super().__iter__():
-            self._yielded += 1
-            yield batch
-
-    def state_dict(self) -> dict[str, int]:
-        """Return the epoch and how many of its batches were given out."""
-        return {"epoch": self.batches.epoch, "yielded": self._yielded}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on behind the batches that were given out."""
-        self.batches.set_epoch(state["epoch"])
-        self.batches.skip = 0 if state["yielded"] >= len(self.batches) else state["yielded"]
+        # A generator, so that workers begin to load only when the epoch and the place in it are known.
+        yield from super().__iter__()

@@ -6,6 +6,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from cfvqa.data.seeding import generator
+from cfvqa.errors import InputError
 
 
 class EpochBatches(Sampler[list[int]]):
@@ -85,15 +86,22 @@ class EpochBatches(Sampler[list[int]]):
 
 
 class OrderedBatches(Sampler[list[int]]):
-    """Yield samples in order; of the batches, every process gets its share, and each whole batch once.
+    """Yield samples in order; every process gets its share of the batches, none is given out twice.
 
     Args:
         count: number of samples.
-        size: samples in a batch.
-        rank, world: of this process, and the number of processes.
+        size: samples in a batch; fewer where there would be no batch for every process.
+        rank: of this process.
+        world: number of processes.
+
+    Raises:
+        InputError: if there are fewer samples than processes.
     """
 
     def __init__(self, count: int, *, size: int, rank: int = 0, world: int = 1) -> None:
+        if 0 < count < world:
+            raise InputError(f"{count} samples cannot be shared among {world} processes: use fewer devices")
+        size = min(size, -(-count // world)) if world > 1 else size
         starts = range(0, count, size)[rank::world]
         self.batches = [list(range(start, min(start + size, count))) for start in starts]
 

@@ -5,9 +5,10 @@ sees the whole. Without a process group they change nothing, nor without gradien
 rank that has it, and ranks may have different numbers of them.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, distributed
-from torch.distributed.nn.functional import all_gather
 from torch.nn import functional as F
 
 from cfvqa.data.batches import Tokens
@@ -33,7 +34,7 @@ def gather(rows: Tensor) -> Tensor:
     largest = torch.stack(shapes).amax(0).tolist()
     missing = [want - have for want, have in zip(largest, rows.shape, strict=True)]
     padded = F.pad(rows, [part for size in reversed(missing) for part in (0, size)])
-    parts = all_gather(padded) if rows.requires_grad else _gather_plain(padded)
+    parts = _Gather.apply(padded)
     return torch.cat([part[: int(own[0])] for part, own in zip(parts, shapes, strict=True)])
 
 
@@ -57,7 +58,17 @@ def mean_over_ranks(total: Tensor, count: Tensor) -> Tensor:
     return total / count.clamp(min=1 / ranks())
 
 
-def _gather_plain(rows: Tensor) -> list[Tensor]:
-    parts = [torch.empty_like(rows) for _ in range(ranks())]
-    distributed.all_gather(parts, rows.contiguous())
-    return parts
+class _Gather(torch.autograd.Function):
+    """Stack tensors of one shape from all ranks; a gradient is the sum of those that the ranks have."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(parts, rows.contiguous())
+        return torch.stack(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous()
+        distributed.all_reduce(total)
+        return total[distributed.get_rank()]

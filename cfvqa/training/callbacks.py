@@ -11,23 +11,46 @@ from cfvqa.data.seeding import stable_seed
 
 
 class StepSeeds(L.Callback):
-    """Seed torch before every step from (seed, epoch, step, rank), and tell the loader which epoch it is.
+    """Seed torch before every step from (seed, epoch, step, rank), and lead the loader to its epoch and place.
 
-    Dropout and masks are then the same whether or not the run was stopped and resumed before.
+    Dropout and masks are then the same whether or not the run was stopped and resumed before. The place is kept
+    here: Lightning restores that of a loader only if nothing has asked for the number of steps before.
     """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self._epoch, self._done = 0, 0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Go to the place where a stopped training was: within an epoch, its start is not told again."""
+        self.on_train_epoch_start(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Choose the epoch's order."""
-        trainer.train_dataloader.batches.set_epoch(trainer.current_epoch)
+        """Choose the epoch's order, and leave out what was done of it before a stop."""
+        batches = trainer.train_dataloader.batches
+        batches.set_epoch(trainer.current_epoch)
+        if self._epoch == trainer.current_epoch and self._done < len(batches):
+            batches.skip = self._done
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Seed what the step draws."""
         torch.manual_seed(stable_seed(self.seed, "step", trainer.current_epoch, batch_idx, trainer.global_rank))
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count the step."""
+        self._epoch, self._done = trainer.current_epoch, batch_idx + 1
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the epoch and how many of its batches are done."""
+        return {"epoch": self._epoch, "done": self._done}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on behind them."""
+        self._epoch, self._done = state_dict["epoch"], state_dict["done"]
 
 
 class EpochMeans(L.Callback):

@@ -103,4 +103,6 @@ def test_two_ranks_learn_what_one_process_learns(name, tmp_path):
         for part in parts:
             expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             found = part["gradients"].get(key, torch.zeros_like(parameter))
-            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6, msg=lambda text, key=key: f"{key}: {text}")
+            torch.testing.assert_close(
+                found, expected, rtol=1e-4, atol=1e-6, msg=lambda text, key=key: f"{key}: {text}"
+            )
