@@ -4,10 +4,13 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.strategies import Strategy
 from rich.console import Console
 from torch import Tensor
 
 from cfvqa.data.seeding import stable_seed
+
+_WEIGHT = "weight of all batches"
 
 
 class StepSeeds(L.Callback):
@@ -62,33 +65,46 @@ class EpochMeans(L.Callback):
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._weight = 0.0
+        self._strategy: Strategy | None = None
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Remember who the other ranks are: a checkpoint holds the sums of each."""
+        self._strategy = trainer.strategy
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Add a step: `outputs` holds `losses` by name, and `weight`, the size of the batch."""
-        for name, value in outputs["losses"].items():
+        weight = outputs["weight"]
+        losses = {name: value.detach().float() * weight for name, value in outputs["losses"].items()}
+        for name, value in {**losses, _WEIGHT: torch.tensor(float(weight), device=pl_module.device)}.items():
             before = self._sums.get(name)
-            new = value.detach().float() * outputs["weight"]
-            self._sums[name] = new if before is None else before.to(new.device) + new
-        self._weight += outputs["weight"]
+            self._sums[name] = value if before is None else before.to(value.device) + value
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Log the means over all ranks."""
-        weight = trainer.strategy.reduce(torch.tensor(self._weight, device=pl_module.device), reduce_op="sum")
-        for name, value in self._sums.items():
-            total = trainer.strategy.reduce(value.to(pl_module.device), reduce_op="sum")
-            pl_module.log(f"train/{name}", total / weight)
-        self._sums, self._weight = {}, 0.0
+        totals = {
+            name: trainer.strategy.reduce(value.to(pl_module.device), reduce_op="sum")
+            for name, value in self._sums.items()
+        }
+        weight = totals.pop(_WEIGHT, None)
+        pl_module.log_dict({f"train/{name}": total / weight for name, total in totals.items()})
+        self._sums = {}
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the sums so far."""
-        return {"sums": {name: value.cpu() for name, value in self._sums.items()}, "weight": self._weight}
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the sums so far, (W,) of the ranks each."""
+        assert self._strategy is not None
+        return {name: self._strategy.all_gather(value).view(-1).cpu() for name, value in self._sums.items()}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Go on from the sums of a checkpoint."""
-        self._sums, self._weight = dict(state_dict["sums"]), state_dict["weight"]
+        assert self._strategy is not None
+        rank, world = self._strategy.global_rank, self._strategy.world_size
+        # Of another number of ranks, only the sum over all can be taken on.
+        self._sums = {
+            name: values[rank] if len(values) == world else values.sum() * (rank == 0)
+            for name, values in state_dict.items()
+        }
 
 
 class EpochLine(L.Callback):
