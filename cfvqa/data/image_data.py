@@ -8,8 +8,8 @@ import polars as pl
 from torch.utils.data import DataLoader
 
 from cfvqa.data.image_sets import ImageLabels, ImageSet, labels_of
-from cfvqa.data.loaders import EpochLoader
-from cfvqa.data.sampling import EpochBatches
+from cfvqa.data.loaders import EpochLoader, place_of
+from cfvqa.data.sampling import EpochBatches, OrderedBatches
 from cfvqa.errors import InputError
 from cfvqa.sources.tables import Tables
 
@@ -70,6 +70,7 @@ class ImageData(L.LightningDataModule):
             [[i] for i in range(len(images))],
             groups_per_batch=self.settings.batch_size,
             seed=self.settings.seed,
+            **place_of(self),
         )
         return EpochLoader(images, batches, collate=images.collate, workers=self.settings.workers)
 
@@ -83,9 +84,10 @@ class ImageData(L.LightningDataModule):
 
     def _in_order(self, split: str) -> DataLoader:
         images = self.sets[split]
+        batches = OrderedBatches(len(images), size=self.settings.batch_size, **place_of(self))
         return DataLoader(
             images,
-            batch_size=self.settings.batch_size,
+            batch_sampler=batches,
             collate_fn=images.collate,
             num_workers=self.settings.workers,
         )

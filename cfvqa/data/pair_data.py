@@ -5,9 +5,9 @@ import polars as pl
 from torch.utils.data import DataLoader
 
 from cfvqa.data.feature_store import FeatureStore
-from cfvqa.data.loaders import EpochLoader
+from cfvqa.data.loaders import EpochLoader, place_of
 from cfvqa.data.pair_sets import PairSet, PairSettings
-from cfvqa.data.sampling import EpochBatches
+from cfvqa.data.sampling import EpochBatches, OrderedBatches
 from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import Tokenizer
 
@@ -65,6 +65,7 @@ class PairData(L.LightningDataModule):
             # Answers about two images are four times as long: together, the short ones would be padded to them.
             kinds=pairs.has_reference(),
             on_epoch=pairs.begin_epoch,
+            **place_of(self),
         )
         return EpochLoader(pairs, batches, collate=pairs.collate, workers=self.workers)
 
@@ -73,7 +74,7 @@ class PairData(L.LightningDataModule):
         return self.in_order("val")
 
     def in_order(self, split: str) -> DataLoader:
-        """Yield the questions of a split in table order, a few questions a unit."""
+        """Yield the questions of a split in table order; a rank gets its share of the batches."""
         pairs = self.pair_set(split)
-        size = 4 * self.units_per_batch
-        return DataLoader(pairs, batch_size=size, collate_fn=pairs.collate, num_workers=self.workers)
+        batches = OrderedBatches(len(pairs), size=4 * self.units_per_batch, **place_of(self))
+        return DataLoader(pairs, batch_sampler=batches, collate_fn=pairs.collate, num_workers=self.workers)

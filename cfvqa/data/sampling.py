@@ -6,6 +6,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from cfvqa.data.seeding import generator
+from cfvqa.errors import InputError
 
 
 class EpochBatches(Sampler[list[int]]):
@@ -13,14 +14,16 @@ class EpochBatches(Sampler[list[int]]):
 
     A group is a list of samples that belong into one batch (the questions of a pair; a single image). A batch
     holds groups of one kind only. The order depends on (seed, epoch) alone. `skip` batches are left out once,
-    after a resume.
+    after a resume. Each of `world` processes gets its part of every batch.
 
     Args:
         groups: samples of each group.
-        groups_per_batch: groups in a batch; the last batch of a kind may be smaller.
+        groups_per_batch: groups in a batch, over all processes; the last batch of a kind may be smaller.
         seed: of the order.
         kinds: kind of each group; None where all are of one.
         on_epoch: told every epoch that begins, for data sets that draw by epoch.
+        rank: of this process.
+        world: number of processes; at most `groups_per_batch`.
     """
 
     def __init__(
@@ -31,8 +34,11 @@ class EpochBatches(Sampler[list[int]]):
         seed: int,
         kinds: Sequence[int] | None = None,
         on_epoch: Callable[[int], None] | None = None,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
         self.on_epoch = on_epoch
+        self.rank, self.world = rank, world
         self.groups = groups
         self.groups_per_batch = groups_per_batch
         self.seed = seed
@@ -42,7 +48,7 @@ class EpochBatches(Sampler[list[int]]):
 
     def __len__(self) -> int:
         _, counts = np.unique(self.kinds, return_counts=True)
-        return int((-(-counts // self.groups_per_batch)).sum())
+        return sum(len(self._cuts(count)) for count in counts.tolist())
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next."""
@@ -55,15 +61,53 @@ class EpochBatches(Sampler[list[int]]):
         batches = self._batches()
         skip, self.skip = self.skip, 0
         for chosen in batches[skip:]:
-            yield [sample for group in chosen for sample in self.groups[group]]
+            own = np.array_split(chosen, self.world)[self.rank]
+            yield [sample for group in own for sample in self.groups[group]]
 
     def _batches(self) -> list[np.ndarray]:
         """Return the groups of every batch of the epoch."""
         rng = generator(self.seed, "order", self.epoch)
         order = rng.permutation(len(self.groups))
-        cut = self.groups_per_batch
         batches = []
         for kind in np.unique(self.kinds):
             members = order[self.kinds[order] == kind]
-            batches += [members[start : start + cut] for start in range(0, len(members), cut)]
+            batches += [members[start:end] for start, end in self._cuts(len(members))]
         return [batches[place] for place in rng.permutation(len(batches))]
+
+    def _cuts(self, count: int) -> list[tuple[int, int]]:
+        """Return where the batches of `count` groups begin and end.
+
+        A rest that would leave a process without a group joins the batch before it.
+        """
+        starts = list(range(0, count, self.groups_per_batch))
+        if len(starts) > 1 and count - starts[-1] < self.world:
+            starts.pop()
+        return list(zip(starts, [*starts[1:], count], strict=True))
+
+
+class OrderedBatches(Sampler[list[int]]):
+    """Yield samples in order; every process gets its share of the batches, none is given out twice.
+
+    Args:
+        count: number of samples.
+        size: samples in a batch; fewer where there would be no batch for every process.
+        rank: of this process.
+        world: number of processes.
+
+    Raises:
+        InputError: if there are fewer samples than processes.
+    """
+
+    def __init__(self, count: int, *, size: int, rank: int = 0, world: int = 1) -> None:
+        if 0 < count < world:
+            raise InputError(f"{count} samples cannot be shared among {world} processes: use fewer devices")
+        size = min(size, -(-count // world)) if world > 1 else size
+        starts = range(0, count, size)[rank::world]
+        self.batches = [list(range(start, min(start + size, count))) for start in starts]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the batches."""
+        return iter(self.batches)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
+from cfvqa.objectives.gathering import gather, gather_tokens
 
 
 def equal_texts(text: Tokens) -> Tensor:
@@ -71,12 +72,13 @@ class Coarse:
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""
-        mask = content_mask(batch.keywords, model.text.special.specials).unsqueeze(-1)
-        words = model.text.word_embeddings(batch.keywords.ids)
+        keywords = gather_tokens(batch.keywords)
+        mask = content_mask(keywords, model.text.special.specials).unsqueeze(-1)
+        words = model.text.word_embeddings(keywords.ids)
         text = (words * mask).sum(1) / mask.sum(1).clamp(min=1)
-        image = model.contrast(reading.question[:, 0])
+        image = gather(model.contrast(reading.question[:, 0]))
         score = F.normalize(image.float(), dim=-1) @ F.normalize(text.float(), dim=-1).T
-        return multi_positive_loss(self.scale * score, equal_texts(batch.keywords))
+        return multi_positive_loss(self.scale * score, equal_texts(keywords))
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Fine:
         scale: inverse temperature of the score.
         sharpness: of a word's attention over the tokens.
         emphasis: on the word that fits best.
-        limit: questions of a batch that take part: the cost grows with its square.
+        limit: questions of a batch, over all ranks, that take part: the cost grows with its square.
     """
 
     scale: float = 10.0
@@ -97,9 +99,11 @@ class Fine:
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""
-        keywords = Tokens(batch.keywords.ids[: self.limit], batch.keywords.mask[: self.limit])
+        some = slice(self.limit)
+        keywords = gather_tokens(Tokens(batch.keywords.ids[some], batch.keywords.mask[some]))
+        keywords = Tokens(keywords.ids[some], keywords.mask[some])
         mask = content_mask(keywords, model.text.special.specials)
         word = F.normalize(model.text.word_embeddings(keywords.ids).float(), dim=-1)
-        visual = F.normalize(model.contrast(reading.visual[: self.limit]).float(), dim=-1)
+        visual = F.normalize(gather(model.contrast(reading.visual[some]))[some].float(), dim=-1)
         score = fine_scores(word, mask, visual, sharpness=self.sharpness, emphasis=self.emphasis)
         return multi_positive_loss(self.scale * score, equal_texts(keywords))

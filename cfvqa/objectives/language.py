@@ -9,12 +9,13 @@ from torch.nn import functional as F
 from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
 from cfvqa.objectives.contrast import content_mask
+from cfvqa.objectives.gathering import mean_over_ranks
 
 _IGNORED = -100
 
 
 def next_token_loss(logits: Tensor, text: Tokens, *, smoothing: float = 0.0) -> Tensor:
-    """Return the mean cross-entropy of each token given those before it; padding weighs nothing.
+    """Return the mean cross-entropy of each token, over all ranks, given those before it; padding weighs nothing.
 
     Args:
         logits: (Q, T, V), of the token after each position.
@@ -22,12 +23,14 @@ def next_token_loss(logits: Tensor, text: Tokens, *, smoothing: float = 0.0) -> 
         smoothing: share of the target spread over the vocabulary.
     """
     target = text.ids.masked_fill(~text.mask, _IGNORED)[:, 1:]
-    return F.cross_entropy(
+    total = F.cross_entropy(
         logits[:, :-1].flatten(0, 1).float(),
         target.flatten(),
         ignore_index=_IGNORED,
         label_smoothing=smoothing,
+        reduction="sum",
     )
+    return mean_over_ranks(total, (target != _IGNORED).sum())
 
 
 def draw_masks(candidate: Tensor, keyword: Tensor, *, several: float, none: float) -> Tensor:
@@ -84,7 +87,7 @@ class MaskedLanguage:
         masked = Tokens(batch.answer.ids.masked_fill(chosen, special.mask), batch.answer.mask)
         logits = model.text.masked_logits(masked, reading.memory, reading.memory_mask)
         loss = F.cross_entropy(logits.float().transpose(1, 2), batch.answer.ids, reduction="none")
-        return (loss * chosen).sum() / chosen.sum().clamp(min=1)
+        return mean_over_ranks((loss * chosen).sum(), chosen.sum())
 
     @staticmethod
     def _keywords(batch: PairBatch) -> Tensor:

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
+from cfvqa.objectives.gathering import mean_over_ranks
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Matching:
     """Tell the true answer from the wrong one that was made by rule; both begin with the same token.
 
     Attributes:
-        limit: questions of a batch that take part: each reads two answers.
+        limit: questions of a rank's batch that take part: each reads two answers.
     """
 
     limit: int = 16
@@ -25,7 +26,8 @@ class Matching:
         right = self._judge(model, batch.answer, reading)
         wrong = self._judge(model, batch.wrong_answer, reading)
         target = torch.cat([torch.ones(len(right)), torch.zeros(len(wrong))]).long().to(right.device)
-        return F.cross_entropy(torch.cat([right, wrong]).float(), target)
+        total = F.cross_entropy(torch.cat([right, wrong]).float(), target, reduction="sum")
+        return mean_over_ranks(total, torch.tensor(len(target), device=right.device))
 
     def _judge(self, model: Reader, answer: Tokens, reading: Reading) -> Tensor:
         some = slice(self.limit)

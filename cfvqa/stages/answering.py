@@ -14,7 +14,7 @@ from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import UNK, Tokenizer
 from cfvqa.stages.asking import ask_batch
 from cfvqa.stages.loading import LoadedRun
-from cfvqa.stages.vqa import device
+from cfvqa.stages.trained import device
 from cfvqa.training.extraction import ExtractionModule
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGIONS

@@ -14,7 +14,7 @@ from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.pair_sets import PairSet, PairSettings
 from cfvqa.evaluation.predictions import predictions_of
 from cfvqa.stages.progress import StageConsole, counting
-from cfvqa.stages.vqa import TrainedReader, device
+from cfvqa.stages.trained import TrainedReader, device
 
 
 @dataclass(frozen=True)

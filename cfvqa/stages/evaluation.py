@@ -22,7 +22,8 @@ from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import load_tables, tables
-from cfvqa.stages.vqa import TrainedReader, blind, load_reader, vqa
+from cfvqa.stages.trained import TrainedReader, load_reader
+from cfvqa.stages.vqa import blind, vqa
 
 
 def evaluation(config: DictConfig, console: StageConsole) -> Stage:

@@ -1,20 +1,25 @@
 """The extraction stage: features of every image, in shards; a stopped extraction goes on behind them."""
 
+import time
 from pathlib import Path
+from typing import Any
 
 import lightning as L
+import torch
 from omegaconf import DictConfig
 from torch.utils.data import DataLoader, Subset
 
 from cfvqa.data.feature_store import shard_ids, shard_name, write_index
 from cfvqa.data.image_sets import ImageSet, labels_of
 from cfvqa.stages.building import plain
+from cfvqa.stages.distribution import others_of
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.vision import anatomy, findings, load_classifier, load_detector
 from cfvqa.training.extraction import ExtractionModule, ShardWriter
 from cfvqa.training.fit import quiet_lightning
+from cfvqa.training.ranks import device_count, local_rank, rank
 
 
 def features(config: DictConfig, console: StageConsole) -> Stage:
@@ -28,23 +33,39 @@ def features(config: DictConfig, console: StageConsole) -> Stage:
         read = load_tables(source)
         images = ImageSet(labels_of(read, read.images), size=config.detector.image_size, cache_gib=0)
         module = ExtractionModule(load_detector(config, detector), load_classifier(config, classifier), images)
-        _extract(config, module, images, folder)
+        shards = _shards(images, config.extraction.rows_per_shard)
+        _extract(config, module, images, folder, shards)
+        if rank() > 0:
+            return {}
+        while not all(_finished(folder, number, ids) for number, ids in shards.items()):
+            time.sleep(0.2)  # other processes still write theirs
         write_index(folder)
-        return {"images": str(len(images)), "shards": str(len(list(folder.glob("part-*.h5"))))}
+        return {"images": str(len(images)), "shards": str(len(shards))}
 
-    return ensure(stage, make, console)
+    return ensure(stage, make, console, others=others_of(config, "features", plain(config.extraction.trainer)))
 
 
-def _extract(config: DictConfig, module: ExtractionModule, images: ImageSet, folder: Path) -> None:
+def _shards(images: ImageSet, rows: int) -> dict[int, list[str]]:
+    """Return the image ids of every shard by its number."""
+    ids = images.labels.image_ids
+    return {number: ids[start : start + rows] for number, start in enumerate(range(0, len(ids), rows))}
+
+
+def _extract(
+    config: DictConfig, module: ExtractionModule, images: ImageSet, folder: Path, shards: dict[int, list[str]]
+) -> None:
+    """Write the shards that are missing; of several processes each writes its share."""
     settings = config.extraction
     rows = settings.rows_per_shard
-    ids = images.labels.image_ids
-    numbers = range(-(-len(ids) // rows))
-    todo = [number for number in numbers if not _finished(folder, number, ids[number * rows : (number + 1) * rows])]
-    chosen = [row for number in todo for row in range(number * rows, min((number + 1) * rows, len(ids)))]
+    trainer = plain(settings.trainer)
+    processes = device_count(trainer) * int(trainer.get("num_nodes", 1))
+    own = [number for number in shards if number % processes == rank() % processes]
+    todo = [number for number in own if not _finished(folder, number, shards[number])]
+    chosen = [number * rows + row for number in todo for row in range(len(shards[number]))]
     if not chosen:
         return
-    writer = ShardWriter(folder, [ids[row] for row in chosen], todo, rows)
+    folder.mkdir(exist_ok=True)
+    writer = ShardWriter(folder, [name for number in todo for name in shards[number]], todo, rows)
     loader = DataLoader(
         Subset(images, chosen),
         batch_size=settings.batch_size,
@@ -52,8 +73,15 @@ def _extract(config: DictConfig, module: ExtractionModule, images: ImageSet, fol
         num_workers=settings.workers,  # decodes the next batches while the networks work
     )
     with quiet_lightning():
-        predictor = L.Trainer(logger=False, callbacks=[writer], enable_progress_bar=False, **plain(settings.trainer))
+        predictor = L.Trainer(logger=False, callbacks=[writer], enable_progress_bar=False, **_alone(trainer))
         predictor.predict(module, dataloaders=loader, return_predictions=False)
+
+
+def _alone(trainer: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a `Trainer` on this process's device: processes that predict need not talk."""
+    kept = {key: value for key, value in trainer.items() if key not in ("devices", "num_nodes", "strategy")}
+    on_gpu = torch.cuda.is_available() and trainer.get("accelerator") != "cpu"
+    return kept | {"devices": [local_rank()] if on_gpu else 1}
 
 
 def _finished(folder: Path, number: int, ids: list[str]) -> bool:

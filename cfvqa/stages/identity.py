@@ -3,9 +3,11 @@
 import errno
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,10 @@ from filelock import FileLock
 
 from cfvqa.errors import InputError
 from cfvqa.stages.progress import StageConsole
+from cfvqa.training.ranks import rank
 
 SUCCESS = "_SUCCESS"
+_SPEED = ("workers", "cache_gib")
 _NO_SPACE = 64 * 1024  # bytes; less than any stage writes at once
 
 
@@ -50,13 +54,25 @@ def identify(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def ensure(stage: Stage, make: Callable[[Path], dict[str, str]], console: StageConsole) -> Stage:
+def shaping(block: Any) -> Any:
+    """Return a config block without the keys that change how fast something is made, not what."""
+    if isinstance(block, dict):
+        return {key: shaping(value) for key, value in block.items() if key not in _SPEED}
+    return [shaping(value) for value in block] if isinstance(block, list) else block
+
+
+Make = Callable[[Path], dict[str, str]]
+Others = Callable[[], AbstractContextManager[None]]
+
+
+def ensure(stage: Stage, make: Make, console: StageConsole, *, others: Others | None = None) -> Stage:
     """Make a stage unless it is there and whole; another process that makes it is waited for.
 
     Args:
         stage: what to make.
         make: writes into the folder, goes on from what a stopped run left there, and returns facts to show.
         console: for the one line that says what happened.
+        others: starts the further processes that make it together with this one; None where one makes it alone.
 
     Raises:
         InputError: when the disk is full.
@@ -64,11 +80,13 @@ def ensure(stage: Stage, make: Callable[[Path], dict[str, str]], console: StageC
     if stage.whole:
         console.ready(stage.name, str(stage.folder))
         return stage
+    if rank() > 0:
+        return _join(stage, make if others is not None else None)
     stage.folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(stage.folder.with_name(stage.folder.name + ".lock")):
             if not stage.whole:
-                _make(stage, make, console)
+                _make(stage, make, console, others or nullcontext)
     except InputError:
         raise
     except Exception as error:
@@ -86,19 +104,36 @@ def _disk_is_full(error: Exception, folder: Path) -> bool:
     return getattr(error, "errno", None) == errno.ENOSPC or shutil.disk_usage(folder).free < _NO_SPACE
 
 
-def _make(stage: Stage, make: Callable[[Path], dict[str, str]], console: StageConsole) -> None:
+def _join(stage: Stage, make: Make | None) -> Stage:
+    """Take part in making a stage, or wait until the first process has made it."""
+    if make is not None:
+        make(stage.folder)
+    parent = os.getppid()
+    while not stage.whole:
+        if os.getppid() != parent:
+            raise SystemExit(f"the first process ended before {stage.folder} was whole")
+        time.sleep(0.2)
+    return stage
+
+
+def _make(stage: Stage, make: Make, console: StageConsole, others: Others) -> None:
     console.announce(stage.name, str(stage.folder), "...")
     stage.folder.mkdir(exist_ok=True)
     start = time.monotonic()
     try:
-        facts = make(stage.folder)
+        with others():
+            facts = make(stage.folder)
+            seconds = time.monotonic() - start
+            _mark(stage, facts, seconds)
     except InputError:
         if not any(stage.folder.iterdir()):  # what is there is kept, to go on from
             stage.folder.rmdir()
         raise
-    seconds = time.monotonic() - start
+    shown = "  ".join(f"{name} {value}" for name, value in facts.items())
+    console.print(f"  done in {seconds:.0f} s  {shown}", highlight=False)
+
+
+def _mark(stage: Stage, facts: dict[str, str], seconds: float) -> None:
     temporary = stage.folder / (SUCCESS + ".tmp")
     temporary.write_text(json.dumps({"id": stage.id, "facts": facts, "seconds": round(seconds, 1)}, indent=2) + "\n")
     temporary.replace(stage.folder / SUCCESS)
-    shown = "  ".join(f"{name} {value}" for name, value in facts.items())
-    console.print(f"  done in {seconds:.0f} s  {shown}", highlight=False)

@@ -10,8 +10,8 @@ from torch import nn
 from cfvqa.errors import InputError
 from cfvqa.stages.building import plain
 from cfvqa.stages.identity import Stage
+from cfvqa.stages.trained import TrainedReader, load_reader
 from cfvqa.stages.vision import load_network
-from cfvqa.stages.vqa import TrainedReader, load_reader
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,23 @@ from collections.abc import Callable
 from omegaconf import DictConfig
 
 from cfvqa.errors import InputError
+from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.vision import anatomy, findings
-from cfvqa.stages.vqa import vqa
+from cfvqa.stages.vqa import blind, vqa
 
-_TASKS: dict[str, Callable[[DictConfig, StageConsole], Stage]] = {
-    "anatomy": anatomy,
-    "findings": findings,
-    "vqa": vqa,
-}
+Make = Callable[[DictConfig, StageConsole], Stage]
+
+TASKS: dict[str, Make] = {"anatomy": anatomy, "findings": findings, "vqa": vqa}
+"""What `cfvqa-train` trains."""
+
+STAGES: dict[str, Make] = TASKS | {"features": features, "blind": blind}
+"""What several processes can make together."""
 
 
 def train(config: DictConfig, console: StageConsole) -> Stage:
     """Train what `task` names, and what it needs before."""
-    if config.task not in _TASKS:
-        raise InputError(f"task is '{config.task}': choose one of {', '.join(_TASKS)}")
-    return _TASKS[config.task](config, console)
+    if config.task not in TASKS:
+        raise InputError(f"task is '{config.task}': choose one of {', '.join(TASKS)}")
+    return TASKS[config.task](config, console)

@@ -1,6 +1,7 @@
 """The two vision stages: train the anatomy detector and the finding classifier, and load them again."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,30 @@ from cfvqa.data.image_data import ImageData, ImageDataSettings
 from cfvqa.errors import InputError
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import build, plain
-from cfvqa.stages.identity import Stage, ensure, identify
+from cfvqa.stages.distribution import others_of
+from cfvqa.stages.identity import Others, Stage, ensure, identify, shaping
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import detector_tables, load_tables, tables
 from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.curve_logger import CurveLogger
 from cfvqa.training.fit import FitSettings, fit, quiet_lightning
+from cfvqa.training.ranks import rank
 from cfvqa.training.vision_modules import AnatomyModule, FindingsModule, VisionModule
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What one of the two trainings is called, which labels it needs, and what chooses its checkpoint."""
+
+    title: str
+    needs: str
+    monitor: str
+
+
+_TASKS = {
+    "detector": _Task("anatomy", "boxes", "val/map_50"),
+    "classifier": _Task("findings", "findings", "val/auroc"),
+}
 
 
 def anatomy(config: DictConfig, console: StageConsole) -> Stage:
@@ -27,30 +45,30 @@ def anatomy(config: DictConfig, console: StageConsole) -> Stage:
     if config.detector.trained is not None:
         return _given(Path(config.detector.trained), "anatomy")
     source = detector_tables(config, console)
-    stage_id = identify(plain(config.detector), source.id)
+    stage_id = identify(shaping(plain(config.detector)), source.id)
     stage = Stage("anatomy", Path(config.work) / "anatomy" / stage_id, stage_id)
 
     def make(folder: Path) -> dict[str, str]:
         network = _network(config.detector, "detector")
         module = AnatomyModule(network, **_rates(config.detector))
-        return _train(module, config.detector, load_tables(source), folder, console, title="anatomy")
+        return _train(module, config, "detector", load_tables(source), folder, console)
 
-    return ensure(stage, make, console)
+    return ensure(stage, make, console, others=_others(config, "detector"))
 
 
 def findings(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the finding classifier, trained if need be."""
     detector = anatomy(config, console)
     source = tables(config, console)
-    stage_id = identify(plain(config.classifier), source.id, detector.id)
+    stage_id = identify(shaping(plain(config.classifier)), source.id, detector.id)
     stage = Stage("findings", Path(config.work) / "findings" / stage_id, stage_id)
 
     def make(folder: Path) -> dict[str, str]:
         network = _network(config.classifier, "classifier")
         module = FindingsModule(network, load_detector(config, detector), **_rates(config.classifier))
-        return _train(module, config.classifier, load_tables(source), folder, console, title="findings")
+        return _train(module, config, "classifier", load_tables(source), folder, console)
 
-    return ensure(stage, make, console)
+    return ensure(stage, make, console, others=_others(config, "classifier"))
 
 
 def load_detector(config: DictConfig, stage: Stage) -> nn.Module:
@@ -89,6 +107,10 @@ def _given(folder: Path, name: str) -> Stage:
     return Stage(name, folder, json.loads(marker.read_text())["id"])
 
 
+def _others(config: DictConfig, name: str) -> Others | None:
+    return others_of(config, _TASKS[name].title, plain(config[name].training.trainer))
+
+
 def _network(block: Any, place: str) -> nn.Module:
     torch.manual_seed(block.training.seed)
     return build(block.network, f"{place}.network")
@@ -99,28 +121,29 @@ def _rates(block: Any) -> dict[str, float]:
 
 
 def _train(
-    module: VisionModule, block: Any, source: Tables, folder: Path, console: StageConsole, *, title: str
+    module: VisionModule, config: DictConfig, name: str, source: Tables, folder: Path, console: StageConsole
 ) -> dict[str, str]:
+    block, task = config[name], _TASKS[name]
     training = block.training
-    needs, monitor = ("boxes", "val/map_50") if title == "anatomy" else ("findings", "val/auroc")
     settings = ImageDataSettings(
         image_size=block.image_size,
         batch_size=training.batch_size,
         workers=training.workers,
         seed=training.seed,
     )
-    data = ImageData(source, settings, needs=needs)
+    data = ImageData(source, settings, needs=task.needs)
     fitting = FitSettings(
-        title=title,
+        title=task.title,
         epochs=training.epochs,
         seed=training.seed,
-        monitor=monitor,
+        monitor=task.monitor,
         mode="max",
+        checkpoint_steps=config.checkpoint_steps,
         trainer=plain(training.trainer),
     )
     module = module.to(memory_format=torch.channels_last)
     fit(module, data, fitting, folder, loggers=[CurveLogger(folder)], console=console)
-    return _test(module, data, folder)
+    return _test(module, data, folder) if rank() == 0 else {}
 
 
 def _test(module: VisionModule, data: ImageData, folder: Path) -> dict[str, str]:
@@ -129,7 +152,7 @@ def _test(module: VisionModule, data: ImageData, folder: Path) -> dict[str, str]
         return {}
     with quiet_lightning():
         tester = L.Trainer(logger=False, enable_progress_bar=False, accelerator="auto", devices=1)
-        figures = tester.test(module, dataloaders=data.test_dataloader(), verbose=False)[0]
+        figures = tester.test(module, datamodule=data, verbose=False)[0]
     (folder / "test.json").write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
     headline = [name for name in figures if name.count("/") == 1]
     return {name: f"{figures[name]:.3f}" for name in headline}

@@ -6,12 +6,19 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from rich.console import Console
 
 from cfvqa.errors import InputError
 
+FORMAT = 1
+"""Raised when older checkpoints can no longer be read."""
+
+_FORMAT_KEY = "cfvqa_format"
+_LAST, _PREVIOUS = "last.ckpt", "previous.ckpt"
+
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Write a checkpoint beside its final name, flush it, rename it."""
+    """Write a checkpoint beside its final name, flush it, rename it; the last but one of `last.ckpt` is kept."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write `checkpoint` to `path`."""
@@ -19,10 +26,36 @@ class AtomicCheckpoints(TorchCheckpointIO):
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary = final.with_name(final.name + ".tmp")
         with temporary.open("wb") as file:
-            torch.save(checkpoint, file)
+            torch.save({**checkpoint, _FORMAT_KEY: FORMAT}, file)
             file.flush()
             os.fsync(file.fileno())
+        if final.name == _LAST and final.exists():
+            final.replace(final.with_name(_PREVIOUS))
         temporary.replace(final)
+
+
+def find_resumable(module: torch.nn.Module, folder: Path, console: Console) -> Path | None:
+    """Return the newest checkpoint of a folder from which the training of `module` can go on, None for a new one.
+
+    A damaged checkpoint is named in a warning, and the one before it taken.
+
+    Raises:
+        InputError: if there are checkpoints and none fits.
+    """
+    found = [path for path in (folder / _LAST, folder / _PREVIOUS) if path.exists()]
+    problems: list[str] = []
+    for path in found:
+        try:
+            check_weights(module, path)
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        for problem in problems:
+            console.print(f"warning: {problem}; going on from {path.name}", highlight=False)
+        return path
+    if problems:
+        raise InputError(problems[0])
+    return None
 
 
 def load_weights(module: torch.nn.Module, path: Path) -> None:
@@ -47,9 +80,15 @@ def _fitting_weights(module: torch.nn.Module, path: Path) -> dict[str, torch.Ten
     if not path.is_file():
         raise InputError(f"checkpoint {path} is missing: train first")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        state, written = content["state_dict"], content.get(_FORMAT_KEY)
     except Exception as error:
         raise InputError(f"checkpoint {path} is damaged or foreign ({error}): delete it and train again") from error
+    if written != FORMAT:
+        raise InputError(
+            f"checkpoint {path} has format {written}, this version of cfvqa reads {FORMAT}: "
+            "use the version that wrote it, or delete it and train again"
+        )
     own = module.state_dict()
     wrong = sorted(own.keys() ^ state.keys()) or [name for name in own if own[name].shape != state[name].shape]
     if wrong:

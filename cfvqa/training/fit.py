@@ -13,8 +13,9 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from rich.console import Console
 
-from cfvqa.training.callbacks import EpochLine, StepSeeds
-from cfvqa.training.checkpoints import AtomicCheckpoints, check_weights, load_weights
+from cfvqa.training.callbacks import EpochLine, EpochMeans, StepSeeds
+from cfvqa.training.checkpoints import AtomicCheckpoints, check_weights, find_resumable, load_weights
+from cfvqa.training.keeping import LastCheckpoint
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class FitSettings:
         seed: of dropout and masks.
         monitor: validation figure that chooses the best checkpoint; starts with "val/".
         mode: "min" or "max" of it.
+        checkpoint_steps: optimizer steps between two checkpoints: what a killed training loses at most.
+        start: checkpoint to start from where the folder holds none; None begins with the module as it is.
         trainer: further arguments of `lightning.Trainer` (accelerator, devices, precision, ...).
     """
 
@@ -35,7 +38,9 @@ class FitSettings:
     seed: int
     monitor: str
     mode: str
+    checkpoint_steps: int
     trainer: dict[str, Any]
+    start: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.monitor.startswith("val/"):
@@ -62,10 +67,11 @@ def fit(
         filename="best",
         monitor=settings.monitor,
         mode=settings.mode,
-        save_last=True,
         enable_version_counter=False,
     )
-    callbacks: list[L.Callback] = [best, StepSeeds(settings.seed), EpochLine(settings.title, console)]
+    last = LastCheckpoint(checkpoints / "last.ckpt", steps=settings.checkpoint_steps)
+    callbacks: list[L.Callback] = [StepSeeds(settings.seed), EpochMeans(), EpochLine(settings.title, console)]
+    callbacks += [best, last]
     if console.is_terminal:
         callbacks.append(RichProgressBar(leave=False))
     torch.set_float32_matmul_precision("high")  # TF32 where a GPU has it
@@ -80,12 +86,14 @@ def fit(
             num_sanity_val_steps=0,
             default_root_dir=folder,
             log_every_n_steps=10,
+            use_distributed_sampler=False,  # the loaders know their rank, and share batches without repeating samples
             **settings.trainer,
         )
-        last = checkpoints / "last.ckpt"
-        if last.exists():
-            check_weights(module, last)
-        trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
+        found = find_resumable(module, checkpoints, console)
+        if found is None and settings.start is not None:
+            check_weights(module, settings.start)
+            found = settings.start
+        trainer.fit(module, datamodule=data, ckpt_path=found, weights_only=True)
     load_weights(module, checkpoints / "best.ckpt")
     return checkpoints / "best.ckpt"
 

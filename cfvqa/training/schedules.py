@@ -1,10 +1,23 @@
 """Learning-rate schedules, by optimizer step."""
 
+import math
+
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LambdaLR
+
+_START = 1 / 25  # of the peak, as in Smith and Topin (2018)
 
 
-def one_cycle(optimizer: Optimizer, *, steps: int, warmup: float = 0.1) -> LRScheduler:
-    """Rise to the optimizer's rate over a share `warmup` of `steps`, then fall to zero along a cosine."""
-    peak = [group["lr"] for group in optimizer.param_groups]
-    return OneCycleLR(optimizer, max_lr=peak, total_steps=max(steps, 2), pct_start=warmup, cycle_momentum=False)
+def one_cycle(optimizer: Optimizer, *, steps: int, warmup: float = 0.1) -> LambdaLR:
+    """Rise to the optimizer's rate over a share `warmup` of `steps`, then fall to zero; both along a cosine.
+
+    The length is no part of its state: a training that goes on with more epochs follows the longer curve.
+    """
+    rise = max(1, round(warmup * steps))
+
+    def share(step: int) -> float:
+        if step < rise:
+            return _START + (1 - _START) * (1 - math.cos(math.pi * step / rise)) / 2
+        return (1 + math.cos(math.pi * min(1.0, (step - rise) / max(1, steps - rise)))) / 2
+
+    return LambdaLR(optimizer, share)

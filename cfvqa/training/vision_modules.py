@@ -5,7 +5,7 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MultilabelAUROC
 from torchmetrics.detection import MeanAveragePrecision
 
@@ -44,15 +44,11 @@ class VisionModule(L.LightningModule):
         schedule = one_cycle(optimizer, steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _log_losses(self, losses: dict[str, Tensor], batch: ImageBatch) -> Tensor:
+    @staticmethod
+    def _step(losses: dict[str, Tensor], batch: ImageBatch) -> dict[str, Any]:
+        """Return what a training step returns: the sum, and for `EpochMeans` every loss and the number of images."""
         total = torch.stack(list(losses.values())).sum()
-        self.log_dict(
-            {f"train/{name}": value.detach() for name, value in losses.items()} | {"train/loss": total.detach()},
-            batch_size=len(batch.image),
-            on_step=False,
-            on_epoch=True,
-        )
-        return total
+        return {"loss": total, "losses": {**losses, "loss": total}, "weight": len(batch.image)}
 
 
 class AnatomyModule(VisionModule):
@@ -62,9 +58,9 @@ class AnatomyModule(VisionModule):
         super().__init__(network, learning_rate=learning_rate, weight_decay=weight_decay)
         self.precision_metric = MeanAveragePrecision(iou_thresholds=[0.5], class_metrics=True)
 
-    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
-        """Return the loss of a batch."""
-        return self._log_losses(self.network.losses(batch), batch)
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
+        """Return the losses of a batch."""
+        return self._step(self.network.losses(batch), batch)
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
         """Compare detected with true boxes."""
@@ -121,23 +117,24 @@ class FindingsModule(VisionModule):
         self.jitter = jitter
         # In a list, so that its weights are no part of this module's checkpoint.
         self._detector = [detector.eval().requires_grad_(requires_grad=False)]
-        area = MultilabelAUROC(num_labels=len(FINDINGS), average="none", ignore_index=-1, thresholds=None)
-        self.area = MetricCollection({"auroc": area})
+        self.area = MultilabelAUROC(num_labels=len(FINDINGS), average="none", ignore_index=-1, thresholds=None)
+        self.occurrence = Occurrence(len(FINDINGS))
         self.level = MeanMetric()
 
-    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
-        """Return the loss of a batch, on moved boxes and at varied contrast."""
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
+        """Return the losses of a batch, on moved boxes and at varied contrast."""
         box = self._boxes(batch)
         sides = (box[..., 2:] - box[..., :2]).repeat(1, 1, 2)
         moved = box + torch.randn_like(box) * self.jitter * sides
         ordered = torch.cat([torch.minimum(moved[..., :2], moved[..., 2:] - 1), moved[..., 2:]], -1)
         output = self.network.classify(_vary_contrast(batch.image), ordered)
-        return self._log_losses(finding_losses(output, batch), batch)
+        return self._step(finding_losses(output, batch), batch)
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
         """Score the findings of whole images, in detected boxes."""
         output = self.network.classify(batch.image, self._detector[0].detect(batch.image).box)
         self.area.update(pool_regions(output.logit).sigmoid(), batch.image_finding.long())
+        self.occurrence.update(batch.image_finding)
         graded = batch.severity > 0
         severity = 1 + (pool_severity(output) > 0).sum(-1)
         self.level.update((severity == batch.severity)[graded].float())
@@ -153,18 +150,17 @@ class FindingsModule(VisionModule):
         self._log_figures("test", each=True)
 
     def _log_figures(self, split: str, *, each: bool = False) -> None:
-        metric = self.area["auroc"]
-        target = torch.cat([part.view(-1, len(FINDINGS)) for part in metric.target])
-        occurs = ((target == 1).any(0) & (target == 0).any(0)).nonzero().view(-1).tolist()
-        values = metric.compute()
+        occurs = self.occurrence.compute().nonzero().view(-1).tolist()
+        values = self.area.compute()
         if occurs:
             self.log(f"{split}/auroc", values[occurs].mean())
         if each:
             self.log_dict({f"{split}/auroc/{FINDINGS[finding]}": values[finding] for finding in occurs})
-        self.area.reset()
-        if self.level.weight > 0:
-            self.log(f"{split}/level", self.level.compute())
-        self.level.reset()
+        level = self.level.compute()
+        if not level.isnan():  # of a source that grades nothing
+            self.log(f"{split}/level", level)
+        for metric in (self.area, self.occurrence, self.level):
+            metric.reset()
 
     def _boxes(self, batch: ImageBatch) -> Tensor:
         if batch.box_known.all():
@@ -172,6 +168,28 @@ class FindingsModule(VisionModule):
         with torch.no_grad():
             detected = self._detector[0].to(self.device).detect(batch.image).box
         return torch.where(batch.box_known.unsqueeze(-1), batch.box, detected)
+
+
+class Occurrence(Metric):
+    """Which labels occur, present in one image and absent in another: only those have an AUROC.
+
+    Args:
+        labels: F.
+    """
+
+    def __init__(self, labels: int) -> None:
+        super().__init__()
+        self.add_state("present", torch.zeros(labels, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("absent", torch.zeros(labels, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, label: Tensor) -> None:
+        """Count labels (B, F): 1 present, 0 absent, -1 unknown."""
+        self.present += (label == 1).sum(0)
+        self.absent += (label == 0).sum(0)
+
+    def compute(self) -> Tensor:
+        """Return (F,) bool."""
+        return (self.present > 0) & (self.absent > 0)
 
 
 def _vary_contrast(image: Tensor) -> Tensor:

@@ -43,26 +43,28 @@ class VqaModule(L.LightningModule):
         reading = self.model.read(batch)
         return {name: objective(self.model, batch, reading) for name, objective in self.objectives.items()}
 
-    def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
-        """Return the weighted sum."""
-        return self._step(batch, "train")
+    def training_step(self, batch: PairBatch, batch_idx: int) -> dict[str, Any]:
+        """Return the weighted sum as `loss`, and for `EpochMeans` every loss and the number of questions."""
+        losses = self._weighted(batch)
+        return {"loss": losses["loss"], "losses": losses, "weight": len(batch.unit)}
 
     def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
         """Log the losses; what they draw is the same every time."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(batch_idx)
-            self._step(batch, "val")
-
-    def _step(self, batch: PairBatch, split: str) -> Tensor:
-        losses = self.losses(batch)
-        total = torch.stack([self.weights[name] * value for name, value in losses.items()]).sum()
+            losses = self._weighted(batch)
         self.log_dict(
-            {f"{split}/{name}": value.detach() for name, value in losses.items()} | {f"{split}/loss": total.detach()},
+            {f"val/{name}": value for name, value in losses.items()},
             batch_size=len(batch.unit),
             on_step=False,
             on_epoch=True,
+            sync_dist=True,
         )
-        return total
+
+    def _weighted(self, batch: PairBatch) -> dict[str, Tensor]:
+        losses = self.losses(batch)
+        total = torch.stack([self.weights[name] * value for name, value in losses.items()]).sum()
+        return {**losses, "loss": total}
 
     def transfer_batch_to_device(self, batch: PairBatch, device: torch.device, dataloader_idx: int) -> PairBatch:
         """Move the batch."""

@@ -18,7 +18,7 @@ from cfvqa.stages.loading import LoadedRun, load_run
 from cfvqa.stages.prediction import request_of
 from cfvqa.stages.reader import Widths, build_model
 from cfvqa.stages.showing import as_json, picture, show, striking, wrap, write_picture
-from cfvqa.stages.vqa import TrainedReader
+from cfvqa.stages.trained import TrainedReader
 from cfvqa.vision.region_queries import RegionQueries
 from cfvqa.vision.shared_trunk import SharedTrunk
 from cfvqa.vision.trunk import Trunk

@@ -1,0 +1,22 @@
+"""One more process of a stage that several make together; started by the first one, never by people.
+
+python -m cfvqa.commands.rank CONFIG STAGE
+"""
+
+import sys
+
+from omegaconf import DictConfig, OmegaConf
+
+from cfvqa.stages.pipeline import STAGES
+from cfvqa.stages.progress import StageConsole
+
+
+def main() -> None:
+    """Join the stage that the first process makes."""
+    config, stage = OmegaConf.load(sys.argv[1]), sys.argv[2]
+    assert isinstance(config, DictConfig)
+    STAGES[stage](config, StageConsole(quiet=True))
+
+
+if __name__ == "__main__":
+    main()

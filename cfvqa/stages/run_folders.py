@@ -1,0 +1,85 @@
+"""The folder of a run: whose training it holds, and what happens when settings have changed since."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cfvqa.errors import InputError
+from cfvqa.stages.identity import SUCCESS, Stage
+from cfvqa.stages.progress import StageConsole
+
+_HELD = "settings.json"
+
+
+def take_folder(stage: Stage, settings: dict[str, Any], *, resume: str, console: StageConsole) -> None:
+    """Make sure that a training may write into the folder of a run, `runs/<name>/vqa`.
+
+    The same settings go on. A finished training of other settings is kept under another name. An unfinished one is
+    gone on with if only the epochs of phases that are not finished differ.
+
+    Args:
+        stage: the training.
+        settings: what shapes it.
+        resume: "auto", "never" (an unfinished training is kept aside, a new one begins) or the path of a checkpoint.
+        console: is told where another training is kept.
+
+    Raises:
+        InputError: if the folder holds an unfinished training from which these settings cannot go on.
+    """
+    held = _read(stage.folder)
+    if held is None or stage.whole:
+        return
+    finished = (stage.folder / SUCCESS).is_file()
+    if finished or resume == "never":
+        _set_aside(stage, held["id"], console)
+    elif held["id"] != stage.id:
+        _check_harmless(stage, held["settings"], settings)
+
+
+def hold_folder(stage: Stage, settings: dict[str, Any]) -> None:
+    """Write whose training the folder holds."""
+    (stage.folder / _HELD).write_text(json.dumps({"id": stage.id, "settings": settings}, indent=2) + "\n")
+
+
+def differences(old: Any, new: Any, place: str = "") -> dict[str, tuple[Any, Any]]:
+    """Return dotted key -> (old, new) of every value that two settings do not share; None where a key is absent."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        found: dict[str, tuple[Any, Any]] = {}
+        for key in sorted({*old, *new}):
+            found |= differences(old.get(key), new.get(key), f"{place}.{key}" if place else key)
+        return found
+    return {} if old == new else {place: (old, new)}
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    file = folder / _HELD
+    if not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_text())
+    except ValueError as error:
+        raise InputError(f"{file} is damaged ({error}): delete the folder, or choose another name=...") from error
+
+
+def _check_harmless(stage: Stage, old: dict[str, Any], new: dict[str, Any]) -> None:
+    open_phases = [phase for phase in new["phases"] if not (stage.folder / phase / SUCCESS).is_file()]
+    harmless = {f"phases.{phase}.epochs" for phase in open_phases}
+    changed = {key: values for key, values in differences(old, new).items() if key not in harmless}
+    if not changed:
+        return
+    listed = "; ".join(f"{key} was {before}, is {after}" for key, (before, after) in changed.items())
+    raise InputError(
+        f"{stage.folder} holds an unfinished training of other settings ({listed}): finish it with those, "
+        "choose another name=..., or begin anew with resume=never (what is there is kept under another name)"
+    )
+
+
+def _set_aside(stage: Stage, held: str, console: StageConsole) -> None:
+    """Move a run out of the way; nothing that was trained is deleted."""
+    run = stage.folder.parent
+    aside, number = run.with_name(f"{run.name}.{held}"), 1
+    while aside.exists():
+        number += 1
+        aside = run.with_name(f"{run.name}.{held}.{number}")
+    run.rename(aside)
+    console.print(f"{run} held another training; it is kept as {aside}")

@@ -1,0 +1,61 @@
+"""A trained reader, loaded from the folder of its training."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from cfvqa.errors import InputError
+from cfvqa.language.tokenizer import AnswerTokenizer, PretrainedTokenizer, Tokenizer
+from cfvqa.stages.reader import Widths, build_model
+from cfvqa.training.checkpoints import load_weights
+
+
+@dataclass(frozen=True)
+class TrainedReader:
+    """A reader with what it needs to be asked.
+
+    Attributes:
+        model: in evaluation mode.
+        tokenizer: of its questions and answers.
+        description: its `reader.json`: model and text configs, widths, data settings, and the vision models
+            whose features it was trained on.
+    """
+
+    model: nn.Module
+    tokenizer: Tokenizer
+    description: dict[str, Any]
+
+
+def load_reader(folder: Path) -> TrainedReader:
+    """Load the reader that a training left in `folder`.
+
+    Raises:
+        InputError: if the folder holds no finished reader, or one that does not fit its description.
+    """
+    file = folder / "reader.json"
+    if not file.is_file():
+        raise InputError(f"{folder} holds no trained reader (reader.json is missing): run cfvqa-train first")
+    try:
+        description = json.loads(file.read_text())
+    except ValueError as error:
+        raise InputError(f"{file} is damaged ({error}): delete the folder and run cfvqa-train again") from error
+    text = description["text"]
+    if text["pretrained"] is not None:
+        tokenizer: Tokenizer = PretrainedTokenizer(text["pretrained"])
+    else:
+        tokenizer = AnswerTokenizer.from_json((folder / "tokenizer.json").read_text())
+    widths = Widths(**description["widths"])
+    model = build_model(description["model"], text, tokenizer=tokenizer, widths=widths, seed=0)
+    holder = nn.Module()
+    holder.model = model
+    load_weights(holder, folder / description["last_phase"] / "checkpoints" / "best.ckpt")
+    return TrainedReader(model.eval().requires_grad_(requires_grad=False), tokenizer, description)
+
+
+def device() -> torch.device:
+    """Return the device on which readers are asked."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

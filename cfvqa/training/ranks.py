@@ -1,0 +1,123 @@
+"""The processes of a distributed training: who this one is, and how the others are started.
+
+torchrun and srun start every process themselves, with their environment variables. Otherwise the first process starts
+the others of its machine when a training begins, and waits for them when it ends. (Lightning would start the command
+line again, which in a sweep is all jobs of the sweep.)
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import distributed
+
+from cfvqa.errors import InputError
+from cfvqa.training.keeping import PREEMPTED
+
+_LOST = 1  # exit status of a process whose peer has died
+
+
+def rank() -> int:
+    """Return the number of this process among all of its training; 0 alone."""
+    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
+        if name in os.environ and (name != "SLURM_PROCID" or _by_slurm()):
+            return int(os.environ[name])
+    return 0
+
+
+def local_rank() -> int:
+    """Return the number of this process on its machine: that of its device."""
+    return int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0") if _by_slurm() else "0"))
+
+
+def started_outside() -> bool:
+    """Whether torchrun, srun or a first process has started this process as one of several."""
+    return "LOCAL_RANK" in os.environ or _by_slurm()
+
+
+def device_count(trainer: Mapping[str, Any]) -> int:
+    """Return how many devices of a machine the arguments of a `Trainer` ask for.
+
+    Raises:
+        InputError: if they ask for none, or for GPUs that are not there.
+    """
+    wanted, accelerator = trainer.get("devices", 1), trainer.get("accelerator", "auto")
+    there = torch.cuda.device_count()
+    on_gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and there > 0)
+    if wanted in ("auto", -1):
+        return max(1, there) if on_gpu else 1
+    count = len(wanted) if isinstance(wanted, Sequence) and not isinstance(wanted, str) else int(wanted)
+    if count < 1:
+        raise InputError(f"trainer.devices={wanted} asks for no device: give a number from 1, or auto")
+    if on_gpu and count > there:
+        raise InputError(f"trainer.devices={wanted} asks for {count} GPUs, this machine has {there}")
+    return count
+
+
+@contextmanager
+def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterator[None]:
+    """Start the other processes of a training for as long as the context lasts.
+
+    Args:
+        trainer: arguments of `lightning.Trainer`: devices, num_nodes.
+        command: runs the same training in another process.
+
+    Raises:
+        InputError: if several machines are asked for and nobody has started the processes.
+    """
+    count = device_count(trainer)
+    if started_outside() or count * trainer.get("num_nodes", 1) == 1:
+        yield
+        return
+    if trainer.get("num_nodes", 1) > 1:
+        raise InputError(
+            f"trainer.num_nodes={trainer['num_nodes']}: start one process a device with srun or torchrun, "
+            "which tell the machines of each other"
+        )
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(count), "NODE_RANK": "0"}
+    children = [
+        subprocess.Popen(command, env=os.environ | shared | {"LOCAL_RANK": str(number)}) for number in range(1, count)
+    ]
+    before, threads = dict(os.environ), torch.get_num_threads()
+    os.environ.update(shared | {"LOCAL_RANK": "0"})
+    over = threading.Event()
+    threading.Thread(target=_watch, args=(children, over), daemon=True).start()
+    try:
+        yield
+        for child in children:
+            child.wait()
+    finally:
+        over.set()
+        for child in children:
+            child.kill()
+            child.wait()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+        os.environ.clear()
+        os.environ.update(before)
+        torch.set_num_threads(threads)  # Lightning has shared the cores among the processes
+
+
+def _watch(children: list[subprocess.Popen[bytes]], over: threading.Event) -> None:
+    """End this process when another one has died: it would wait for it for ever."""
+    while not over.wait(1.0):
+        for child in children:
+            if child.poll() not in (None, 0, PREEMPTED):
+                sys.stderr.write(f"error: a process of the training has ended with status {child.returncode}\n")
+                os._exit(_LOST)
+
+
+def _by_slurm() -> bool:
+    return "SLURM_PROCID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])

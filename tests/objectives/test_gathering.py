@@ -1,0 +1,108 @@
+"""Two processes with half a batch each learn what one process learns from the whole."""
+
+import pytest
+import torch
+from torch import distributed, multiprocessing, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
+from cfvqa.language.tokenizer import AnswerTokenizer
+from cfvqa.models.knowledge_graph import node_texts
+from cfvqa.objectives.contrast import Coarse, Fine
+from cfvqa.objectives.language import Generation, MaskedLanguage
+from cfvqa.objectives.matching import Matching
+from cfvqa.stages.reader import Widths, build_model
+
+ANSWERS = [
+    "the main image has an additional finding of edema than the reference image.",
+    "nothing has changed.",
+    "the main image is missing the finding of hernia than the reference image.",
+    "nothing has changed.",
+    "yes",
+]
+TEXT = {"pretrained": None, "transformer": {"width": 16, "layers": 1, "heads": 2, "dropout": 0.0, "max_length": 64}}
+MODEL = {
+    "reads_images": True,
+    "network": {"_target_": "cfvqa.models.coarse_to_fine.CoarseToFine", "heads": 2, "dropout": 0.0},
+}
+# All keywords are masked, so that nothing is drawn.
+OBJECTIVES = {
+    "coarse": Coarse(),
+    "fine": Fine(limit=4),
+    "generation": Generation(smoothing=0.1),
+    "matching": Matching(),
+    "masked_language": MaskedLanguage(several=1.0, none=1.0),
+}
+
+
+class Loss(nn.Module):
+    def __init__(self, model, objective):
+        super().__init__()
+        self.model, self.objective = model, objective
+
+    def forward(self, batch):
+        return self.objective(self.model, batch, self.model.read(batch))
+
+
+def loss_of(name):
+    tokenizer = AnswerTokenizer.train([*ANSWERS, *node_texts(), "what has changed?"])
+    return Loss(build_model(MODEL, TEXT, tokenizer=tokenizer, widths=Widths(8, 6), seed=0), OBJECTIVES[name]), tokenizer
+
+
+def batch_of(tokenizer, rows):
+    def tokens(texts, first):
+        ids, mask = tokenizer.encode([texts[row] for row in rows], max_length=40, first=first)
+        return Tokens(torch.from_numpy(ids), torch.from_numpy(mask))
+
+    def features(seed):
+        g = torch.Generator().manual_seed(seed)
+        whole = ImageFeatures(
+            region=torch.randn(5, 24, 8, generator=g),
+            finding=torch.randn(5, 24, 6, generator=g),
+            probability=torch.rand(5, 24, 38, generator=g),
+            severity=torch.rand(5, 38, 2, generator=g),
+            box=torch.rand(5, 24, 4, generator=g),
+            score=torch.ones(5, 24),
+        )
+        return whole[torch.tensor(rows)]
+
+    return PairBatch(
+        main=features(0),
+        reference=features(1),
+        has_reference=torch.ones(len(rows), dtype=torch.bool),
+        unit=torch.arange(len(rows)),
+        question=tokens(["what has changed?"] * 5, "[ENC]"),
+        answer=tokens(ANSWERS, "[DEC]"),
+        wrong_answer=tokens(ANSWERS[1:] + ANSWERS[:1], "[DEC]"),
+        keywords=tokens(ANSWERS, "[CLS]"),
+        row=torch.tensor(rows),
+    )
+
+
+def learn(rank, name, folder):
+    """Leave loss and gradients of a process that has a part of the batch."""
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    loss, tokenizer = loss_of(name)
+    parallel = DistributedDataParallel(loss, find_unused_parameters=True)
+    value = parallel(batch_of(tokenizer, [0, 1, 2] if rank == 0 else [3, 4]))
+    value.backward()
+    gradients = {key: p.grad for key, p in loss.named_parameters() if p.grad is not None}
+    torch.save({"loss": value.detach(), "gradients": gradients}, f"{folder}/{rank}.pt")
+    distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_two_ranks_learn_what_one_process_learns(name, tmp_path):
+    multiprocessing.spawn(learn, args=(name, str(tmp_path)), nprocs=2)
+    parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    loss, tokenizer = loss_of(name)
+    whole = loss(batch_of(tokenizer, range(5)))
+    whole.backward()
+    assert sum(part["loss"] for part in parts) / 2 == pytest.approx(whole.item(), rel=1e-5)
+    for key, parameter in loss.named_parameters():
+        for part in parts:
+            expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            found = part["gradients"].get(key, torch.zeros_like(parameter))
+            torch.testing.assert_close(
+                found, expected, rtol=1e-4, atol=1e-6, msg=lambda text, key=key: f"{key}: {text}"
+            )

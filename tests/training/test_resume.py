@@ -1,0 +1,111 @@
+"""A training stopped anywhere ends as one that was never stopped, bit by bit."""
+
+import os
+import random
+import signal
+
+import pytest
+import torch
+from killing import Processes, Way, write_store
+
+WAYS = {
+    "plain": Way(),
+    "workers": Way(workers=2),
+    "bf16": Way(precision="bf16-mixed"),
+    "two processes": Way(world=2),
+    "two processes, workers, bf16": Way(world=2, workers=2, precision="bf16-mixed"),
+}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("resume")
+    write_store(folder / "store")
+    return folder
+
+
+def whole(base, name, way):
+    """Train without a stop; return the folder."""
+    folder = base / f"whole {name}"
+    processes = Processes(folder, way)
+    processes.wait()
+    assert processes.statuses() == [0] * way.world
+    return folder
+
+
+def wait_for_checkpoints(processes, folder, count):
+    """Wait until so many more checkpoints were written; the training must not end before."""
+    path = folder / "checkpoints" / "last.ckpt"
+    for _ in range(count):
+        before = path.stat().st_ino if path.exists() else None
+        while not path.exists() or path.stat().st_ino == before:
+            assert not processes.wait(0.01), "ended too early"
+
+
+def assert_same(folder, expected):
+    one, two = (torch.load(place / "final.pt", weights_only=True) for place in (folder, expected))
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert (folder / "metrics.csv").read_bytes() == (expected / "metrics.csv").read_bytes()
+
+
+def kill_and_finish(base, name, way, kills):
+    expected = whole(base, name, way)
+    folder, draw = base / f"killed {name}", random.Random(1)
+    for _ in range(kills):
+        processes = Processes(folder, way)
+        wait_for_checkpoints(processes, folder, draw.choice((0, 1, 1, 2)))
+        assert not processes.wait(draw.uniform(0, 0.2)), "ended before it was killed as often as it should"
+        processes.kill()
+    processes = Processes(folder, way)
+    processes.wait()
+    assert processes.statuses() == [0] * way.world
+    assert_same(folder, expected)
+
+
+@pytest.mark.parametrize("name", ["plain", "two processes, workers, bf16"])
+def test_a_training_killed_now_and_then_ends_in_the_same_weights_and_curves(base, name):
+    kill_and_finish(base, name, WAYS[name], kills=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WAYS)
+def test_a_training_killed_twenty_times_ends_in_the_same_weights_and_curves(base, name):
+    way = WAYS[name]
+    kill_and_finish(base, f"{name}, often", Way(way.workers, way.precision, way.world, epochs=8), kills=20)
+
+
+@pytest.mark.parametrize("name", ["plain", "two processes"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_preempted_training_saves_ends_with_75_and_goes_on(base, name, number):
+    way = WAYS[name]
+    expected = whole(base, f"{name} {number}", way)
+    folder = base / f"preempted {name} {number}"
+    processes = Processes(folder, way)
+    wait_for_checkpoints(processes, folder, 1)
+    # The scheduler of a cluster tells every process; one of them is enough.
+    os.kill(processes.all[-1].pid, number)
+    processes.wait()
+    assert processes.statuses() == [75] * way.world
+    processes = Processes(folder, way)
+    processes.wait()
+    assert_same(folder, expected)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(base, damage):
+    way = WAYS["plain"]
+    expected = whole(base, damage, way)
+    folder = base / f"damaged {damage}"
+    processes = Processes(folder, way)
+    wait_for_checkpoints(processes, folder, 2)
+    processes.kill()
+    last = folder / "checkpoints" / "last.ckpt"
+    if damage == "truncated":
+        last.write_bytes(last.read_bytes()[:1000])
+    else:
+        torch.save({"state_dict": {"other": torch.ones(1)}}, last)
+    processes = Processes(folder, way)
+    processes.wait()
+    assert processes.statuses() == [0]
+    assert_same(folder, expected)
