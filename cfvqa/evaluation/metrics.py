@@ -30,6 +30,9 @@ _REASONS = {
     "unchanged_accuracy": "no question where nothing has changed",
     "consistency_changed": "no answer reports a change",
 }
+DECODE_FACTS = ("strategy", "seconds", "answers_per_second")
+"""What `decode` holds beside the settings of the decoding."""
+
 _NO_QUESTION = "no such question"
 
 

@@ -51,6 +51,13 @@ def predictions_of(questions: pl.DataFrame, answers: Sequence[str]) -> pl.DataFr
     return frame.with_columns(unset).select(list(SCHEMA))
 
 
+def write_predictions(predictions: pl.DataFrame, folder: Path) -> None:
+    """Write a table of predictions to `folder/predictions.parquet`, whole or not at all."""
+    temporary = folder / "predictions.parquet.tmp"
+    predictions.write_parquet(temporary)
+    temporary.replace(folder / "predictions.parquet")
+
+
 def join_predictions(file: Path, questions: pl.DataFrame) -> pl.DataFrame:
     """Return the answers of a file (csv, parquet, json or jsonl) as a table of predictions.
 

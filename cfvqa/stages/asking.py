@@ -80,7 +80,7 @@ def ask(
     attention: list[np.ndarray | None] = []
     start = time.perf_counter()
     with counting(console, title, len(pairs)) as count:
-        for batch in DataLoader(pairs, batch_size=4 * batch_size, collate_fn=pairs.collate):
+        for batch in DataLoader(pairs, batch_size=batch_size, collate_fn=pairs.collate):
             moved: PairBatch = batch.to(where)
             given = ask_batch(reader, swap_images(moved) if swapped else moved, decoding)
             answers += given.texts

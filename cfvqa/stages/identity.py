@@ -119,6 +119,7 @@ def _join(stage: Stage, make: Make | None) -> Stage:
 def _make(stage: Stage, make: Make, console: StageConsole, others: Others) -> None:
     console.announce(stage.name, str(stage.folder), "...")
     stage.folder.mkdir(exist_ok=True)
+    (stage.folder / SUCCESS).unlink(missing_ok=True)  # of other settings: what follows is not theirs any more
     start = time.monotonic()
     try:
         with others():

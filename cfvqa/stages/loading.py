@@ -1,13 +1,17 @@
 """A trained run, loaded from its folder to be asked about radiographs that are in no table."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from torch import nn
+from yaml import YAMLError
 
 from cfvqa.errors import InputError
+from cfvqa.evaluation.metrics import DECODE_FACTS
 from cfvqa.stages.building import plain
 from cfvqa.stages.identity import Stage
 from cfvqa.stages.trained import TrainedReader, load_reader
@@ -63,7 +67,14 @@ def _decoding(folder: Path) -> dict[str, Any]:
     file = folder / "config.yaml"
     if not file.is_file():
         raise InputError(f"{folder} is no folder of a run (config.yaml is missing): give one, runs/NAME")
-    return plain(OmegaConf.load(file).evaluation.decoding)
+    judged = folder / "evaluation" / "metrics.json"
+    try:
+        if judged.is_file():  # the run may have been judged again with another decoding
+            decode = json.loads(judged.read_text())["decode"]
+            return {name: value for name, value in decode.items() if name not in DECODE_FACTS}
+        return plain(OmegaConf.load(file))["evaluation"]["decoding"]
+    except (OmegaConfBaseException, YAMLError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file} or {judged} is damaged ({error!r}): run the command of this run again") from error
 
 
 def _vision_model(run: Path, name: str, record: dict[str, Any]) -> nn.Module:

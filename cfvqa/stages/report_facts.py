@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from cfvqa.evaluation.metrics import DECODE_FACTS
 from cfvqa.evaluation.report import Facts
 from cfvqa.stages.building import plain
 from cfvqa.stages.features import features
@@ -19,7 +20,6 @@ from cfvqa.stages.vision import anatomy, findings
 from cfvqa.stages.vqa import blind, vqa
 
 _PACKAGES = ("cfvqa", "torch", "torchvision", "lightning", "transformers", "tokenizers", "numpy", "polars")
-_TIMED = ("seconds", "answers_per_second")
 _VALUES = {"None": "none", "True": "yes", "False": "no"}
 
 Rows = tuple[tuple[str, str], ...]
@@ -147,7 +147,7 @@ def _phase(phase: Mapping[str, Any]) -> str:
 
 
 def _evaluation(config: DictConfig, metrics: Mapping[str, Any]) -> Rows:
-    decoding = {name: value for name, value in metrics["decode"].items() if name not in _TIMED}
+    decoding = {name: value for name, value in metrics["decode"].items() if name not in DECODE_FACTS}
     settings = config.evaluation
     return (
         ("split", words(settings.split)),

@@ -1,21 +1,57 @@
 """The folder of a run: whose training it holds, and what happens when settings have changed since."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from cfvqa.errors import InputError
 from cfvqa.stages.identity import SUCCESS, Stage
 from cfvqa.stages.progress import StageConsole
+from cfvqa.training.ranks import rank
 
 _HELD = "settings.json"
 
 
-def take_folder(stage: Stage, settings: dict[str, Any], *, resume: str, console: StageConsole) -> None:
-    """Make sure that a training may write into the folder of a run, `runs/<name>/vqa`.
+@contextmanager
+def run_lock(stage: Stage, console: StageConsole) -> Iterator[None]:
+    """Keep other processes from writing into the run of a stage, `runs/<name>`.
 
-    The same settings go on. A finished training of other settings is kept under another name. An unfinished one is
-    gone on with if only the epochs of phases that are not finished differ.
+    A process that makes the same is waited for.
+
+    Raises:
+        InputError: if another process is making something else under this name.
+    """
+    if rank() > 0:  # the first process of a training holds it for all
+        yield
+        return
+    run = stage.folder.parent
+    run.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run.with_name(f".{run.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        held = _read(stage.folder)
+        if held is not None and held["id"] != stage.id:
+            raise InputError(
+                f"another process is at work in {run} with other settings: choose another name=..., or wait for it"
+            ) from None
+        console.print(f"another process is at work in {run}; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def take_folder(stage: Stage, settings: dict[str, Any], *, resume: str, console: StageConsole) -> None:
+    """Make sure that a training may write into the folder of a run, `runs/<name>/vqa`; call it under `run_lock`.
+
+    The same settings go on. A finished training of other settings is kept under another name, and one that was kept
+    before comes back. An unfinished one is gone on with if only the epochs of phases that are not finished differ.
 
     Args:
         stage: the training.
@@ -27,10 +63,13 @@ def take_folder(stage: Stage, settings: dict[str, Any], *, resume: str, console:
         InputError: if the folder holds an unfinished training from which these settings cannot go on.
     """
     held = _read(stage.folder)
-    if held is None or stage.whole:
+    if held is None or stage.whole or rank() > 0:
         return
     finished = (stage.folder / SUCCESS).is_file()
-    if finished or resume == "never":
+    if held["id"] != stage.id and finished:
+        _set_aside(stage, held["id"], console)
+        _bring_back(stage, console)
+    elif resume == "never":
         _set_aside(stage, held["id"], console)
     elif held["id"] != stage.id:
         _check_harmless(stage, held["settings"], settings)
@@ -38,7 +77,9 @@ def take_folder(stage: Stage, settings: dict[str, Any], *, resume: str, console:
 
 def hold_folder(stage: Stage, settings: dict[str, Any]) -> None:
     """Write whose training the folder holds."""
-    (stage.folder / _HELD).write_text(json.dumps({"id": stage.id, "settings": settings}, indent=2) + "\n")
+    temporary = stage.folder / (_HELD + ".tmp")
+    temporary.write_text(json.dumps({"id": stage.id, "settings": settings}, indent=2) + "\n")
+    temporary.replace(stage.folder / _HELD)
 
 
 def differences(old: Any, new: Any, place: str = "") -> dict[str, tuple[Any, Any]]:
@@ -83,3 +124,12 @@ def _set_aside(stage: Stage, held: str, console: StageConsole) -> None:
         aside = run.with_name(f"{run.name}.{held}.{number}")
     run.rename(aside)
     console.print(f"{run} held another training; it is kept as {aside}")
+
+
+def _bring_back(stage: Stage, console: StageConsole) -> None:
+    """Move a run of these settings back that was kept aside before."""
+    run = stage.folder.parent
+    wanted = run.with_name(f"{run.name}.{stage.id}")
+    if wanted.is_dir():
+        wanted.rename(run)
+        console.print(f"{wanted} is back as {run}")

@@ -41,19 +41,28 @@ def load_reader(folder: Path) -> TrainedReader:
         raise InputError(f"{folder} holds no trained reader (reader.json is missing): run cfvqa-train first")
     try:
         description = json.loads(file.read_text())
-    except ValueError as error:
+        tokenizer = _tokenizer(folder, description["text"]["pretrained"])
+        widths, last = Widths(**description["widths"]), str(description["last_phase"])
+        holder = nn.Module()
+        holder.model = build_model(
+            description["model"], description["text"], tokenizer=tokenizer, widths=widths, seed=0
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file} is damaged ({error!r}): delete the folder and run cfvqa-train again") from error
+    load_weights(holder, folder / last / "checkpoints" / "best.ckpt")
+    return TrainedReader(holder.model.eval().requires_grad_(requires_grad=False), tokenizer, description)
+
+
+def _tokenizer(folder: Path, pretrained: str | None) -> Tokenizer:
+    if pretrained is not None:
+        return PretrainedTokenizer(pretrained)
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        raise InputError(f"{file} is missing: delete the folder and run cfvqa-train again")
+    try:
+        return AnswerTokenizer.from_json(file.read_text())
+    except Exception as error:  # the tokenizers library raises this very class
         raise InputError(f"{file} is damaged ({error}): delete the folder and run cfvqa-train again") from error
-    text = description["text"]
-    if text["pretrained"] is not None:
-        tokenizer: Tokenizer = PretrainedTokenizer(text["pretrained"])
-    else:
-        tokenizer = AnswerTokenizer.from_json((folder / "tokenizer.json").read_text())
-    widths = Widths(**description["widths"])
-    model = build_model(description["model"], text, tokenizer=tokenizer, widths=widths, seed=0)
-    holder = nn.Module()
-    holder.model = model
-    load_weights(holder, folder / description["last_phase"] / "checkpoints" / "best.ckpt")
-    return TrainedReader(model.eval().requires_grad_(requires_grad=False), tokenizer, description)
 
 
 def device() -> torch.device:

@@ -21,7 +21,7 @@ from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
 from cfvqa.stages.logging import run_loggers
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.reader import Widths, build_model, train_tokenizer
-from cfvqa.stages.run_folders import hold_folder, take_folder
+from cfvqa.stages.run_folders import hold_folder, run_lock, take_folder
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.vision import anatomy, describe_vision, findings
 from cfvqa.training.checkpoints import load_weights
@@ -43,8 +43,6 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
         "start": start and identify(start.read_bytes().hex()),
     }
     stage = Stage("vqa", Path(config.runs) / config.name / "vqa", identify(settings))
-    if rank() == 0:
-        take_folder(stage, settings, resume=str(config.resume), console=console)
 
     def make(folder: Path) -> dict[str, str]:
         if rank() == 0:
@@ -52,7 +50,9 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
             OmegaConf.save(config, folder.parent / "config.yaml", resolve=True)
         return _train(blocks, load_tables(source), FeatureStore(extracted.folder), folder, console, config, start)
 
-    return ensure(stage, make, console, others=others_of(config, "vqa", blocks["trainer"]))
+    with run_lock(stage, console):
+        take_folder(stage, settings, resume=str(config.resume), console=console)
+        return ensure(stage, make, console, others=others_of(config, "vqa", blocks["trainer"]))
 
 
 def blind(config: DictConfig, console: StageConsole) -> Stage:

@@ -83,7 +83,7 @@ def _fitting_weights(module: torch.nn.Module, path: Path) -> dict[str, torch.Ten
         content = torch.load(path, map_location="cpu", weights_only=True)
         state, written = content["state_dict"], content.get(_FORMAT_KEY)
     except Exception as error:
-        raise InputError(f"checkpoint {path} is damaged or foreign ({error}): delete it and train again") from error
+        raise InputError(f"checkpoint {path} is damaged or foreign: delete it and train again") from error
     if written != FORMAT:
         raise InputError(
             f"checkpoint {path} has format {written}, this version of cfvqa reads {FORMAT}: "

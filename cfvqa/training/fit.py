@@ -111,6 +111,8 @@ def quiet_lightning() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         # Of the 38 findings a source may know fewer; the mean leaves out what does not occur.
         warnings.filterwarnings("ignore", message="No (positive|negative) samples in targets")
-        yield
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -13,11 +13,12 @@ def one_cycle(optimizer: Optimizer, *, steps: int, warmup: float = 0.1) -> Lambd
 
     The length is no part of its state: a training that goes on with more epochs follows the longer curve.
     """
-    rise = max(1, round(warmup * steps))
+    last = max(1, steps - 1)
+    rise = max(1.0, warmup * steps - 1)
 
     def share(step: int) -> float:
         if step < rise:
             return _START + (1 - _START) * (1 - math.cos(math.pi * step / rise)) / 2
-        return (1 + math.cos(math.pi * min(1.0, (step - rise) / max(1, steps - rise)))) / 2
+        return (1 + math.cos(math.pi * min(1.0, (step - rise) / max(1.0, last - rise)))) / 2
 
     return LambdaLR(optimizer, share)

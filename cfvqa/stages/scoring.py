@@ -1,0 +1,119 @@
+"""The figures of an evaluation: of the model, its controls, the blind baselines, and of a reader without any error."""
+
+import math
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from cfvqa.errors import InputError
+from cfvqa.evaluation.baselines import majority, prior
+from cfvqa.evaluation.changes import count_changes, score_changes
+from cfvqa.evaluation.flip import flip_consistency
+from cfvqa.evaluation.labels import answers_of_labels, names_of_nodes
+from cfvqa.evaluation.metrics import assemble, evaluate_predictions
+from cfvqa.evaluation.predictions import DIFFERENCE
+from cfvqa.evaluation.text_scores import TextScorer
+from cfvqa.sources.tables import Tables
+from cfvqa.stages.asking import Asked
+
+
+def questions_of(read: Tables, split: str) -> pl.DataFrame:
+    """Return the questions of a split.
+
+    Raises:
+        InputError: if it has none.
+    """
+    questions = read.questions.filter(pl.col("split") == split)
+    if not len(questions):
+        raise InputError(f"evaluation.split '{split}' has no question: choose val or test")
+    return questions
+
+
+def score_run(
+    settings: dict[str, Any],
+    read: Tables,
+    answers: Asked,
+    swapped: Asked,
+    controls: dict[str, Asked],
+    blind_answers: Asked,
+) -> dict[str, Any]:
+    """Return the content of `metrics.json` of a run.
+
+    Args:
+        settings: the config block `evaluation`.
+        read: the tables.
+        answers: of the model.
+        swapped: of the model, to difference questions with their images exchanged.
+        controls: name -> what the model answers, shown images of others.
+        blind_answers: of the control that never sees an image.
+    """
+    seed, draws = settings["seed"], settings["draws"]
+    with TextScorer() as scorer:
+        baselines = _baselines(read, settings, scorer)
+        baselines["question_only"] = _judge(blind_answers.predictions, settings, scorer)
+        figures = assemble(
+            _judge(answers.predictions, settings, scorer),
+            flip_consistency(answers.predictions, swapped.predictions, seed=seed, draws=draws),
+            baselines,
+            {name: _judge(asked.predictions, settings, scorer) for name, asked in controls.items()},
+            _decode(settings["decoding"], answers),
+            _data(read, settings),
+        )
+    return figures | {"labels": _of_labels(read, {"pairs": answers, **controls})}
+
+
+def _decode(decoding: dict[str, Any], answers: Asked) -> dict[str, Any]:
+    beam = f"beam search over {decoding['num_beams']}" if decoding["num_beams"] > 1 else "greedy"
+    speed = len(answers.predictions) / answers.seconds
+    strategy = "sampling" if decoding["do_sample"] else beam
+    return {**decoding, "strategy": strategy, "seconds": answers.seconds, "answers_per_second": speed}
+
+
+def _of_labels(read: Tables, asked: dict[str, Asked]) -> dict[str, float]:
+    """Return the change F1 of a reader without any error, asked what the model was asked; empty without labels."""
+    train = read.questions.filter((pl.col("split") == "train") & (pl.col("question_type") == DIFFERENCE))
+    names = names_of_nodes(train["answer"])
+    figures: dict[str, float] = {}
+    for name, answers in asked.items():
+        shown = answers.predictions.filter(pl.col("question_type") == DIFFERENCE)
+        given = answers_of_labels(shown, read.findings, names)
+        if given is None:
+            continue
+        score = score_changes(count_changes(shown.with_columns(pl.Series("prediction", given, dtype=pl.String)))).f1
+        if not math.isnan(score):  # no change is true or answered
+            figures[name] = score
+    return figures
+
+
+def score_file(
+    settings: dict[str, Any], read: Tables, predictions: pl.DataFrame, given: dict[str, str]
+) -> dict[str, Any]:
+    """Return the content of `metrics.json` of the answers of a file; `given` says which."""
+    with TextScorer() as scorer:
+        judged, baselines = _judge(predictions, settings, scorer), _baselines(read, settings, scorer)
+    return assemble(judged, None, baselines, {}, given, _data(read, settings))
+
+
+def _judge(predictions: pl.DataFrame, settings: dict[str, Any], scorer: TextScorer) -> dict[str, Any]:
+    return evaluate_predictions(predictions, bootstrap_seed=settings["seed"], draws=settings["draws"], scorer=scorer)
+
+
+def _baselines(read: Tables, settings: dict[str, Any], scorer: TextScorer) -> dict[str, Any]:
+    questions = questions_of(read, settings["split"])
+    train = read.questions.filter(pl.col("split") == "train")
+    answers = {
+        "majority": majority(train, questions),
+        "prior": prior(train, questions, generator=np.random.default_rng(settings["seed"])),
+    }
+    return {name: _judge(table, settings, scorer) for name, table in answers.items()}
+
+
+def _data(read: Tables, settings: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": read.source,
+        "version": read.version,
+        "licence": read.licence,
+        "split": settings["split"],
+        "skipped": read.skipped,
+    }

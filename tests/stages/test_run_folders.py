@@ -1,0 +1,113 @@
+import json
+import multiprocessing
+
+import pytest
+
+from cfvqa.errors import InputError
+from cfvqa.stages.identity import SUCCESS, Stage, identify
+from cfvqa.stages.progress import StageConsole
+from cfvqa.stages.run_folders import differences, hold_folder, run_lock, take_folder
+
+CONSOLE = StageConsole(quiet=True)
+
+
+def settings_of(seed=1, pretrain=1, finetune=2):
+    phases = {"pretrain": {"epochs": pretrain}, "finetune": {"epochs": finetune, "lr": 1e-3}}
+    return {"seed": seed, "phases": phases}
+
+
+def stage_of(folder, settings):
+    return Stage("vqa", folder / "runs" / "trial" / "vqa", identify(settings))
+
+
+def train(folder, settings, *, finished, resume="auto", phases=()):
+    """Do with a run what a training does, up to its end or not."""
+    stage = stage_of(folder, settings)
+    with run_lock(stage, CONSOLE):
+        take_folder(stage, settings, resume=resume, console=CONSOLE)
+        if stage.whole:
+            return "ready"
+        stage.folder.mkdir(parents=True, exist_ok=True)
+        went_on = (stage.folder / "weights").exists()
+        hold_folder(stage, settings)
+        (stage.folder / "weights").write_text(str(settings))
+        for phase in phases:
+            (stage.folder / phase).mkdir(exist_ok=True)
+            (stage.folder / phase / SUCCESS).write_text("")
+        if finished:
+            (stage.folder / SUCCESS).write_text(json.dumps({"id": stage.id, "facts": {}, "seconds": 1}))
+    return "went on" if went_on else "new"
+
+
+def names(folder):
+    return sorted(path.name for path in (folder / "runs").iterdir() if not path.name.startswith("."))
+
+
+def test_a_finished_training_is_kept_when_settings_change_and_comes_back_with_them(tmp_path):
+    first, second = settings_of(seed=1), settings_of(seed=2)
+    assert train(tmp_path, first, finished=True) == "new"
+    assert train(tmp_path, second, finished=True) == "new"
+    assert names(tmp_path) == ["trial", f"trial.{identify(first)}"]
+    assert train(tmp_path, first, finished=True) == "ready"
+    assert names(tmp_path) == ["trial", f"trial.{identify(second)}"]
+    assert train(tmp_path, second, finished=True) == "ready"
+
+
+def test_an_unfinished_training_goes_on_with_its_settings_and_with_more_epochs(tmp_path):
+    assert train(tmp_path, settings_of(), finished=False) == "new"
+    assert train(tmp_path, settings_of(), finished=False) == "went on"
+    assert train(tmp_path, settings_of(finetune=5), finished=False, phases=["pretrain"]) == "went on"
+    with pytest.raises(InputError, match=r"phases\.pretrain\.epochs was 1, is 3"):
+        train(tmp_path, settings_of(pretrain=3, finetune=5), finished=False)
+
+
+def test_an_unfinished_training_is_not_mixed_with_other_settings(tmp_path):
+    train(tmp_path, settings_of(seed=1), finished=False)
+    with pytest.raises(InputError, match="seed was 1, is 2") as refused:
+        train(tmp_path, settings_of(seed=2), finished=False)
+    assert "phases" not in str(refused.value)
+    assert train(tmp_path, settings_of(seed=2), finished=False, resume="never") == "new"
+    assert names(tmp_path) == ["trial", f"trial.{identify(settings_of(seed=1))}"]
+
+
+def test_beginning_anew_never_deletes(tmp_path):
+    for _ in range(3):
+        assert train(tmp_path, settings_of(), finished=False, resume="never") == "new"
+    own = identify(settings_of())
+    assert names(tmp_path) == ["trial", f"trial.{own}", f"trial.{own}.2"]
+
+
+def test_damaged_settings_of_a_run_are_named(tmp_path):
+    train(tmp_path, settings_of(), finished=False)
+    (tmp_path / "runs/trial/vqa/settings.json").write_text("{")
+    with pytest.raises(InputError, match=r"settings\.json is damaged"):
+        train(tmp_path, settings_of(), finished=False)
+
+
+def hold(folder, settings, ready, over):
+    stage = stage_of(folder, settings)
+    with run_lock(stage, CONSOLE):
+        stage.folder.mkdir(parents=True)
+        hold_folder(stage, settings)
+        ready.set()
+        over.wait()
+
+
+def test_two_trainings_of_one_name_and_different_settings_do_not_meet(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    ready, over = context.Event(), context.Event()
+    other = context.Process(target=hold, args=(tmp_path, settings_of(seed=1), ready, over))
+    other.start()
+    ready.wait()
+    try:
+        with pytest.raises(InputError, match=r"another process is at work in .*trial"):
+            train(tmp_path, settings_of(seed=2), finished=False)
+    finally:
+        over.set()
+        other.join()
+    assert other.exitcode == 0
+
+
+def test_differences_are_named_by_their_dotted_key():
+    old, new = {"a": {"b": 1, "c": [1]}, "d": 1}, {"a": {"b": 2, "c": [1]}, "e": 3}
+    assert differences(old, new) == {"a.b": (1, 2), "d": (1, None), "e": (None, 3)}

@@ -1,0 +1,38 @@
+import pytest
+import torch
+from torch.optim.lr_scheduler import OneCycleLR
+
+from cfvqa.training.schedules import one_cycle
+
+
+def rates(schedule, optimizer, steps):
+    values = []
+    for _ in range(steps):
+        values.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return values
+
+
+def sgd():
+    return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+
+
+def test_the_cycle_rises_to_the_rate_and_falls_to_zero_like_torchs():
+    own, other = sgd(), sgd()
+    found = rates(one_cycle(own, steps=101, warmup=0.1), own, 101)
+    known = OneCycleLR(other, max_lr=0.5, total_steps=101, pct_start=0.1, cycle_momentum=False)
+    assert max(found) == pytest.approx(0.5)
+    assert found[0] == pytest.approx(0.5 / 25)
+    assert found[-1] == pytest.approx(0, abs=1e-9)
+    assert found == pytest.approx(rates(known, other, 101), abs=1e-5)
+
+
+def test_a_longer_cycle_can_be_taken_up_in_the_middle():
+    short, long = sgd(), sgd()
+    schedule = one_cycle(short, steps=20)
+    rates(schedule, short, 10)
+    longer = one_cycle(long, steps=40)
+    longer.load_state_dict(schedule.state_dict())
+    expected = sgd()
+    assert rates(longer, long, 30)[1:] == rates(one_cycle(expected, steps=40), expected, 40)[11:]
