@@ -22,7 +22,7 @@ def test_the_cycle_rises_to_the_rate_and_falls_to_zero_like_torchs():
     own, other = sgd(), sgd()
     found = rates(one_cycle(own, steps=101, warmup=0.1), own, 101)
     known = OneCycleLR(other, max_lr=0.5, total_steps=101, pct_start=0.1, cycle_momentum=False)
-    assert max(found) == pytest.approx(0.5)
+    assert max(found) == pytest.approx(0.5, rel=1e-3)
     assert found[0] == pytest.approx(0.5 / 25)
     assert found[-1] == pytest.approx(0, abs=1e-9)
     assert found == pytest.approx(rates(known, other, 101), abs=1e-5)
