@@ -1,0 +1,134 @@
+"""The jobs of a sweep: how each is called, what became of it, and the table of all."""
+
+import csv
+import hashlib
+import json
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from cfvqa.errors import InputError
+
+DONE, FAILED = "done", "failed"
+_LONGEST = 100  # characters of the overrides in a name; a file system takes 255
+_LEFT_OUT = ("experiment", "name", "work", "runs", "sweep")
+_HEADLINES = {"change F1": "changes.f1", "others exact": "other_types.exact_match", "flip": "flip.consistency"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What became of one job.
+
+    Attributes:
+        overrides: of the command line, without those that all jobs of every sweep share.
+        name: of its run.
+        state: `DONE` or `FAILED`.
+        seconds: that it took; little where another job or an earlier sweep had made everything.
+        error: the message of a failure.
+        wrong_input: whether it failed for what the user gave.
+        figures: headline figures by name.
+    """
+
+    overrides: list[str]
+    name: str
+    state: str
+    seconds: float
+    error: str = ""
+    wrong_input: bool = False
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+def job_name(name: str, overrides: Sequence[str]) -> str:
+    """Return the name of the run of a job: that of the sweep, and the overrides in their order.
+
+    The same overrides give the same name, so that a repeated sweep finds its runs.
+    """
+    own = [text for text in overrides if text.lstrip("+~").partition("=")[0] not in _LEFT_OUT]
+    suffix = "-".join(re.sub(r"[^\w.]+", "-", text).strip("-") for text in own)
+    if len(suffix) > _LONGEST:
+        suffix = f"{suffix[: _LONGEST - 9]}-{_digest(own)}"
+    return f"{name}-{suffix}" if suffix else name
+
+
+@contextmanager
+def recorded(folder: Path, name: str, runs: Path, overrides: Sequence[str]) -> Iterator[None]:
+    """Record what becomes of a job in `folder`; a failure is kept there and does not leave the context.
+
+    Other jobs of the sweep go on; `failures` tells afterwards.
+    """
+    start = time.monotonic()
+    state, error, wrong_input = DONE, "", False
+    try:
+        yield
+    except Exception as problem:
+        state, error, wrong_input = FAILED, str(problem) or type(problem).__name__, isinstance(problem, InputError)
+    job = Job(
+        overrides=list(overrides),
+        name=name,
+        state=state,
+        seconds=round(time.monotonic() - start, 1),
+        error=error,
+        wrong_input=wrong_input,
+        figures=_figures(runs / name),
+    )
+    path = folder / "jobs" / f"{_digest(overrides)}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(asdict(job), indent=2) + "\n")
+    temporary.replace(path)
+
+
+def read_jobs(folder: Path) -> list[Job]:
+    """Return the jobs that were recorded in `folder`, by their names."""
+    jobs = [Job(**json.loads(path.read_text())) for path in (folder / "jobs").glob("*.json")]
+    return sorted(jobs, key=lambda job: job.name)
+
+
+def write_tables(jobs: Sequence[Job], folder: Path) -> tuple[Path, Path]:
+    """Write `jobs.csv` and `jobs.md`: a row a job with its overrides, state, seconds and figures."""
+    names = sorted({name for job in jobs for name in job.figures})
+    header = ["run", "overrides", "state", "seconds", *names, "error"]
+    rows = [
+        [job.name, " ".join(job.overrides), job.state, f"{job.seconds:.1f}"]
+        + [f"{job.figures[name]:.4f}" if name in job.figures else "" for name in names]
+        + [" ".join(job.error.split())]
+        for job in jobs
+    ]
+    table, page = folder / "jobs.csv", folder / "jobs.md"
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    lines = [header, ["---"] * len(header), *rows]
+    page.write_text("".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in lines))
+    return table, page
+
+
+def _figures(run: Path) -> dict[str, float]:
+    """Return the headline figures of a run: of its evaluation, and the best validation loss of its last phase."""
+    found: dict[str, float] = {}
+    judged = run / "evaluation" / "metrics.json"
+    if judged.is_file():
+        metrics = json.loads(judged.read_text())
+        for title, key in _HEADLINES.items():
+            value = metrics
+            for part in key.split("."):
+                value = value.get(part) if isinstance(value, dict) else None
+            if isinstance(value, float):
+                found[title] = value
+    return found | _best_loss(run / "vqa")
+
+
+def _best_loss(training: Path) -> dict[str, float]:
+    description = training / "reader.json"
+    if not description.is_file():
+        return {}
+    curves = training / json.loads(description.read_text())["last_phase"] / "metrics.csv"
+    with curves.open(newline="") as file:
+        losses = [float(row["val/generation"]) for row in csv.DictReader(file) if row.get("val/generation")]
+    return {"val/generation": min(losses)} if losses else {}
+
+
+def _digest(overrides: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(overrides)).encode()).hexdigest()[:8]

@@ -1,0 +1,65 @@
+import csv
+import json
+
+from cfvqa.errors import InputError
+from cfvqa.stages.sweeps import DONE, FAILED, job_name, read_jobs, recorded, write_tables
+
+
+def job(folder, name, overrides, problem=None):
+    with recorded(folder / "sweep", name, folder / "runs", overrides):
+        if problem is not None:
+            raise problem
+
+
+def test_a_name_holds_what_the_jobs_differ_in():
+    assert job_name("demo", ["experiment=phantom_demo", "seed=2", "precision=bf16"]) == "demo-seed-2-precision-bf16"
+    assert job_name("demo", ["experiment=phantom_demo", "work=/data/work"]) == "demo"
+    assert (
+        job_name("demo", ["+phases.finetune.optimizer.betas=[0.9,0.9]"])
+        == "demo-phases.finetune.optimizer.betas-0.9-0.9"
+    )
+    long = [f"phases.finetune.objectives.fine=0.{number}" for number in range(20)]
+    assert len(job_name("demo", long)) < 120
+    assert job_name("demo", long) != job_name("demo", [*long[:-1], "seed=3"])
+
+
+def test_a_failure_is_recorded_and_other_jobs_go_on(tmp_path):
+    job(tmp_path, "a", ["seed=1"])
+    job(tmp_path, "b", ["seed=2"], InputError("limit is 'x': give a number"))
+    job(tmp_path, "c", ["seed=3"], RuntimeError("broken | pipe\nof a worker"))
+    jobs = read_jobs(tmp_path / "sweep")
+    assert [(one.name, one.state, one.wrong_input) for one in jobs] == [
+        ("a", DONE, False),
+        ("b", FAILED, True),
+        ("c", FAILED, False),
+    ]
+    assert jobs[1].error == "limit is 'x': give a number"
+
+
+def test_a_repeated_job_replaces_its_record(tmp_path):
+    job(tmp_path, "a", ["seed=1", "limit=4"], RuntimeError("first"))
+    job(tmp_path, "a", ["seed=1", "limit=4"])
+    assert [one.state for one in read_jobs(tmp_path / "sweep")] == [DONE]
+
+
+def test_the_table_has_a_row_a_job_with_its_figures(tmp_path):
+    run = tmp_path / "runs" / "a"
+    (run / "evaluation").mkdir(parents=True)
+    figures = {"changes": {"f1": 0.5}, "other_types": {"exact_match": 0.25}}
+    (run / "evaluation" / "metrics.json").write_text(json.dumps(figures))
+    (run / "vqa" / "finetune").mkdir(parents=True)
+    (run / "vqa" / "reader.json").write_text(json.dumps({"last_phase": "finetune"}))
+    (run / "vqa" / "finetune" / "metrics.csv").write_text("epoch,step,val/generation\n0,3,0.75\n1,6,0.5\n")
+    job(tmp_path, "a", ["seed=1", "precision=bf16"])
+    job(tmp_path, "b", ["seed=2", "precision=bf16"], RuntimeError("broken | pipe\nof a worker"))
+
+    table, page = write_tables(read_jobs(tmp_path / "sweep"), tmp_path / "sweep")
+
+    with table.open() as file:
+        first, second = csv.DictReader(file)
+    assert first["overrides"] == "seed=1 precision=bf16"
+    assert (first["state"], first["change F1"], first["val/generation"]) == (DONE, "0.5000", "0.5000")
+    assert (second["state"], second["change F1"], second["error"]) == (FAILED, "", "broken | pipe of a worker")
+    lines = page.read_text().splitlines()
+    assert len(lines) == 4
+    assert all(line.replace("\\|", "").count("|") == lines[0].count("|") for line in lines)
