@@ -25,13 +25,16 @@ from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.trained import TrainedReader, load_reader
 from cfvqa.stages.vqa import blind, vqa
 
+CONTENT = 2
+"""Of the tables of predictions and metrics; another number, and every evaluation is made again."""
+
 
 def evaluation(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage `runs/<name>/evaluation`, made if need be."""
     source, extracted = tables(config, console), features(config, console)
     trained, control = vqa(config, console), blind(config, console)
     settings = {key: value for key, value in plain(config.evaluation).items() if key != "blind"}
-    stage_id = identify(settings, trained.id, control.id)
+    stage_id = identify(CONTENT, settings, trained.id, control.id)
     stage = Stage("evaluation", Path(config.runs) / config.name / "evaluation", stage_id)
 
     def make(folder: Path) -> dict[str, str]:

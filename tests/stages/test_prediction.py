@@ -71,6 +71,7 @@ def test_a_pair_is_answered_with_all_findings_and_regions_in_order(run, images):
         assert finding.difference == pytest.approx(finding.main.probability - finding.reference.probability, abs=2e-6)
     assert {region.region for region in seen.regions} == set(REGIONS)
     assert sum(region.attention for region in seen.regions) == pytest.approx(1, abs=1e-4)
+    assert any(region.main.attention != region.reference.attention for region in seen.regions)
     assert seen.notes == []
 
 
