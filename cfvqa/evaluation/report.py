@@ -92,11 +92,15 @@ class FindingRow:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A radiograph: caption, words for those who do not see it, and the file itself as a data URI."""
+    """A radiograph: caption, words for those who do not see it, the file itself as a data URI.
+
+    `legend` says what the numbers in it stand for, from 1 on.
+    """
 
     caption: str
     alt: str
     uri: str
+    legend: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
