@@ -11,6 +11,7 @@ from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.data.feature_store import as_stored
 from cfvqa.data.image_sets import ImageSet, unlabelled
 from cfvqa.errors import InputError
+from cfvqa.language.questions import QUESTION_TYPES, question_type
 from cfvqa.language.tokenizer import UNK, Tokenizer
 from cfvqa.stages.asking import ask_batch
 from cfvqa.stages.loading import LoadedRun
@@ -209,6 +210,11 @@ def _notes(run: LoadedRun, question: str, reference: Path | None) -> list[str]:
     """Say what of the question the reader does not know, does not read, or never learned."""
     tokenizer, length = run.reader.tokenizer, run.reader.description["pairs"]["question_length"]
     notes = []
+    if question_type(question) is None:
+        notes.append(
+            f"the question is worded like none of the {len(QUESTION_TYPES)} types of Medical-Diff-VQA "
+            f"({', '.join(QUESTION_TYPES)}): a reader that learned those alone answers it all the same, by guessing"
+        )
     if unknown := _unknown_words(question, tokenizer):
         notes.append(f"the reader does not know {len(unknown)} of the question's words: {', '.join(unknown)}")
     tokens = tokenizer.encode([question], max_length=len(question) + 2)[0].shape[1] - 2

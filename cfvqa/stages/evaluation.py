@@ -163,8 +163,9 @@ def _data(read: Tables, settings: dict[str, Any]) -> dict[str, Any]:
 def show(metrics: dict[str, Any], console: StageConsole) -> None:
     """Print the headline figures beside the blind baselines."""
     table = Table(title="difference questions and the others", title_justify="left")
-    for column in ("answers of", "change F1", "direction", "CIDEr", "BLEU-4", "other types exact"):
-        table.add_column(column, justify="right" if column != "answers of" else "left")
+    table.add_column("answers of", no_wrap=True)  # narrow terminals break the titles of figures, never a name
+    for column in ("change F1", "direction", "CIDEr", "BLEU-4", "other types exact"):
+        table.add_column(column, justify="right", overflow="fold")
     rows = {"the model": metrics} | metrics.get("baseline", {}) | metrics.get("control", {})
     for name, figures in rows.items():
         difference = figures["by_type"].get("difference", {})

@@ -82,4 +82,4 @@ def _set_aside(stage: Stage, held: str, console: StageConsole) -> None:
         number += 1
         aside = run.with_name(f"{run.name}.{held}.{number}")
     run.rename(aside)
-    console.print(f"{run} held another training; it is kept as {aside}")
+    console.print(f"{run} held another training; it is kept as {aside}", soft_wrap=True)
