@@ -24,7 +24,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "attention_reference": pl.List(pl.Float32()),
 }
 """Columns of a table of predictions. `answer` is the truth. `reference_image`, `score` (0 to 1) and the
-attention over the 24 regions may be null."""
+attention over the 24 regions of each image (the shares of both images together are 1) may be null."""
 
 _FROM_QUESTIONS = (
     "question_id",

@@ -31,7 +31,7 @@ def check_image(path: Path) -> tuple[int, int]:
         InputError: if the file is missing, no image, truncated (PNG, JPEG), or smaller than 32 pixels a side.
     """
     if not path.is_file():
-        raise InputError(f"image {path} is missing: restore the file, or remove it from the tables")
+        raise InputError(f"image {path} is missing: restore the file, or leave the image out")
     if _is_dicom(path):
         with _dicom(path, pixels=False) as dataset:
             width, height = int(dataset.Columns), int(dataset.Rows)
@@ -42,7 +42,7 @@ def check_image(path: Path) -> tuple[int, int]:
     if min(width, height) < SMALLEST_SIDE:
         raise InputError(
             f"image {path} has {width} x {height} pixels; a radiograph needs at least {SMALLEST_SIDE} a side: "
-            "replace the file or remove it from the tables"
+            "replace the file, or leave the image out"
         )
     return width, height
 
@@ -80,7 +80,9 @@ def read_image(path: Path) -> np.ndarray:
     check_image(path)
     pixels = _read_dicom(path) if _is_dicom(path) else _read_raster(path)
     if pixels.min() == pixels.max():
-        raise InputError(f"image {path} has the same value in every pixel: it shows nothing; replace or remove it")
+        raise InputError(
+            f"image {path} has one value in every pixel, it shows nothing: replace the file, or leave the image out"
+        )
     return pixels
 
 
@@ -102,7 +104,7 @@ def _raster(path: Path) -> Iterator[Image.Image]:
         with Image.open(path) as image:
             yield image
     except _DAMAGE as error:
-        raise InputError(f"image {path} cannot be read ({error}): replace the file or remove its row") from error
+        raise InputError(f"image {path} cannot be read ({error}): replace the file, or leave the image out") from error
 
 
 def _read_raster(path: Path) -> np.ndarray:
@@ -138,7 +140,9 @@ def _dicom(path: Path, *, pixels: bool) -> Iterator[Any]:
     try:
         yield pydicom.dcmread(path, stop_before_pixels=not pixels)
     except (pydicom.errors.InvalidDicomError, *_DICOM_DAMAGE) as error:
-        raise InputError(f"image {path} is no readable DICOM file ({error}): replace or remove it") from error
+        raise InputError(
+            f"image {path} is no readable DICOM file ({error}): replace the file, or leave the image out"
+        ) from error
 
 
 def _read_dicom(path: Path) -> np.ndarray:

@@ -24,6 +24,9 @@ from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.trained import TrainedReader, load_reader
 from cfvqa.stages.vqa import blind, vqa
 
+CONTENT = 2
+"""Of the tables of predictions and metrics; another number, and every evaluation is made again."""
+
 
 def evaluation(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage `runs/<name>/evaluation`, made if need be."""
@@ -31,7 +34,7 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
     trained, control = vqa(config, console), blind(config, console)
     settings = {key: value for key, value in plain(config.evaluation).items() if key != "blind"}
     shaping = {key: value for key, value in settings.items() if key != "batch_size"}
-    stage_id = identify(shaping, trained.id, control.id)
+    stage_id = identify(CONTENT, shaping, trained.id, control.id)
     stage = Stage("evaluation", Path(config.runs) / config.name / "evaluation", stage_id)
 
     def make(folder: Path) -> dict[str, str]:
@@ -115,8 +118,9 @@ class _Asking:
 def show(metrics: dict[str, Any], console: StageConsole) -> None:
     """Print the headline figures beside the blind baselines."""
     table = Table(title="difference questions and the others", title_justify="left")
-    for column in ("answers of", "change F1", "direction", "CIDEr", "BLEU-4", "other types exact"):
-        table.add_column(column, justify="right" if column != "answers of" else "left")
+    table.add_column("answers of", no_wrap=True)  # narrow terminals break the titles of figures, never a name
+    for column in ("change F1", "direction", "CIDEr", "BLEU-4", "other types exact"):
+        table.add_column(column, justify="right", overflow="fold")
     rows = {"the model": metrics} | metrics.get("baseline", {}) | metrics.get("control", {})
     for name, figures in rows.items():
         difference = figures["by_type"].get("difference", {})

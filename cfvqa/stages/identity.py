@@ -131,7 +131,7 @@ def _make(stage: Stage, make: Make, console: StageConsole, others: Others) -> No
             stage.folder.rmdir()
         raise
     shown = "  ".join(f"{name} {value}" for name, value in facts.items())
-    console.print(f"  done in {seconds:.0f} s  {shown}", highlight=False)
+    console.print(f"  done in {seconds:.0f} s  {shown}", highlight=False, soft_wrap=True)
 
 
 def _mark(stage: Stage, facts: dict[str, str], seconds: float) -> None:

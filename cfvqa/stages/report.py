@@ -29,9 +29,8 @@ from cfvqa.stages.identity import identify
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.report_facts import Ran, facts_of, test_figure, times_of
 from cfvqa.stages.tables import load_tables
-from cfvqa.vocabulary.regions import REGIONS
 
-LAYOUT = 1
+LAYOUT = 2
 """Of the page; another number, and every report is made again."""
 
 _NAMED = 3  # regions that carry their names in a picture
@@ -163,7 +162,9 @@ class _Pairs:
         images = [("reference", "reference image, the earlier study"), ("main", "main image, the later study")]
         if row["reference_image"] is None:
             images = [("main", "main image")]
-        pictures = (self._picture(row[f"{name}_image"], row[f"attention_{name}"], caption) for name, caption in images)
+        weights = {name: row[f"attention_{name}"] for name, _ in images}
+        heaviest = max(share for weight in weights.values() for share in weight or [0.0])
+        pictures = (self._picture(row[f"{name}_image"], weights[name], heaviest, caption) for name, caption in images)
         return Pair(
             question_id=row["question_id"],
             question_type=row["question_type"],
@@ -175,19 +176,14 @@ class _Pairs:
             pictures=tuple(pictures),
         )
 
-    def _picture(self, image_id: str, attention: list[float] | None, caption: str) -> Picture:
+    def _picture(self, image_id: str, attention: list[float] | None, heaviest: float, caption: str) -> Picture:
         image = read_image(safe_path(self.root, self.paths[image_id]))
         boxes = self.store.read([image_id]).box[0].numpy()
         weight = None if attention is None else np.asarray(attention)
-        picture = draw_regions(image, boxes, weight=weight, side=self.side, named=_NAMED)
-        return Picture(caption, f"Chest radiograph, {caption}{_most(weight)}", _data_uri(picture))
-
-
-def _most(weight: np.ndarray | None) -> str:
-    if weight is None:
-        return ""
-    names = [REGIONS[row] for row in np.argsort(-weight, kind="stable")[:_NAMED]]
-    return f"; most attention to {', '.join(names)}"
+        drawing = draw_regions(image, boxes, weight=weight, side=self.side, named=_NAMED, heaviest=heaviest)
+        most = f"; most attention to {', '.join(drawing.legend)}" if drawing.legend else ""
+        alt = f"Chest radiograph, {caption}{most}"
+        return Picture(caption, alt, _data_uri(drawing.picture), drawing.legend)
 
 
 def _data_uri(picture: Image.Image) -> str:
