@@ -32,7 +32,7 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
     trained, control = vqa(config, console), blind(config, console)
     settings = {key: value for key, value in plain(config.evaluation).items() if key != "blind"}
     stage_id = identify(settings, trained.id, control.id)
-    stage = Stage("evaluation", Path(config.runs) / config.name / "evaluation", stage_id)
+    stage = Stage("evaluation", Path(config.runs) / str(config.name) / "evaluation", stage_id)
 
     def make(folder: Path) -> dict[str, str]:
         read = load_tables(source)
@@ -62,7 +62,7 @@ def evaluate_file(config: DictConfig, console: StageConsole) -> Path:
     settings = plain(config.evaluation)
     questions = _questions(read, settings["split"])
     predictions = join_predictions(Path(config.predictions), questions)
-    folder = Path(config.runs) / config.name / "evaluation"
+    folder = Path(config.runs) / str(config.name) / "evaluation"
     if folder.with_name("vqa").exists():
         raise InputError(
             f"name={config.name} is a run with a reader of its own: give the answers of the file another name=..."
