@@ -35,7 +35,7 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
     settings = {key: value for key, value in plain(config.evaluation).items() if key != "blind"}
     shaping = {key: value for key, value in settings.items() if key != "batch_size"}
     stage_id = identify(CONTENT, shaping, trained.id, control.id)
-    stage = Stage("evaluation", Path(config.runs) / config.name / "evaluation", stage_id)
+    stage = Stage("evaluation", Path(config.runs) / str(config.name) / "evaluation", stage_id)
 
     def make(folder: Path) -> dict[str, str]:
         read = load_tables(source)
@@ -68,7 +68,7 @@ def evaluate_file(config: DictConfig, console: StageConsole) -> Path:
     `question_only` is not among its baselines: that control is trained on features, which a stranger's answers do
     not need.
     """
-    folder = Path(config.runs) / config.name / "evaluation"
+    folder = Path(config.runs) / str(config.name) / "evaluation"
     if folder.with_name("vqa").exists():
         raise InputError(
             f"name={config.name} is a run with a reader of its own: give the answers of the file another name=..."

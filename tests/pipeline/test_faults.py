@@ -12,6 +12,8 @@ from hydra.core.global_hydra import GlobalHydra
 from layouts import MimicTree, dicom_id, write_nih
 from PIL import Image
 
+from cfvqa.training.checkpoints import FORMAT
+
 SECOND = 59_000_012
 SMALL = ("detector.training.epochs=1", "image_size=64", "source.split=official")
 
@@ -136,17 +138,50 @@ def test_a_root_that_is_missing(call):
     refused(call, ["source.root"], "prepare", "source=nih")
 
 
-@pytest.mark.parametrize("typo", ["sede=3", "source.rooot=x", "detector.training.epoch=2", "source=nhi"])
+TYPOS = {
+    "sede=3": "key 'sede' is unknown; did you mean 'seed'?",
+    "+sede=3": "key 'sede' is unknown; did you mean 'seed'?",
+    "experimnt=phantom_tiny": "key 'experimnt' is unknown; did you mean 'experiment'?",
+    "source.rooot=x": "key 'source.rooot' is unknown; did you mean 'source.root'?",
+    "detector.training.epoch=2": "did you mean 'detector.training.epochs'?",
+    "seed.x=2": "key 'seed.x' is unknown",
+    "source=nhi": "source=nhi is unknown: choose one of mimic, nih, phantom",
+    "source=mimic": "source.root is not set: give source.root=FOLDER",
+    "detector=null": "Config group override must be a string",
+    "name=[a": "'name=[a' cannot be read",
+    "name=a,b": "add --multirun",
+    "source.phantom.seed=${nosuch}": "source.phantom.seed: Interpolation key 'nosuch' not found",
+    "name=../x": "name is '../x'",
+    "work=/proc/x": "work: folder /proc/x cannot be made or written",
+}
+
+
+@pytest.mark.parametrize("typo", TYPOS)
 def test_a_typo_in_the_config(call, typo):
     status, output = call("prepare", typo)
     assert status == 2, output
-    assert typo.split("=")[0].rsplit(".", 1)[-1] in output
+    assert output.startswith("error: ")
+    assert output.count("\n") == 1
+    assert TYPOS[typo] in output
     assert not list(call.folder.iterdir())
+
+
+def test_every_job_of_a_sweep_says_once_what_is_wrong(call):
+    status, output = call("train", "--multirun", "experiment=phantom_tiny", "task=x,y")
+    assert status == 2, output
+    for task in ("x", "y"):
+        assert output.count(f"error: task is '{task}'") == 1
+    assert "Traceback" not in output
+    assert not list(call.folder.glob("work"))
+
+
+def test_a_sweep_whose_folder_cannot_be_made(call):
+    refused(call, ["/proc/x"], "train", "--multirun", "runs=/proc/x", "seed=1,2")
 
 
 def given_detector(folder, network):
     (folder / "checkpoints").mkdir(parents=True)
-    torch.save({"state_dict": network.state_dict()}, folder / "checkpoints" / "best.ckpt")
+    torch.save({"state_dict": network.state_dict(), "cfvqa_format": FORMAT}, folder / "checkpoints" / "best.ckpt")
     (folder / "_SUCCESS").write_text('{"id": "foreign", "facts": {}}')
     return folder
 

@@ -74,13 +74,3 @@ def test_a_file_of_answers_has_no_report():
     config = OmegaConf.create({"predictions": "answers.csv"})
     with pytest.raises(InputError, match="cfvqa-evaluate"):
         report(config, StageConsole(quiet=True))
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("pairs", -1), ("seed", -3), ("side", 0), ("side", "large"), ("pairs", 2.5)]
-)
-def test_settings_that_make_no_sense_are_refused_before_anything_runs(name, value):
-    settings = {"pairs": 12, "seed": 1, "side": 360} | {name: value}
-    config = OmegaConf.create({"predictions": None, "report": settings})
-    with pytest.raises(InputError, match=rf"report\.{name} is '{value}'"):
-        report(config, StageConsole(quiet=True))
