@@ -19,6 +19,8 @@ SMALLEST_SIDE = 32
 _DICOM_SUFFIXES = (".dcm", ".dicom")
 _ENDS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _TAIL = 1024  # bytes in which the end mark of a whole file lies, whatever some writers put behind it
+_LAST_ROWS = 8  # the least height that a JPEG is coded in
+_MISSING = 128  # the grey that stands for JPEG blocks without data
 _DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 # What pydicom and its decoders raise at files that are no DICOM, cut short, or of an unknown compression.
 _DICOM_DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
@@ -116,7 +118,19 @@ def _read_raster(path: Path) -> np.ndarray:
             coloured = image.convert("RGBA")
             black = Image.new("RGBA", coloured.size, (0, 0, 0, 255))
             return _scale_grey(Image.alpha_composite(black, coloured))
+        _check_last_rows(image)
         return _scale_grey(image)
+
+
+def _check_last_rows(image: Image.Image) -> None:
+    """Refuse a JPEG whose data stop short of its end mark.
+
+    The decoder does not say so: it leaves the rest grey. A file that is grey at its top too was made like that.
+    """
+    if image.format == "JPEG":
+        grey = np.asarray(image.convert("L")) == _MISSING
+        if grey[-_LAST_ROWS:].all() and not grey[:_LAST_ROWS].all():
+            raise ValueError("its data end before its last rows: the file is damaged")
 
 
 def _scale_grey(image: Image.Image) -> np.ndarray:

@@ -2,72 +2,18 @@
 
 import os
 import subprocess
-import sys
-from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
-from hydra.core.global_hydra import GlobalHydra
-from layouts import MimicTree, dicom_id, write_nih
+from calling import prepare_mimic, prepare_nih, refused
+from layouts import dicom_id
 from PIL import Image
 
 from cfvqa.training.checkpoints import FORMAT
 
 SECOND = 59_000_012
 SMALL = ("detector.training.epochs=1", "image_size=64", "source.split=official")
-
-
-@pytest.fixture
-def call(tmp_path, monkeypatch, capsys):
-    """Call a command in this process, in an empty folder; returns its exit status and what it printed."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-
-    def called(name, *overrides):
-        monkeypatch.setattr(sys, "argv", [f"cfvqa-{name}", *overrides])
-        GlobalHydra.instance().clear()
-        status = 0
-        try:
-            import_module(f"cfvqa.commands.{name}").main()
-        except SystemExit as stop:
-            status = stop.code
-        printed = capsys.readouterr()
-        return status, printed.out + printed.err
-
-    called.folder = folder
-    return called
-
-
-def refused(call, words, *arguments):
-    """Call, and check that the input was refused in one message with these words, and nothing was made."""
-    status, output = call(*arguments)
-    assert status == 2, output
-    assert output.count("error: ") == 1
-    assert "Traceback" not in output
-    for word in words:
-        assert word in output
-    left = [path for path in call.folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
-    assert not left
-
-
-@pytest.fixture
-def nih(tmp_path):
-    return write_nih(tmp_path / "nih")
-
-
-@pytest.fixture
-def mimic(tmp_path):
-    return MimicTree(tmp_path / "mimic")
-
-
-def prepare_nih(root):
-    return "prepare", "source=nih", f"source.root={root}"
-
-
-def prepare_mimic(tree):
-    return "prepare", "source=mimic", f"source.root={tree.root}"
 
 
 def test_a_missing_column(call, nih):
@@ -211,7 +157,18 @@ def test_an_image_that_breaks_while_it_is_decoded(call, mimic):
     image.write_bytes(content)
     status, output = call("train", "task=anatomy", *prepare_mimic(mimic)[1:], *SMALL)
     assert status == 2, output
-    assert f"{dicom_id(SECOND)}.jpg" in output
+    assert f"{dicom_id(SECOND)}.jpg cannot be read" in output
+    assert "Traceback" not in output
+    assert not list(call.folder.glob("work/anatomy/*/_SUCCESS"))
+
+
+def test_a_jpeg_whose_data_are_cut_before_its_end_mark(call, mimic):
+    content = mimic.write().image_path(SECOND).read_bytes()
+    mimic.image_path(SECOND).write_bytes(content[: len(content) * 3 // 4] + content[-2:])
+    status, output = call("train", "task=anatomy", *prepare_mimic(mimic)[1:], *SMALL)
+    assert status == 2, output
+    assert output.count("error: ") == 1
+    assert f"{dicom_id(SECOND)}.jpg cannot be read (its data end before its last rows" in output
     assert "Traceback" not in output
     assert not list(call.folder.glob("work/anatomy/*/_SUCCESS"))
 
