@@ -15,6 +15,7 @@ from cfvqa.commands.messages import WRONG_INPUT, message_of
 from cfvqa.errors import InputError
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.settings import check, check_folders, check_training
+from cfvqa.training.ranks import rank
 
 INPUT_ERROR = 2
 """Exit status of a command whose input is wrong."""
@@ -69,7 +70,7 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
         try:
             for check_it in (check, *needs):
                 check_it(config)
-            task(config, StageConsole())
+            task(config, StageConsole(quiet=rank() > 0))
         except Exception as error:
             if os.getpid() != process:  # a launcher runs the job elsewhere, and brings the error here
                 raise

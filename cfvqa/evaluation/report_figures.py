@@ -76,7 +76,7 @@ def headline_of(metrics: Metrics) -> Headline:
         panels=panels,
         asked=_asked(metrics),
         warning=_warning(metrics),
-        systems=tuple(_SYSTEMS[name] for name in _SYSTEMS if name in shown),
+        systems=tuple(_explained(name, metrics) for name in _SYSTEMS if name in shown),
     )
 
 
@@ -98,6 +98,17 @@ def finding_rows_of(metrics: Metrics) -> tuple[FindingRow, ...]:
         for name, s in metrics["changes"]["by_finding"].items()
     )
     return tuple(sorted(rows, key=lambda row: (-row.n, row.name)))
+
+
+def _explained(name: str, metrics: Metrics) -> tuple[str, str]:
+    """Return label and meaning of what the model is compared with, and what a reader without any error scores there."""
+    label, meaning = _SYSTEMS[name]
+    bound = _dig(metrics, f"labels.{name}")
+    return (
+        (label, meaning)
+        if bound is None
+        else (label, f"{meaning}; a reader that knows the labels scores {number(bound)}")
+    )
 
 
 def _dig(figures: Any, name: str) -> Any:

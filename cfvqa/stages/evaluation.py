@@ -128,6 +128,8 @@ def show(metrics: dict[str, Any], console: StageConsole) -> None:
         cells += [difference.get("bleu_4"), figures["other_types"]["exact_match"]]
         table.add_row(name, *("-" if cell is None else f"{cell:.3f}" for cell in cells))
     console.print(table)
+    for name, score in metrics.get("labels", {}).items():
+        console.print(f"a reader without any error, {name.replace('_', ' ')}: {score:.3f}", highlight=False)
     if "flip" in metrics:
         flip = metrics["flip"]
         console.print(f"flip consistency {flip['consistency']:.3f} of {flip['n']} questions", highlight=False)

@@ -29,6 +29,7 @@ from cfvqa.stages.identity import identify
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.report_facts import Ran, facts_of, test_figure, times_of
 from cfvqa.stages.tables import load_tables
+from cfvqa.training.ranks import rank
 
 LAYOUT = 2
 """Of the page; another number, and every report is made again."""
@@ -48,6 +49,8 @@ def report(config: DictConfig, console: StageConsole) -> Path:
     judged = evaluation(config, console)
     identity = identify(LAYOUT, plain(config.report), judged.id)
     path = Path(config.runs) / str(config.name) / "report.html"
+    if rank() > 0:  # the first process of a training writes the page
+        return path
     with FileLock(path.with_name(path.name + ".lock")):
         if _is_whole(path, identity):
             console.ready("report", str(path))
