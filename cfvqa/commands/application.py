@@ -1,26 +1,32 @@
 """What the commands share: the config folder, and errors that a user can read."""
 
+import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 import cfvqa
+from cfvqa.commands.messages import WRONG_INPUT, message_of
 from cfvqa.errors import InputError
 from cfvqa.stages.progress import StageConsole
+from cfvqa.stages.settings import check, check_folders, check_training
+from cfvqa.training.ranks import rank
 
 INPUT_ERROR = 2
 """Exit status of a command whose input is wrong."""
 
+PROGRAM_ERROR = 1
+"""Exit status of a command that fails by an error of the program."""
+
 _QUOTED = re.compile(r"""(['"])(?:(?!\1)[^\\]|\\.)*\1""", re.DOTALL)
 
 Task = Callable[[DictConfig, StageConsole], None]
+Check = Callable[[DictConfig], None]
 
 
 def config_folder() -> str:
@@ -28,11 +34,6 @@ def config_folder() -> str:
     package = Path(cfvqa.__file__).parent
     inside = package / "conf"
     return str(inside if inside.is_dir() else package.parent / "conf")
-
-
-def _message(error: Exception) -> str:
-    """Return what an error says; one of a loading process comes with the traceback of that process before it."""
-    return str(error).rsplit(f"{InputError.__module__}.{InputError.__qualname__}: ", 1)[-1].strip()
 
 
 def quoted(argument: str, literal: tuple[str, ...]) -> str:
@@ -49,32 +50,46 @@ def quoted(argument: str, literal: tuple[str, ...]) -> str:
     return f'{key}="{escaped}"'
 
 
-def run(task: Task, literal: tuple[str, ...] = ()) -> None:
-    """Run a task as a Hydra application.
+def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (check_folders, check_training)) -> None:
+    """Run a task as a Hydra application: once, or for every job of a sweep.
 
-    Wrong input ends with one message and exit status 2, also where Hydra itself finds it.
+    Wrong input ends with one message and exit status 2, also where Hydra itself finds it. A job that fails does not
+    stop the others of its sweep; the status is 2 if all that failed had wrong input.
 
     Args:
         task: what the command does.
         literal: keys whose values on the command line are names of files or free text, taken as they stand.
+        needs: checks of the machine, behind those of the config.
     """
     sys.argv[1:] = [quoted(argument, literal) for argument in sys.argv[1:]]
-    started = False
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing some lines of its own
+    statuses: list[int] = []
+    process = os.getpid()
 
     def application(config: DictConfig) -> None:
-        nonlocal started
-        started = True
         try:
-            task(config, StageConsole())
-        except (InputError, OmegaConfBaseException) as error:
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
+            for check_it in (check, *needs):
+                check_it(config)
+            task(config, StageConsole(quiet=rank() > 0))
+        except Exception as error:
+            if os.getpid() != process:  # a launcher runs the job elsewhere, and brings the error here
                 raise
-            sys.stderr.write(f"error: {_message(error)}\n")
-            sys.exit(INPUT_ERROR)
+            statuses.append(_report(error))
 
     try:
         hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(application)()
-    except SystemExit as stop:
-        if stop.code == 1 and not started:
-            sys.exit(INPUT_ERROR)
-        raise
+    except WRONG_INPUT as error:
+        statuses.append(_report(error))
+    except (OSError, ValueError) as error:  # Hydra's own, of the folder of a sweep or of a group that is null
+        statuses.append(_report(InputError(f"the command cannot be started: {error}")))
+    if statuses:
+        sys.exit(min(statuses))
+
+
+def _report(error: Exception) -> int:
+    """Print what is wrong, and return the exit status that says whose fault it is."""
+    if isinstance(error, WRONG_INPUT):
+        sys.stderr.write(f"error: {message_of(error, Path(config_folder()))}\n")
+        return INPUT_ERROR
+    traceback.print_exception(error)
+    return PROGRAM_ERROR

@@ -10,9 +10,9 @@ from cfvqa.stages.progress import StageConsole
 def task(config: DictConfig, console: StageConsole) -> None:
     """Evaluate the run, or the file that `predictions` names."""
     if config.predictions is not None:
-        console.print(f"figures: {evaluate_file(config, console)}")
+        console.print(f"figures: {evaluate_file(config, console)}", soft_wrap=True)
     else:
-        console.print(f"figures: {evaluation(config, console).folder / 'metrics.json'}")
+        console.print(f"figures: {evaluation(config, console).folder / 'metrics.json'}", soft_wrap=True)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ def task(config: DictConfig, console: StageConsole) -> None:
 
 def main() -> None:
     """Start the command."""
-    run(task, literal=("main", "reference", "question", "run", "output_image"))
+    run(task, literal=("main", "reference", "question", "run", "output_image"), needs=())
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from omegaconf import DictConfig
 
 from cfvqa.commands.application import run
 from cfvqa.stages.progress import StageConsole
+from cfvqa.stages.settings import check_folders
 from cfvqa.stages.tables import tables
 
 
@@ -14,7 +15,7 @@ def task(config: DictConfig, console: StageConsole) -> None:
 
 def main() -> None:
     """Start the command."""
-    run(task)
+    run(task, needs=(check_folders,))  # tables are made where the GPUs need not be
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from cfvqa.stages.report import report
 
 def task(config: DictConfig, console: StageConsole) -> None:
     """Write the report, and make what it needs before."""
-    console.print(f"open: {report(config, console)}")
+    console.print(f"open: {report(config, console)}", soft_wrap=True)
 
 
 def main() -> None:

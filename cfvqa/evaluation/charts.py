@@ -38,7 +38,7 @@ class Whisker:
     Attributes:
         label: whose figure it is.
         figure: what is drawn, on a scale from 0 to 1.
-        kind: class of its mark: "model", "blind" or "control".
+        kind: class of its mark: "model", "part" (a further figure of the model), "blind" or "control".
     """
 
     label: str

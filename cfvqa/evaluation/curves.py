@@ -26,6 +26,10 @@ class Chart:
     lines: tuple[Line, ...]
     best: Point | None = None
 
+    def last(self, kind: str) -> float | None:
+        """Return the last value of one line; None where it was not logged."""
+        return next((line.points[-1][1] for line in self.lines if line.kind == kind and line.points), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -40,6 +44,11 @@ class Curve:
     title: str
     note: str
     charts: tuple[Chart, ...]
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one epoch at most: figures for a table, not curves."""
+        return all(len(line.points) < 2 for chart in self.charts for line in chart.lines)
 
 
 def curve_of(file: Path, *, title: str, monitor: str, mode: str, note: str = "") -> Curve:

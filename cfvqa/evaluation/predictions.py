@@ -24,7 +24,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "attention_reference": pl.List(pl.Float32()),
 }
 """Columns of a table of predictions. `answer` is the truth. `reference_image`, `score` (0 to 1) and the
-attention over the 24 regions may be null."""
+attention over the 24 regions of each image (the shares of both images together are 1) may be null."""
 
 _FROM_QUESTIONS = (
     "question_id",
@@ -84,7 +84,7 @@ def _read(file: Path) -> pl.DataFrame:
         raise InputError(f"{file}: there is no such file of predictions; check the value of `predictions`.")
     try:
         frame = reader(file)
-    except (pl.exceptions.PolarsError, ValueError) as error:
+    except (pl.exceptions.PolarsError, ValueError, OSError) as error:
         raise InputError(f"{file}: not a readable {file.suffix[1:]} file of predictions ({error}).") from error
     missing = [name for name in ("question_id", "prediction") if name not in frame.columns]
     if missing:
@@ -92,6 +92,12 @@ def _read(file: Path) -> pl.DataFrame:
             f"{file}: column {' and '.join(missing)} not found (it has {', '.join(frame.columns)}). "
             "Give one row for each question with the columns question_id and prediction."
         )
+    for name in ("question_id", "prediction"):
+        if frame.schema[name].is_nested():
+            raise InputError(f"{file}: column {name} holds lists or objects; give one text in each row.")
+    if frame.get_column("question_id").null_count():
+        row = int(frame.get_column("question_id").is_null().arg_true()[0])
+        raise InputError(f"{file}, row {row}: question_id has no value; fill it or remove the row.")
     return frame.select(pl.col("question_id").cast(pl.String), pl.col("prediction").cast(pl.String).fill_null(""))
 
 

@@ -38,6 +38,7 @@ class Headline:
         figure: change F1 of the model.
         best_blind: the highest change F1 without any image, and whose it is.
         verdict: what the two say together, in a sentence.
+        weakest: the lowest of the other figures, in sentences.
         panels: all headline figures.
         asked: how many questions stand behind them, in a sentence.
         warning: why text scores are no headline, in sentences.
@@ -47,6 +48,7 @@ class Headline:
     figure: Figure
     best_blind: tuple[str, Figure] | None
     verdict: str
+    weakest: str
     panels: tuple[Panel, ...]
     asked: str
     warning: str
@@ -92,11 +94,15 @@ class FindingRow:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A radiograph: caption, words for those who do not see it, and the file itself as a data URI."""
+    """A radiograph: caption, words for those who do not see it, the file itself as a data URI.
+
+    `legend` says what the numbers in it stand for, from 1 on.
+    """
 
     caption: str
     alt: str
     uri: str
+    legend: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

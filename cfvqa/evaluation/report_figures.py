@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfvqa.evaluation.charts import Figure, Whisker, number
+from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.report import FindingRow, Headline, Panel, TextRow, TextTable
 from cfvqa.evaluation.text_scores import FIGURES
 
@@ -14,8 +15,15 @@ _SYSTEMS = {
     "question_only": ("question only", "trained like the model, but never shown an image"),
     "majority": ("majority", "always the most frequent training answer to the type of question"),
     "prior": ("prior", "the right template, with findings drawn as often as they occur in training"),
-    "shuffled_reference": ("shuffled reference", "the model, shown a reference image of another subject"),
-    "shuffled_pair": ("shuffled pair", "the model, shown both images of another subject"),
+    "shuffled_reference": (
+        "shuffled reference",
+        "the model, shown a reference image of another subject; it need not fall to the level of the blind: the main "
+        "image is still the right one, and what is new in it is new beside most other subjects too",
+    ),
+    "shuffled_pair": (
+        "shuffled pair",
+        "the model, shown both images of another subject; here nothing is right but the question",
+    ),
 }
 _PANELS = {
     "changes.f1": (
@@ -39,9 +47,11 @@ _PANELS = {
     ),
     "flip.consistency": (
         "Flip consistency",
-        "Of the difference questions, the share whose answer turns around when the two images are exchanged.",
+        "Of all difference questions, the share whose answer turns around when the two images are exchanged; of those "
+        "whose answer reports a change, the same; and the mean overlap of the changes in both answers.",
     ),
 }
+_PARTS = tuple(name for name in _PANELS if name not in ("changes.f1", "other_types.exact_match"))
 _COLUMNS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "exact match")
 
 
@@ -55,17 +65,18 @@ def figure_at(metrics: Metrics, name: str) -> Figure:
 def headline_of(metrics: Metrics) -> Headline:
     """Return the headline figures of the model beside the blind baselines and the control."""
     systems = _systems(metrics)
-    panels = tuple(_panel(name, systems) for name in _PANELS)
+    panels = tuple(_panel(name, systems, metrics) for name in _PANELS)
     figure, blind = figure_at(metrics, "changes.f1"), _best_blind(metrics)
     shown = {**metrics.get("baseline", {}), **metrics.get("control", {})}
     return Headline(
         figure=figure,
         best_blind=blind,
         verdict=_verdict(figure, metrics),
+        weakest=_weakest(metrics),
         panels=panels,
         asked=_asked(metrics),
         warning=_warning(metrics),
-        systems=tuple(_SYSTEMS[name] for name in _SYSTEMS if name in shown),
+        systems=tuple(_explained(name, metrics) for name in _SYSTEMS if name in shown),
     )
 
 
@@ -73,7 +84,7 @@ def text_table_of(metrics: Metrics) -> TextTable:
     """Return the text scores by type of question."""
     rows = (
         TextRow(kind, scores["n"], tuple(scores[name] for name in FIGURES))
-        for kind, scores in sorted(metrics["by_type"].items(), key=lambda item: (item[0] != "difference", item[0]))
+        for kind, scores in sorted(metrics["by_type"].items(), key=lambda item: (item[0] != DIFFERENCE, item[0]))
     )
     scorers = (tuple(scorer[part] for part in ("name", "version", "scale")) for scorer in metrics["scorers"].values())
     return TextTable(_COLUMNS, tuple(rows), tuple(scorers))
@@ -87,6 +98,17 @@ def finding_rows_of(metrics: Metrics) -> tuple[FindingRow, ...]:
         for name, s in metrics["changes"]["by_finding"].items()
     )
     return tuple(sorted(rows, key=lambda row: (-row.n, row.name)))
+
+
+def _explained(name: str, metrics: Metrics) -> tuple[str, str]:
+    """Return label and meaning of what the model is compared with, and what a reader without any error scores there."""
+    label, meaning = _SYSTEMS[name]
+    bound = _dig(metrics, f"labels.{name}")
+    return (
+        (label, meaning)
+        if bound is None
+        else (label, f"{meaning}; a reader that knows the labels scores {number(bound)}")
+    )
 
 
 def _dig(figures: Any, name: str) -> Any:
@@ -104,12 +126,23 @@ def _systems(metrics: Metrics) -> list[tuple[str, Metrics, str]]:
     return systems
 
 
-def _panel(name: str, systems: list[tuple[str, Metrics, str]]) -> Panel:
+def _panel(name: str, systems: list[tuple[str, Metrics, str]], metrics: Metrics) -> Panel:
     title, meaning = _PANELS[name]
     rows = (Whisker(label, figure_at(figures, name), kind) for label, figures, kind in systems)
     # The flip test is taken by the model alone, and the control answers difference questions only.
     kept = (row for row in rows if row.kind == "model" or row.figure.reason not in ("not measured", "no such question"))
-    return Panel(title, meaning, tuple(kept))
+    return Panel(title, meaning, (*kept, *(_flip_rows(metrics) if name == "flip.consistency" else ())))
+
+
+def _flip_rows(metrics: Metrics) -> tuple[Whisker, ...]:
+    flip = metrics.get("flip")
+    if flip is None:
+        return ()
+    changed = Figure(flip["consistency_changed"], reason="no change was answered")
+    return (
+        Whisker(f"of {flip['n_changed']:,} changed", changed, "part"),
+        Whisker("overlap", Figure(flip["jaccard"]), "part"),
+    )
 
 
 def _best_blind(metrics: Metrics) -> tuple[str, Figure] | None:
@@ -129,19 +162,31 @@ def _verdict(figure: Figure, metrics: Metrics) -> str:
     return "Its interval does not clear the blind baselines: this figure does not show that the model uses the images."
 
 
+def _weakest(metrics: Metrics) -> str:
+    """Name the lowest figures beside the headline, which alone would only praise."""
+    changes = [(_PANELS[name][0].lower(), figure_at(metrics, name).value, "") for name in _PARTS]
+    types = [
+        (kind, scores["exact_match"], f" ({scores['n']:,} questions)")
+        for kind, scores in metrics["by_type"].items()
+        if kind != DIFFERENCE
+    ]
+    groups = (("Weakest of the changes", changes), ("Weakest of the other types, by exact match", types))
+    named = ((title, _lowest(figures)) for title, figures in groups)
+    return " ".join(f"{title}: {words}." for title, words in named if words)
+
+
+def _lowest(figures: list[tuple[str, float | None, str]]) -> str:
+    """Write the two lowest of figures, given as name, value and what follows the value."""
+    defined = sorted((value, name, more) for name, value, more in figures if value is not None)
+    return ", ".join(f"{name} {number(value)}{more}" for value, name, more in defined[:2])
+
+
 def _asked(metrics: Metrics) -> str:
     changes, others = metrics["changes"], metrics["other_types"]
     parts = [f"{changes['n']:,} difference questions and {others['n']:,} questions of other types."]
     parts.append("Intervals are 95 % bootstrap intervals that draw whole subjects.")
     if changes["unparsed"]:
         parts.append(f"{changes['unparsed']:,} answers did not read as changes and count as answers without any.")
-    flip = metrics.get("flip")
-    if flip is not None and flip["n_changed"]:
-        share = number(flip["consistency_changed"])
-        parts.append(
-            f"Of the {flip['n_changed']:,} answers that report a change, the share that turns around with the "
-            f"images is {share}."
-        )
     return " ".join(parts)
 
 

@@ -26,6 +26,7 @@ VIEW = "which view is this image taken?"
 _FINDING_PATTERN = re.compile(
     r"\b(" + "|".join(re.escape(f) for f in sorted((*ANSWER_FINDINGS, *SYNONYMS), key=len, reverse=True)) + r")\b"
 )
+_PLACE = r"\S.*"
 
 
 def difference_in(area: str) -> str:
@@ -118,3 +119,27 @@ def question_finding(question: str) -> str | None:
     """Return the finding that a question names first; None if it names none."""
     match = _FINDING_PATTERN.search(question.lower())
     return official_name(match[1]) if match else None
+
+
+def question_type(question: str) -> str | None:
+    """Return the type of a question that follows a template, whatever its case; None where it follows none."""
+    plain = " ".join(question.lower().split()).rstrip(" ?")
+    return next((kind for kind, template in _TEMPLATES if template.fullmatch(plain)), None)
+
+
+def _template(*questions: str) -> re.Pattern[str]:
+    """Return a pattern of questions, with any finding for FINDING and any words for PLACE."""
+    plain = "|".join(re.escape(question.rstrip("?").lower()) for question in questions)
+    return re.compile(plain.replace("<finding>", _FINDING_PATTERN.pattern).replace("<place>", _PLACE))
+
+
+_X, _AT = "<finding>", "<place>"
+_TEMPLATES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("abnormality", _template(ABNORMALITIES, ANY_ABNORMALITY, abnormalities_in(_AT))),
+    ("presence", _template(presence(_X), presence(_X, _AT), short_presence(_X), is_bilateral(_X))),
+    ("view", _template(VIEW, is_view("PA"), is_view("AP"))),
+    ("location", _template(location(_X), short_location(_X), side(_X))),
+    ("level", _template(level(_X))),
+    ("type", _template(finding_type(_X))),
+    (DIFFERENCE, _template(WHAT_CHANGED, difference_in(_AT))),
+)

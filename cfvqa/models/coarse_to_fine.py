@@ -13,7 +13,10 @@ from cfvqa.models.difference import PairEncoder
 from cfvqa.models.knowledge_graph import KnowledgeGraph
 from cfvqa.models.outputs import Reading
 from cfvqa.models.text import TextTransformer
+from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGIONS
+
+_UNSEEN = 1e-6  # probability of a finding at least: one that is seen nowhere is spread evenly
 
 
 class CoarseToFine(nn.Module):
@@ -83,10 +86,19 @@ class CoarseToFine(nn.Module):
             memory, memory_mask = torch.cat([question, visual], 1), torch.cat([memory_mask, mask], 1)
         return Reading(visual, mask, question, memory, memory_mask, attention)
 
-    def region_attention(self, reading: Reading) -> Tensor | None:
-        """Return attention over regions (Q, 2, R): a node's state is of both images, so both get the same."""
+    def region_attention(self, reading: Reading, batch: PairBatch) -> Tensor | None:
+        """Return where in the images the attention of the question lies (Q, 2, R); all of a question is 1.
+
+        Most of it goes to nodes of findings, and every node is of both images. That of a finding is spread over the
+        regions of both in proportion to its probability there; that of a region is halved.
+        """
         if reading.attention is None:
             return None
-        regions = reading.attention[:, : len(REGIONS)]
-        share = regions / regions.sum(-1, keepdim=True).clamp(min=1e-6)
-        return share.unsqueeze(1).expand(-1, 2, -1)
+        regions, findings = reading.attention.split([len(REGIONS), len(FINDINGS)], dim=-1)
+        has_reference = batch.has_reference[batch.unit]
+        there = torch.stack([torch.ones_like(has_reference), has_reference], dim=1)  # (Q, 2)
+        probability = torch.stack([batch.main.probability, batch.reference.probability], dim=1)[batch.unit]
+        seen = (probability.to(regions.dtype) + _UNSEEN).masked_fill(~there[..., None, None], 0)
+        share = seen / seen.sum((1, 2), keepdim=True)  # (Q, 2, R, F)
+        part = there / there.sum(1, keepdim=True)
+        return part.unsqueeze(-1) * regions.unsqueeze(1) + torch.einsum("qirf,qf->qir", share, findings)

@@ -46,5 +46,10 @@ class Reader(Protocol):
     def match(self, state: Tensor) -> Tensor:
         """Judge first-token states (Q, D): logits (Q, 2) of wrong, right answer."""
 
-    def region_attention(self, reading: Reading) -> Tensor | None:
-        """Return attention over regions (Q, 2, R) for main and reference image, or None."""
+    def region_attention(self, reading: Reading, batch: PairBatch) -> Tensor | None:
+        """Return where in main and reference image the attention lies (Q, 2, R), all of it 1; or None.
+
+        Args:
+            reading: of the batch.
+            batch: its images say where each finding is seen.
+        """

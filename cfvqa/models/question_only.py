@@ -33,6 +33,6 @@ class QuestionOnly(nn.Module):
         question, _ = self.text.read(batch.question, visual, mask)
         return Reading(visual, mask, question, question, batch.question.mask, None)
 
-    def region_attention(self, reading: Reading) -> Tensor | None:
+    def region_attention(self, reading: Reading, batch: PairBatch) -> Tensor | None:
         """A blind model attends to no region."""
         return None

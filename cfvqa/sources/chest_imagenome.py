@@ -1,6 +1,6 @@
 """Chest ImaGenome, silver scene graphs: boxes of regions and the findings in them."""
 
-import json
+import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +9,15 @@ from typing import Any
 import polars as pl
 
 from cfvqa.errors import InputError
+from cfvqa.sources.scene_graphs import load_graph
 from cfvqa.sources.tables import SCHEMAS, empty
 from cfvqa.vocabulary.findings import FINDING_INDEX
 from cfvqa.vocabulary.levels import LEVEL_WORDS
 from cfvqa.vocabulary.regions import REGION_INDEX
 
 _FRAME = 224
+_ROUNDING = 2  # pixels of the frame
+_CUT = "box cut at the border"
 _GRAPHS_AT_ONCE = 512
 
 
@@ -39,40 +42,44 @@ def read_graphs(
 
     Returns:
         Regions, region findings, and what was skipped, by reason.
+
+    Raises:
+        InputError: naming file and object of what is wrong, or the folder if it holds no box of these images.
     """
     folder = graph_folder(root)
     regions, findings = [empty("regions")], [empty("findings")]
     skipped: Counter[str] = Counter()
     done = 0
     for part in images.iter_slices(_GRAPHS_AT_ONCE):
-        box_rows: list[tuple[Any, ...]] = []
-        finding_rows: list[tuple[Any, ...]] = []
-        for image in part.iter_rows(named=True):
-            path = folder / f"{image['image_id']}_SceneGraph.json"
-            done += 1
-            if path.is_file():
-                graph = _load(path)
-                box_rows += _boxes(graph["objects"], image, path, skipped)
-                finding_rows += _findings(graph["attributes"], image["image_id"], path, skipped)
-            else:
-                skipped["image without a scene graph"] += 1
+        for rows, table in zip(_read_part(part, folder, skipped), (regions, findings), strict=True):
+            table.append(rows)
+        done += len(part)
         if progress is not None:
             progress(done)
-        regions.append(pl.DataFrame(box_rows, schema=SCHEMAS["regions"], orient="row"))
-        findings.append(pl.DataFrame(finding_rows, schema=SCHEMAS["findings"], orient="row"))
-    return pl.concat(regions), _strongest(pl.concat(findings)), dict(skipped)
+    located = pl.concat(regions)
+    if not len(located):
+        raise InputError(
+            f"{folder} holds no box of any of the {len(images)} images: unzip scene_graph.zip of Chest ImaGenome there"
+        )
+    return located, _strongest(pl.concat(findings)), dict(skipped)
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        graph = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no readable JSON ({error}): restore the file") from error
-    for key in ("objects", "attributes"):
-        items = graph.get(key) if isinstance(graph, dict) else None
-        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise InputError(f"{path}: key '{key}' is no list of objects, as a scene graph has it: restore the file")
-    return graph
+def _read_part(images: pl.DataFrame, folder: Path, skipped: Counter[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return regions and region findings of some images."""
+    boxes: list[tuple[Any, ...]] = []
+    findings: list[tuple[Any, ...]] = []
+    for image in images.iter_rows(named=True):
+        path = folder / f"{image['image_id']}_SceneGraph.json"
+        if path.is_file():
+            graph = load_graph(path)
+            boxes += _boxes(graph["objects"], image, path, skipped)
+            findings += _findings(graph["attributes"], image["image_id"], path, skipped)
+        else:
+            skipped["image without a scene graph"] += 1
+    return (
+        pl.DataFrame(boxes, schema=SCHEMAS["regions"], orient="row"),
+        pl.DataFrame(findings, schema=SCHEMAS["findings"], orient="row"),
+    )
 
 
 def _boxes(
@@ -81,40 +88,59 @@ def _boxes(
     """Return boxes in pixels of the image file, from the 224 frame.
 
     The frame scales the longer side to 224 and centres the image. The published `original_*` values are known to
-    be inaccurate, so the frame is undone with the original size; a resized copy scales the outcome. A box that
-    reaches over the border is cut there; one that lies outside altogether is an error.
+    be inaccurate, so the frame is undone with the original size; a resized copy scales the outcome. Published boxes
+    reach from the image into the empty margins of the frame: they are cut at the border of the image, and counted
+    where that is more than rounding. A box that leaves the frame or misses the image is an error.
     """
     original = image["original_width"], image["original_height"]
     ratio = _FRAME / max(original)
-    left, top = ((_FRAME - int(side * ratio)) // 2 for side in original)
+    margins = tuple((_FRAME - int(side * ratio)) // 2 for side in original)
     boxes: dict[str, tuple[str, str, float, float, float, float]] = {}
     for item in objects:
         region = item.get("bbox_name")
         if region not in REGION_INDEX:
             skipped["box of a region outside the 24"] += 1
             continue
-        x1, y1, x2, y2 = _frame_box(item, path)
-        if x2 < left or y2 < top or x1 > _FRAME - left or y1 > _FRAME - top:
-            raise InputError(
-                f"{path}: the box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) of '{region}' lies outside the image: correct it "
-                "or remove the object"
-            )
-        horizontal = [_unframe(x - left, ratio, original[0], image["width"]) for x in (x1, x2)]
-        vertical = [_unframe(y - top, ratio, original[1], image["height"]) for y in (y1, y2)]
+        box = _frame_box(item, margins, path)
+        horizontal = [_unframe(x - margins[0], ratio, original[0], image["width"]) for x in (box[0], box[2])]
+        vertical = [_unframe(y - margins[1], ratio, original[1], image["height"]) for y in (box[1], box[3])]
         if region in boxes or horizontal[1] <= horizontal[0] or vertical[1] <= vertical[0]:
             skipped["box that is empty or a region's second"] += 1
             continue
+        if _overhang(box, margins) > _ROUNDING:
+            skipped[_cut_reason(skipped, path)] += 1
         boxes[region] = (image["image_id"], region, horizontal[0], vertical[0], horizontal[1], vertical[1])
     return list(boxes.values())
 
 
-def _frame_box(item: dict[str, Any], path: Path) -> tuple[float, float, float, float]:
+def _frame_box(item: dict[str, Any], margins: tuple[int, ...], path: Path) -> tuple[float, float, float, float]:
+    """Return the box of an object in pixels of the frame."""
     try:
-        return float(item["x1"]), float(item["y1"]), float(item["x2"]), float(item["y2"])
-    except (KeyError, TypeError, ValueError) as error:
+        x1, y1, x2, y2 = box = tuple(float(item[key]) for key in ("x1", "y1", "x2", "y2"))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path}: object '{item.get('bbox_name')}' lacks a number among x1, y1, x2, y2: restore the file"
         ) from error
+    left, top = margins
+    missed = x2 < left or y2 < top or x1 > _FRAME - left or y1 > _FRAME - top
+    if missed or not all(math.isfinite(place) for place in box) or _overhang(box, (0, 0)) > _ROUNDING:
+        raise InputError(
+            f"{path}: the box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) of '{item['bbox_name']}' lies outside the image, "
+            f"which is within {left} to {_FRAME - left} across and {top} to {_FRAME - top} down: correct it or remove "
+            "the object"
+        )
+    return box
+
+
+def _cut_reason(skipped: Counter[str], path: Path) -> str:
+    """Return the reason that names the first file with a cut box."""
+    return next((reason for reason in skipped if reason.startswith(_CUT)), f"{_CUT}, the first in {path.name}")
+
+
+def _overhang(box: tuple[float, ...], margins: tuple[int, ...]) -> float:
+    """Return by how many pixels of the frame a box reaches over a border, at its farthest."""
+    left, top = margins
+    return max(left - box[0], top - box[1], box[2] - (_FRAME - left), box[3] - (_FRAME - top))
 
 
 def _unframe(place: float, ratio: float, original: int, actual: int) -> float:
@@ -142,9 +168,9 @@ def _findings(
     return rows
 
 
-def _attribute_parts(name: Any, path: Path) -> list[str]:
-    parts = name.split("|", 2) if isinstance(name, str) else []
-    if len(parts) != 3:
+def _attribute_parts(name: str, path: Path) -> list[str]:
+    parts = name.split("|", 2)
+    if len(parts) != 3 or parts[1] not in ("yes", "no"):
         raise InputError(f"{path}: attribute '{name}' is not of the form category|yes or no|name: restore the file")
     return parts
 

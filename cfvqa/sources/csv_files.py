@@ -7,6 +7,9 @@ import polars as pl
 
 from cfvqa.errors import InputError
 
+LARGEST_ORDER = 2**31 - 1
+"""Of the numbers that order studies: the tables hold 32 bits."""
+
 
 def find_csv(folder: Path, name: str) -> Path:
     """Return `folder/name` or its gzipped form."""
@@ -16,16 +19,25 @@ def find_csv(folder: Path, name: str) -> Path:
     raise InputError(f"{folder / name}(.gz) is missing: it belongs to the data set; check the folder in the config")
 
 
+def load_csv(path: Path, *, has_header: bool = True, skip_rows: int = 0) -> pl.DataFrame:
+    """Read all columns as strings.
+
+    Raises:
+        InputError: if the file is unreadable.
+    """
+    try:
+        return pl.read_csv(path, infer_schema=False, has_header=has_header, skip_rows=skip_rows)
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as CSV ({error}): restore the file") from error
+
+
 def read_csv(path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()) -> pl.DataFrame:
     """Read the named columns as strings; an optional column that is not there is null throughout.
 
     Raises:
         InputError: if the file is unreadable, has no rows, or lacks a column.
     """
-    try:
-        table = pl.read_csv(path, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as CSV ({error}): restore the file") from error
+    table = load_csv(path)
     if missing := [column for column in columns if column not in table.columns]:
         raise InputError(
             f"{path}: column '{missing[0]}' is missing; found {', '.join(table.columns)}: restore the file"
@@ -36,20 +48,34 @@ def read_csv(path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()
     return table.with_columns(absent).select(*columns, *optional)
 
 
-def integers(table: pl.DataFrame, column: str, path: Path) -> pl.Series:
+def integers(table: pl.DataFrame, column: str, path: Path, *, least: int = 0, most: int = LARGEST_ORDER) -> pl.Series:
     """Return a column as 64-bit integers ("3.0" is 3).
 
     Raises:
-        InputError: naming the first row whose value is no whole number.
+        InputError: naming the first row whose value is no whole number from `least` to `most`.
     """
     values = table[column].cast(pl.Float64, strict=False)
-    good = (values.is_finite() & (values == values.floor())).fill_null(value=False)
+    good = (values.is_between(least, most) & (values == values.floor())).fill_null(value=False)
     if not good.all():
         row = int((~good).arg_true()[0])
         raise InputError(
-            f"{path}, row {row + 2}: {column} is '{table[column][row]}'; expected a whole number: correct the row"
+            f"{path}, row {row + 2}: {column} is '{table[column][row]}'; expected a whole number from {least} to "
+            f"{most}: correct the row"
         )
     return values.cast(pl.Int64)
+
+
+def one_row_each(table: pl.DataFrame, key: str, path: Path) -> pl.DataFrame:
+    """Return the table with rows that say the same left out but once.
+
+    Raises:
+        InputError: naming the first key whose rows contradict each other.
+    """
+    rows = table.unique(maintain_order=True)
+    doubled = rows.filter(pl.col(key).is_duplicated())
+    if len(doubled):
+        raise InputError(f"{path}: {key} '{doubled[key][0]}' has rows that contradict each other: keep one of them")
+    return rows
 
 
 def check_values(table: pl.DataFrame, column: str, allowed: Sequence[str], path: Path) -> None:

@@ -19,6 +19,8 @@ SMALLEST_SIDE = 32
 _DICOM_SUFFIXES = (".dcm", ".dicom")
 _ENDS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _TAIL = 1024  # bytes in which the end mark of a whole file lies, whatever some writers put behind it
+_LAST_ROWS = 8  # the least height that a JPEG is coded in
+_MISSING = 128  # the grey that stands for JPEG blocks without data
 _DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 # What pydicom and its decoders raise at files that are no DICOM, cut short, or of an unknown compression.
 _DICOM_DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
@@ -31,7 +33,7 @@ def check_image(path: Path) -> tuple[int, int]:
         InputError: if the file is missing, no image, truncated (PNG, JPEG), or smaller than 32 pixels a side.
     """
     if not path.is_file():
-        raise InputError(f"image {path} is missing: restore the file, or remove it from the tables")
+        raise InputError(f"image {path} is missing: restore the file, or leave the image out")
     if _is_dicom(path):
         with _dicom(path, pixels=False) as dataset:
             width, height = int(dataset.Columns), int(dataset.Rows)
@@ -42,7 +44,7 @@ def check_image(path: Path) -> tuple[int, int]:
     if min(width, height) < SMALLEST_SIDE:
         raise InputError(
             f"image {path} has {width} x {height} pixels; a radiograph needs at least {SMALLEST_SIDE} a side: "
-            "replace the file or remove it from the tables"
+            "replace the file, or leave the image out"
         )
     return width, height
 
@@ -80,7 +82,9 @@ def read_image(path: Path) -> np.ndarray:
     check_image(path)
     pixels = _read_dicom(path) if _is_dicom(path) else _read_raster(path)
     if pixels.min() == pixels.max():
-        raise InputError(f"image {path} has the same value in every pixel: it shows nothing; replace or remove it")
+        raise InputError(
+            f"image {path} has one value in every pixel, it shows nothing: replace the file, or leave the image out"
+        )
     return pixels
 
 
@@ -102,7 +106,7 @@ def _raster(path: Path) -> Iterator[Image.Image]:
         with Image.open(path) as image:
             yield image
     except _DAMAGE as error:
-        raise InputError(f"image {path} cannot be read ({error}): replace the file or remove its row") from error
+        raise InputError(f"image {path} cannot be read ({error}): replace the file, or leave the image out") from error
 
 
 def _read_raster(path: Path) -> np.ndarray:
@@ -114,7 +118,19 @@ def _read_raster(path: Path) -> np.ndarray:
             coloured = image.convert("RGBA")
             black = Image.new("RGBA", coloured.size, (0, 0, 0, 255))
             return _scale_grey(Image.alpha_composite(black, coloured))
+        _check_last_rows(image)
         return _scale_grey(image)
+
+
+def _check_last_rows(image: Image.Image) -> None:
+    """Refuse a JPEG whose data stop short of its end mark.
+
+    The decoder does not say so: it leaves the rest grey. A file that is grey at its top too was made like that.
+    """
+    if image.format == "JPEG":
+        grey = np.asarray(image.convert("L")) == _MISSING
+        if grey[-_LAST_ROWS:].all() and not grey[:_LAST_ROWS].all():
+            raise ValueError("its data end before its last rows: the file is damaged")
 
 
 def _scale_grey(image: Image.Image) -> np.ndarray:
@@ -138,7 +154,9 @@ def _dicom(path: Path, *, pixels: bool) -> Iterator[Any]:
     try:
         yield pydicom.dcmread(path, stop_before_pixels=not pixels)
     except (pydicom.errors.InvalidDicomError, *_DICOM_DAMAGE) as error:
-        raise InputError(f"image {path} is no readable DICOM file ({error}): replace or remove it") from error
+        raise InputError(
+            f"image {path} is no readable DICOM file ({error}): replace the file, or leave the image out"
+        ) from error
 
 
 def _read_dicom(path: Path) -> np.ndarray:

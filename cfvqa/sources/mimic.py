@@ -7,11 +7,13 @@ from pathlib import Path
 import polars as pl
 
 from cfvqa.errors import InputError
-from cfvqa.sources import chest_imagenome, medical_diff_vqa, mimic_cxr_jpg
+from cfvqa.sources import chest_imagenome, key_information, medical_diff_vqa, mimic_cxr_jpg
 from cfvqa.sources.checks import validate
+from cfvqa.sources.csv_files import find_csv
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.order import order_pairs
-from cfvqa.sources.paths import existing_root
+from cfvqa.sources.paths import existing_file, existing_root
+from cfvqa.sources.source import FileTree, SourceFiles
 from cfvqa.sources.splits import leaked_subjects, subject_split
 from cfvqa.sources.tables import Tables, conform
 
@@ -48,6 +50,24 @@ class MimicSource:
     frontal_only: bool = True
     limit: int | None = None
 
+    def files(self) -> SourceFiles:
+        """Return the tables of the three releases, the radiographs and the scene graphs."""
+        image_root, graph_root, question_root = self._releases()
+        published = (mimic_cxr_jpg.METADATA, mimic_cxr_jpg.SPLIT, mimic_cxr_jpg.CHEXPERT)
+        asked = (medical_diff_vqa.STUDIES, medical_diff_vqa.QUESTIONS, key_information.RECORDS)
+        return SourceFiles(
+            root=existing_root(self.root),
+            images=image_root,
+            tables=(
+                *(find_csv(image_root, name) for name in published),
+                *(existing_file(question_root, name, medical_diff_vqa.KEY) for name in asked),
+            ),
+            trees=(
+                FileTree(image_root / "files", ".jpg"),
+                FileTree(chest_imagenome.graph_folder(graph_root), "_SceneGraph.json"),
+            ),
+        )
+
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read, join and check everything.
 
@@ -60,10 +80,7 @@ class MimicSource:
         """
         if self.split not in SPLIT_RULES:
             raise InputError(f"source.split is '{self.split}': choose one of {', '.join(SPLIT_RULES)}")
-        root = existing_root(self.root)
-        image_root = existing_root(root / self.images, "source.images")
-        graph_root = existing_root(root / self.graphs, "source.graphs")
-        question_root = existing_root(root / self.questions, "source.questions")
+        image_root, graph_root, question_root = self._releases()
         images, subjects, skipped = self._images(image_root, question_root)
         images = measure_images(images, image_root, progress)
         skipped["image file of another size than published (boxes are scaled)"] = _resized(images)
@@ -72,7 +89,7 @@ class MimicSource:
         )
         questions, pair_skips = order_pairs(questions, images, on_reversed=self.on_reversed)
         regions, local, graph_skips = chest_imagenome.read_graphs(graph_root, images, progress)
-        whole, finding_skips = medical_diff_vqa.read_key_information(question_root, images)
+        whole, finding_skips = key_information.read_key_information(question_root, images)
         chexpert = mimic_cxr_jpg.read_chexpert(image_root, images).join(whole, on=["image_id", "finding"], how="anti")
         images, questions = self._split(images, questions)
         skipped |= question_skips | pair_skips | graph_skips | finding_skips
@@ -91,6 +108,15 @@ class MimicSource:
             )
         )
 
+    def _releases(self) -> tuple[Path, Path, Path]:
+        """Return the folders of the radiographs, the scene graphs and the questions."""
+        root = existing_root(self.root)
+        return (
+            existing_root(root / self.images, "source.images"),
+            existing_root(root / self.graphs, "source.graphs"),
+            existing_root(root / self.questions, medical_diff_vqa.KEY),
+        )
+
     def _images(self, image_root: Path, question_root: Path) -> tuple[pl.DataFrame, pl.Series | None, dict[str, int]]:
         """Return one image a study, the subjects that `limit` leaves (None: all), and what was skipped."""
         studies = medical_diff_vqa.read_studies(question_root)
@@ -104,6 +130,11 @@ class MimicSource:
             "study whose image is not in the metadata": len(studies) - len(found),
             "study without a frontal image": len(found) - len(frontal),
         }
+        if not len(frontal):
+            raise InputError(
+                f"none of the {len(studies)} studies of {question_root / medical_diff_vqa.STUDIES} has a radiograph in "
+                f"{find_csv(image_root, mimic_cxr_jpg.METADATA)} that can be used: give releases that belong together"
+            )
         return frontal.sort("subject_id", "study_order", "study_id"), subjects, skipped
 
     def _split(self, images: pl.DataFrame, questions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

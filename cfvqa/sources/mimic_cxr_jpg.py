@@ -5,9 +5,13 @@ from pathlib import Path
 import polars as pl
 
 from cfvqa.errors import InputError
-from cfvqa.sources.csv_files import check_values, find_csv, integers, read_csv
+from cfvqa.sources.csv_files import check_values, find_csv, integers, one_row_each, read_csv
 from cfvqa.sources.paths import check_ids
 from cfvqa.sources.tables import conform
+
+METADATA = "mimic-cxr-2.0.0-metadata.csv"
+SPLIT = "mimic-cxr-2.0.0-split.csv"
+CHEXPERT = "mimic-cxr-2.0.0-chexpert.csv"
 
 VIEW_OF_MEANING = {
     "postero-anterior": "PA",
@@ -33,6 +37,7 @@ NODE_OF_CHEXPERT = {
 }
 """Node of a CheXpert label, as `NODE_OF_ANSWER` has it; Support Devices and No Finding have none."""
 
+_LARGEST_SIDE = 65_535  # pixels; a JPEG has no more
 _PRESENCE = {"1.0": "yes", "0.0": "no", "-1.0": "uncertain", "1": "yes", "0": "no", "-1": "uncertain"}
 
 
@@ -42,7 +47,7 @@ def read_images(root: Path) -> pl.DataFrame:
     Columns: image_id, study_id, subject_id, view, path, original_width, original_height (pixels of the published
     file), official_split.
     """
-    path = find_csv(root, "mimic-cxr-2.0.0-metadata.csv")
+    path = find_csv(root, METADATA)
     named = ["dicom_id", "subject_id", "study_id", "ViewPosition", "Rows", "Columns", "ViewCodeSequence_CodeMeaning"]
     metadata = read_csv(path, named)
     for column, pattern in (("dicom_id", "[0-9A-Za-z-]+"), ("subject_id", "[0-9]+"), ("study_id", "[0-9]+")):
@@ -55,8 +60,8 @@ def read_images(root: Path) -> pl.DataFrame:
     subject, study = pl.col("subject_id"), pl.col("study_id")
     return (
         metadata.with_columns(
-            integers(metadata, "Columns", path).alias("original_width"),
-            integers(metadata, "Rows", path).alias("original_height"),
+            integers(metadata, "Columns", path, least=1, most=_LARGEST_SIDE).alias("original_width"),
+            integers(metadata, "Rows", path, least=1, most=_LARGEST_SIDE).alias("original_height"),
         )
         .join(_official_split(root), on="dicom_id", how="left")
         .select(
@@ -73,18 +78,29 @@ def read_images(root: Path) -> pl.DataFrame:
 
 
 def _official_split(root: Path) -> pl.DataFrame:
-    table = read_csv(find_csv(root, "mimic-cxr-2.0.0-split.csv"), ["dicom_id", "split"])
-    return table.unique("dicom_id").select("dicom_id", official_split=pl.col("split").replace({"validate": "val"}))
+    path = find_csv(root, SPLIT)
+    table = read_csv(path, ["dicom_id", "split"])
+    check_values(table, "split", ["train", "validate", "test"], path)
+    table = one_row_each(table, "dicom_id", path)
+    return table.select("dicom_id", official_split=pl.col("split").replace({"validate": "val"}))
 
 
 def read_chexpert(root: Path, images: pl.DataFrame) -> pl.DataFrame:
-    """Return whole-image findings of `images` from the CheXpert labels of their studies."""
-    path = find_csv(root, "mimic-cxr-2.0.0-chexpert.csv")
+    """Return whole-image findings of `images` from the CheXpert labels of their studies.
+
+    Raises:
+        InputError: naming file and row of a wrong value, or the file if it knows none of the studies.
+    """
+    path = find_csv(root, CHEXPERT)
     labels = read_csv(path, ["study_id", *NODE_OF_CHEXPERT])
     for label in NODE_OF_CHEXPERT:
         check_values(labels, label, list(_PRESENCE), path)
+    labels = labels.filter(pl.col("study_id").is_in(images["study_id"].implode()))
+    if not len(labels):
+        raise InputError(f"{path} knows none of the {len(images)} studies of the data set: restore the file")
     found = (
-        labels.unpivot(index="study_id", variable_name="label", value_name="value")
+        one_row_each(labels, "study_id", path)
+        .unpivot(index="study_id", variable_name="label", value_name="value")
         .drop_nulls("value")
         .join(images.select("image_id", "study_id"), on="study_id")
         .with_columns(

@@ -8,10 +8,11 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.sources.checks import validate
-from cfvqa.sources.csv_files import integers, read_csv
+from cfvqa.sources.csv_files import integers, load_csv, read_csv
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.nih_questions import ask_questions
 from cfvqa.sources.paths import check_ids, existing_file, existing_root
+from cfvqa.sources.source import FileTree, SourceFiles
 from cfvqa.sources.splits import subject_split
 from cfvqa.sources.tables import Tables, conform, empty
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
@@ -37,6 +38,8 @@ LABELS: dict[str, str] = {
 SPLIT_RULES = ("subject", "official")
 _NO_FINDING = "No Finding"
 _BOX_FRAME = 1024  # side in pixels of the published images, in which the boxes are given
+_BOXES = "BBox_List_2017.csv"
+_LISTS = ("test_list.txt", "train_val_list.txt")
 _IMAGE_NAME = "[0-9]+_[0-9]+[.]png"
 
 
@@ -63,6 +66,17 @@ class NihSource:
     split_seed: int = 1
     question_seed: int = 1
     limit: int | None = None
+
+    def files(self) -> SourceFiles:
+        """Return the tables that are there, and the radiographs."""
+        root = existing_root(self.root)
+        optional = [root / name for name in (_BOXES, *_LISTS)]
+        return SourceFiles(
+            root=root,
+            images=root,
+            tables=(_entry_table(root), *(path for path in optional if path.is_file())),
+            trees=tuple(FileTree(folder, ".png") for folder in _image_folders(root)),
+        )
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read labels and images, and ask the questions that the labels answer.
@@ -98,8 +112,8 @@ class NihSource:
             return subject_split(subjects, seed=self.split_seed).alias("split")
         if self.split != "official":
             raise InputError(f"source.split is '{self.split}': choose one of {', '.join(SPLIT_RULES)}")
-        listed = existing_file(root, "test_list.txt").read_text().split()
-        known = set(listed) | set(existing_file(root, "train_val_list.txt").read_text().split())
+        listed, others = (_names_in(existing_file(root, name)) for name in _LISTS)
+        known = set(listed) | set(others)
         names = images["image_id"] + ".png"
         if not names.is_in(list(known)).all():
             stranger = names.filter(~names.is_in(list(known)))[0]
@@ -109,10 +123,25 @@ class NihSource:
         return test.zip_with(names.is_in(listed), rest).alias("split")
 
 
+def _entry_table(root: Path) -> Path:
+    candidates = sorted(root.glob("Data_Entry_2017*.csv"))
+    return candidates[0] if candidates else existing_file(root, "Data_Entry_2017.csv")
+
+
+def _image_folders(root: Path) -> list[Path]:
+    return [folder for folder in (root / "images", *sorted(root.glob("images_*/images"))) if folder.is_dir()]
+
+
+def _names_in(path: Path) -> list[str]:
+    try:
+        return path.read_text().split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as a list of image names ({error}): restore the file") from error
+
+
 def _read_entries(root: Path) -> pl.DataFrame:
     """Return image_id, study_id, subject_id, study_order, view and found of every row, in order of time."""
-    candidates = sorted(root.glob("Data_Entry_2017*.csv"))
-    path = candidates[0] if candidates else existing_file(root, "Data_Entry_2017.csv")
+    path = _entry_table(root)
     needed = ["Image Index", "Finding Labels", "Follow-up #", "Patient ID"]
     table = read_csv(path, needed, optional=["View Position"])
     check_ids(table, "Image Index", _IMAGE_NAME, path)
@@ -156,7 +185,7 @@ def _found(texts: pl.Series, path: Path) -> pl.Series:
 
 def _place(entries: pl.DataFrame, root: Path) -> pl.DataFrame:
     """Return the table with the path of every image below `root`; a missing one is where it should be."""
-    folders = [folder for folder in (root / "images", *sorted(root.glob("images_*/images"))) if folder.is_dir()]
+    folders = _image_folders(root)
     place = {file.name: file.relative_to(root).as_posix() for folder in folders for file in folder.iterdir()}
     names = entries["image_id"] + ".png"
     paths = [place.get(name, f"images/{name}") for name in names]
@@ -189,13 +218,13 @@ def read_finding_boxes(root: Path, images: pl.DataFrame) -> pl.DataFrame:
     Returns:
         Columns image_id, finding (as in answers), x1, y1, x2, y2; boxes of other images are left out.
     """
-    path = root / "BBox_List_2017.csv"
+    path = root / _BOXES
     names = ["image_id", "label", "x", "y", "w", "h"]
     schema = dict.fromkeys(["image_id", "finding"], pl.String) | dict.fromkeys(["x1", "y1", "x2", "y2"], pl.Float64)
     if not path.is_file():
         return pl.DataFrame(schema=schema)
     # Its header holds a comma inside brackets, and some copies end with commas: columns are taken by position.
-    raw = pl.read_csv(path, infer_schema=False, has_header=False, skip_rows=1)
+    raw = load_csv(path, has_header=False, skip_rows=1)
     if raw.width < len(names):
         raise InputError(f"{path} has {raw.width} columns; expected image, finding, x, y, w, h: restore the file")
     table = raw.select(raw.columns[: len(names)]).rename(dict(zip(raw.columns, names, strict=False)))

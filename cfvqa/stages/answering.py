@@ -11,6 +11,7 @@ from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.data.feature_store import as_stored
 from cfvqa.data.image_sets import ImageSet, unlabelled
 from cfvqa.errors import InputError
+from cfvqa.language.questions import QUESTION_TYPES, question_type
 from cfvqa.language.tokenizer import UNK, Tokenizer
 from cfvqa.stages.asking import ask_batch
 from cfvqa.stages.loading import LoadedRun
@@ -50,7 +51,10 @@ class FindingSeen:
 
 @dataclass(frozen=True)
 class Place:
-    """A region in an image: its box x1, y1, x2, y2 in pixels of the file, and its share of the attention."""
+    """A region in an image: its box x1, y1, x2, y2 in pixels of the file, and its share of all attention.
+
+    The shares of all regions of both images are 1 together.
+    """
 
     box: list[float]
     attention: float | None
@@ -62,7 +66,7 @@ class RegionSeen:
 
     Attributes:
         region: its name.
-        attention: the mean of that in both images; None where the reader sees no image.
+        attention: the sum of that in both images; None where the reader sees no image.
         main, reference: where it is.
     """
 
@@ -178,7 +182,7 @@ def _regions(box: np.ndarray, attention: np.ndarray | None) -> list[RegionSeen]:
     if attention is None:
         return [_region(name, box[:, row], None) for row, name in enumerate(REGIONS)]
     share = attention[: len(box)]
-    order = np.argsort(-share.mean(0), kind="stable")
+    order = np.argsort(-share.sum(0), kind="stable")
     return [_region(REGIONS[row], box[:, row], share[:, row]) for row in order]
 
 
@@ -187,8 +191,8 @@ def _region(name: str, box: np.ndarray, share: np.ndarray | None) -> RegionSeen:
     places = [
         Place([round(float(value), 1) for value in corners], value) for corners, value in zip(box, shares, strict=True)
     ]
-    mean = None if share is None else _figure(share.mean())
-    return RegionSeen(name, mean, places[0], places[1] if len(places) > 1 else None)
+    total = None if share is None else _figure(share.sum())
+    return RegionSeen(name, total, places[0], places[1] if len(places) > 1 else None)
 
 
 def _check(question: str, reference: Path | None) -> None:
@@ -206,6 +210,11 @@ def _notes(run: LoadedRun, question: str, reference: Path | None) -> list[str]:
     """Say what of the question the reader does not know, does not read, or never learned."""
     tokenizer, length = run.reader.tokenizer, run.reader.description["pairs"]["question_length"]
     notes = []
+    if question_type(question) is None:
+        notes.append(
+            f"the question is worded like none of the {len(QUESTION_TYPES)} types of Medical-Diff-VQA "
+            f"({', '.join(QUESTION_TYPES)}): a reader that learned those alone answers it all the same, by guessing"
+        )
     if unknown := _unknown_words(question, tokenizer):
         notes.append(f"the reader does not know {len(unknown)} of the question's words: {', '.join(unknown)}")
     tokens = tokenizer.encode([question], max_length=len(question) + 2)[0].shape[1] - 2

@@ -37,7 +37,8 @@ class BatchAnswers:
     Attributes:
         texts: Q answers.
         scores: Q mean probabilities of their words.
-        attention: (Q, 2, R) of main and reference image, or None where the reader sees no image.
+        attention: (Q, 2, R), the shares of the regions of main and reference image in all attention, or None where
+            the reader sees no image.
     """
 
     texts: list[str]
@@ -50,7 +51,7 @@ def ask_batch(reader: TrainedReader, batch: PairBatch, decoding: dict[str, Any])
     with torch.inference_mode():
         reading = reader.model.read(batch)
         ids, scores = reader.model.text.generate(reading.memory, reading.memory_mask, **decoding)
-        regions = reader.model.region_attention(reading)
+        regions = reader.model.region_attention(reading, batch)
     attention = None if regions is None else regions.float().cpu().numpy()
     return BatchAnswers(reader.tokenizer.decode(ids.cpu().numpy()), scores.cpu().tolist(), attention)
 
@@ -87,12 +88,13 @@ def ask(
             scores += given.scores
             attention += [None] * len(given.texts) if given.attention is None else list(given.attention)
             count(len(answers))
+    seconds = time.perf_counter() - start
     table = predictions_of(pairs.questions, answers).with_columns(
         pl.Series("score", scores, dtype=pl.Float64),
         _attention("attention_main", attention, 0),
-        _attention("attention_reference", attention, 1),
+        pl.when(pl.col("reference_image").is_not_null()).then(_attention("attention_reference", attention, 1)),
     )
-    return Asked(table, time.perf_counter() - start)
+    return Asked(table, seconds)
 
 
 def _attention(name: str, values: list[np.ndarray | None], image: int) -> pl.Series:

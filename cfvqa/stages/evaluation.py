@@ -24,6 +24,9 @@ from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.trained import TrainedReader, load_reader
 from cfvqa.stages.vqa import blind, vqa
 
+CONTENT = 2
+"""Of the tables of predictions and metrics; another number, and every evaluation is made again."""
+
 
 def evaluation(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage `runs/<name>/evaluation`, made if need be."""
@@ -31,8 +34,8 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
     trained, control = vqa(config, console), blind(config, console)
     settings = {key: value for key, value in plain(config.evaluation).items() if key != "blind"}
     shaping = {key: value for key, value in settings.items() if key != "batch_size"}
-    stage_id = identify(shaping, trained.id, control.id)
-    stage = Stage("evaluation", Path(config.runs) / config.name / "evaluation", stage_id)
+    stage_id = identify(CONTENT, shaping, trained.id, control.id)
+    stage = Stage("evaluation", Path(config.runs) / str(config.name) / "evaluation", stage_id)
 
     def make(folder: Path) -> dict[str, str]:
         read = load_tables(source)
@@ -65,7 +68,7 @@ def evaluate_file(config: DictConfig, console: StageConsole) -> Path:
     `question_only` is not among its baselines: that control is trained on features, which a stranger's answers do
     not need.
     """
-    folder = Path(config.runs) / config.name / "evaluation"
+    folder = Path(config.runs) / str(config.name) / "evaluation"
     if folder.with_name("vqa").exists():
         raise InputError(
             f"name={config.name} is a run with a reader of its own: give the answers of the file another name=..."
@@ -115,8 +118,9 @@ class _Asking:
 def show(metrics: dict[str, Any], console: StageConsole) -> None:
     """Print the headline figures beside the blind baselines."""
     table = Table(title="difference questions and the others", title_justify="left")
-    for column in ("answers of", "change F1", "direction", "CIDEr", "BLEU-4", "other types exact"):
-        table.add_column(column, justify="right" if column != "answers of" else "left")
+    table.add_column("answers of", no_wrap=True)  # narrow terminals break the titles of figures, never a name
+    for column in ("change F1", "direction", "CIDEr", "BLEU-4", "other types exact"):
+        table.add_column(column, justify="right", overflow="fold")
     rows = {"the model": metrics} | metrics.get("baseline", {}) | metrics.get("control", {})
     for name, figures in rows.items():
         difference = figures["by_type"].get("difference", {})
@@ -124,6 +128,8 @@ def show(metrics: dict[str, Any], console: StageConsole) -> None:
         cells += [difference.get("bleu_4"), figures["other_types"]["exact_match"]]
         table.add_row(name, *("-" if cell is None else f"{cell:.3f}" for cell in cells))
     console.print(table)
+    for name, score in metrics.get("labels", {}).items():
+        console.print(f"a reader without any error, {name.replace('_', ' ')}: {score:.3f}", highlight=False)
     if "flip" in metrics:
         flip = metrics["flip"]
         console.print(f"flip consistency {flip['consistency']:.3f} of {flip['n']} questions", highlight=False)

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,12 +126,11 @@ def _make(stage: Stage, make: Make, console: StageConsole, others: Others) -> No
             facts = make(stage.folder)
             seconds = time.monotonic() - start
             _mark(stage, facts, seconds)
-    except InputError:
-        if not any(stage.folder.iterdir()):  # what is there is kept, to go on from
+    finally:
+        with suppress(OSError):  # only an empty folder goes; what is there is kept, to go on from
             stage.folder.rmdir()
-        raise
     shown = "  ".join(f"{name} {value}" for name, value in facts.items())
-    console.print(f"  done in {seconds:.0f} s  {shown}", highlight=False)
+    console.print(f"  done in {seconds:.0f} s  {shown}", highlight=False, soft_wrap=True)
 
 
 def _mark(stage: Stage, facts: dict[str, str], seconds: float) -> None:

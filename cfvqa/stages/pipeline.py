@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from omegaconf import DictConfig
 
-from cfvqa.errors import InputError
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage
 from cfvqa.stages.progress import StageConsole
@@ -22,6 +21,4 @@ STAGES: dict[str, Make] = TASKS | {"features": features, "blind": blind}
 
 def train(config: DictConfig, console: StageConsole) -> Stage:
     """Train what `task` names, and what it needs before."""
-    if config.task not in TASKS:
-        raise InputError(f"task is '{config.task}': choose one of {', '.join(TASKS)}")
     return TASKS[config.task](config, console)

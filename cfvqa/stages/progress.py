@@ -22,7 +22,7 @@ class StageConsole(Console):
     def announce(self, name: str, folder: str, state: str) -> None:
         """Print the line of a stage."""
         self._announced.add(folder)
-        self.print(f"[bold]{name}[/]  {folder}  {state}")
+        self.print(f"[bold]{name}[/]  {folder}  {state}", soft_wrap=True)
 
 
 @contextmanager

@@ -29,9 +29,9 @@ from cfvqa.stages.identity import identify
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.report_facts import Ran, facts_of, test_figure, times_of
 from cfvqa.stages.tables import load_tables
-from cfvqa.vocabulary.regions import REGIONS
+from cfvqa.training.ranks import rank
 
-LAYOUT = 1
+LAYOUT = 2
 """Of the page; another number, and every report is made again."""
 
 _NAMED = 3  # regions that carry their names in a picture
@@ -42,13 +42,15 @@ def report(config: DictConfig, console: StageConsole) -> Path:
     """Return `runs/<name>/report.html`, made if need be, and the evaluation before it.
 
     Raises:
-        InputError: if the config names a file of answers, which has no run to report on, or a setting of the
-            report makes no sense.
+        InputError: if the config names a file of answers, which has no run to report on.
     """
-    _check(config)
+    if config.predictions is not None:
+        raise InputError("a report shows a trained run: leave predictions out, or use cfvqa-evaluate")
     judged = evaluation(config, console)
     identity = identify(LAYOUT, plain(config.report), judged.id)
-    path = Path(config.runs) / config.name / "report.html"
+    path = Path(config.runs) / str(config.name) / "report.html"
+    if rank() > 0:  # the first process of a training writes the page
+        return path
     with FileLock(path.with_name(path.name + ".lock")):
         if _is_whole(path, identity):
             console.ready("report", str(path))
@@ -60,16 +62,6 @@ def report(config: DictConfig, console: StageConsole) -> Path:
         temporary.replace(path)
     console.print(f"  done  pairs {len(page.pairs)}  kilobytes {path.stat().st_size // 1024}", highlight=False)
     return path
-
-
-def _check(config: DictConfig) -> None:
-    """Refuse before hours of training what would fail after them."""
-    if config.predictions is not None:
-        raise InputError("a report shows a trained run: leave predictions out, or use cfvqa-evaluate")
-    for name, least in (("pairs", 0), ("seed", 0), ("side", 32)):
-        value = config.report[name]
-        if not isinstance(value, int) or value < least:
-            raise InputError(f"report.{name} is '{value}': give a whole number from {least} on")
 
 
 def _is_whole(path: Path, identity: str) -> bool:
@@ -163,7 +155,9 @@ class _Pairs:
         images = [("reference", "reference image, the earlier study"), ("main", "main image, the later study")]
         if row["reference_image"] is None:
             images = [("main", "main image")]
-        pictures = (self._picture(row[f"{name}_image"], row[f"attention_{name}"], caption) for name, caption in images)
+        weights = {name: row[f"attention_{name}"] for name, _ in images}
+        heaviest = max(share for weight in weights.values() for share in weight or [0.0])
+        pictures = (self._picture(row[f"{name}_image"], weights[name], heaviest, caption) for name, caption in images)
         return Pair(
             question_id=row["question_id"],
             question_type=row["question_type"],
@@ -175,19 +169,14 @@ class _Pairs:
             pictures=tuple(pictures),
         )
 
-    def _picture(self, image_id: str, attention: list[float] | None, caption: str) -> Picture:
+    def _picture(self, image_id: str, attention: list[float] | None, heaviest: float, caption: str) -> Picture:
         image = read_image(safe_path(self.root, self.paths[image_id]))
         boxes = self.store.read([image_id]).box[0].numpy()
         weight = None if attention is None else np.asarray(attention)
-        picture = draw_regions(image, boxes, weight=weight, side=self.side, named=_NAMED)
-        return Picture(caption, f"Chest radiograph, {caption}{_most(weight)}", _data_uri(picture))
-
-
-def _most(weight: np.ndarray | None) -> str:
-    if weight is None:
-        return ""
-    names = [REGIONS[row] for row in np.argsort(-weight, kind="stable")[:_NAMED]]
-    return f"; most attention to {', '.join(names)}"
+        drawing = draw_regions(image, boxes, weight=weight, side=self.side, named=_NAMED, heaviest=heaviest)
+        most = f"; most attention to {', '.join(drawing.legend)}" if drawing.legend else ""
+        alt = f"Chest radiograph, {caption}{most}"
+        return Picture(caption, alt, _data_uri(drawing.picture), drawing.legend)
 
 
 def _data_uri(picture: Image.Image) -> str:

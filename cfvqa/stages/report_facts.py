@@ -15,7 +15,7 @@ from cfvqa.stages.building import plain
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import SUCCESS, Stage
 from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.tables import tables
+from cfvqa.stages.tables import TablesStage, tables
 from cfvqa.stages.vision import anatomy, findings
 from cfvqa.stages.vqa import blind, vqa
 
@@ -29,7 +29,7 @@ Rows = tuple[tuple[str, str], ...]
 class Ran:
     """The finished stages behind an evaluation, in the order in which they ran."""
 
-    tables: Stage
+    tables: TablesStage
     anatomy: Stage
     findings: Stage
     features: Stage

@@ -123,7 +123,7 @@ def _set_aside(stage: Stage, held: str, console: StageConsole) -> None:
         number += 1
         aside = run.with_name(f"{run.name}.{held}.{number}")
     run.rename(aside)
-    console.print(f"{run} held another training; it is kept as {aside}")
+    console.print(f"{run} held another training; it is kept as {aside}", soft_wrap=True)
 
 
 def _bring_back(stage: Stage, console: StageConsole) -> None:
@@ -132,4 +132,4 @@ def _bring_back(stage: Stage, console: StageConsole) -> None:
     wanted = run.with_name(f"{run.name}.{stage.id}")
     if wanted.is_dir():
         wanted.rename(run)
-        console.print(f"{wanted} is back as {run}")
+        console.print(f"{wanted} is back as {run}", soft_wrap=True)

@@ -22,7 +22,7 @@ from cfvqa.vocabulary.regions import label_text as region_text
 
 _ROWS = 5  # findings and regions that a person is shown
 _PAPER, _INK, _FAINT = (18, 18, 22), (240, 240, 240), (150, 156, 166)
-_MARGIN, _HEAD = 20, 32  # pixels around the parts, and of the label above an image
+_MARGIN, _HEAD, _GAP, _LINE = 20, 32, 6, 22  # pixels around the parts, of the label above, and the lines below an image
 _CAUTION = "Research software, no medical device."
 
 
@@ -40,10 +40,7 @@ def show(prediction: Prediction, console: Console) -> None:
     console.print(head, highlight=False)
     console.print(_finding_table(prediction), highlight=False)
     if prediction.regions[0].attention is not None:
-        table = Table("regions by attention", "share", box=box.SIMPLE_HEAD, pad_edge=False)
-        for region in prediction.regions[:_ROWS]:
-            table.add_row(region_text(region.region), f"{region.attention:.3f}")
-        console.print(table, highlight=False)
+        console.print(_region_table(prediction), highlight=False)
 
 
 def striking(findings: list[FindingSeen]) -> list[FindingSeen]:
@@ -81,6 +78,16 @@ def _finding_table(prediction: Prediction) -> Table:
     return table
 
 
+def _region_table(prediction: Prediction) -> Table:
+    """Return the most attended regions with their shares of all attention, in each image."""
+    images = ("main",) if prediction.reference is None else ("main", "reference")
+    table = Table("regions by attention", *images, box=box.SIMPLE_HEAD, pad_edge=False)
+    for region in prediction.regions[:_ROWS]:
+        places = (region.main, region.reference)[: len(images)]
+        table.add_row(region_text(region.region), *(f"{place.attention:.3f}" for place in places))
+    return table
+
+
 def picture(prediction: Prediction, *, side: int = 640) -> Image.Image:
     """Draw the images with their regions and the attention, the reference at the left, and the words below.
 
@@ -89,9 +96,10 @@ def picture(prediction: Prediction, *, side: int = 640) -> Image.Image:
         side: of the square that an image is fitted into, in pixels.
     """
     main, reference = _places(prediction)
-    panels = [_panel("main image", prediction.main, main, side)]
+    heaviest = max(place.attention or 0.0 for place in main + reference)
+    panels = [_panel("main image", prediction.main, main, side, heaviest)]
     if prediction.reference is not None:
-        panels.insert(0, _panel("reference image", prediction.reference, reference, side))
+        panels.insert(0, _panel("reference image", prediction.reference, reference, side, heaviest))
     width = _MARGIN + sum(panel.width + _MARGIN for panel in panels)
     words = _words(prediction, width - 2 * _MARGIN)
     height = max(panel.height for panel in panels)
@@ -124,14 +132,19 @@ def _places(prediction: Prediction) -> tuple[list[Place], list[Place]]:
     return [seen.main for seen in ordered], [seen.reference for seen in ordered if seen.reference is not None]
 
 
-def _panel(label: str, file: str, places: list[Place], side: int) -> Image.Image:
-    """Draw an image, fitted into a square of `side` pixels, below its label."""
+def _panel(label: str, file: str, places: list[Place], side: int, heaviest: float) -> Image.Image:
+    """Draw an image, fitted into a square of `side` pixels, below its label and above its legend."""
     boxes = np.array([place.box for place in places])
     weight = None if places[0].attention is None else np.array([place.attention for place in places])
-    drawn = draw_regions(read_image(Path(file)), boxes, weight=weight, side=side)
-    panel = Image.new("RGB", (side, side + _HEAD), _PAPER)
-    ImageDraw.Draw(panel).text((0, 0), label, font=ImageFont.load_default(20), fill=_INK)
+    drawing = draw_regions(read_image(Path(file)), boxes, weight=weight, side=side, heaviest=heaviest)
+    drawn = drawing.picture
+    panel = Image.new("RGB", (side, _HEAD + side + _GAP + _LINE * len(drawing.legend)), _PAPER)
+    draw = ImageDraw.Draw(panel)
+    draw.text((0, 0), label, font=ImageFont.load_default(20), fill=_INK)
     panel.paste(drawn, ((side - drawn.width) // 2, _HEAD + (side - drawn.height) // 2))
+    for number, line in enumerate(drawing.legend):
+        place = (0, _HEAD + side + _GAP + _LINE * number)
+        draw.text(place, f"{number + 1}  {line} of the attention", font=ImageFont.load_default(16), fill=_FAINT)
     return panel
 
 

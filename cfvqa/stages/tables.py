@@ -1,54 +1,82 @@
 """The tables stage: draw the phantom where the source asks for it, then read the source."""
 
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from cfvqa.phantom import DRAWING, PhantomSettings, write_phantom
+from cfvqa.sources.fingerprint import fingerprint
+from cfvqa.sources.source import Source, SourceFiles
 from cfvqa.sources.tables import Tables, read_tables, write_tables
 from cfvqa.stages.building import build, plain
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole, counting
 
 
-def tables(config: DictConfig, console: StageConsole) -> Stage:
+@dataclass(frozen=True)
+class TablesStage(Stage):
+    """The stage of the tables.
+
+    Attributes:
+        images: folder that the paths of the images are relative to; a data set that was moved keeps its tables.
+    """
+
+    images: Path
+
+
+def tables(config: DictConfig, console: StageConsole) -> TablesStage:
     """Return the stage of the tables, made if need be."""
     return _tables(config, config.source, console)
 
 
-def detector_tables(config: DictConfig, console: StageConsole) -> Stage:
+def detector_tables(config: DictConfig, console: StageConsole) -> TablesStage:
     """Return the tables that the anatomy detector learns from: those of `detector_source`, where it is chosen."""
     return _tables(config, config.get("detector_source") or config.source, console)
 
 
-def load_tables(stage: Stage) -> Tables:
+def load_tables(stage: TablesStage) -> Tables:
     """Read the tables of a finished stage."""
-    return read_tables(stage.folder)
+    return replace(read_tables(stage.folder), root=stage.images)
 
 
-def _tables(config: DictConfig, source: DictConfig, console: StageConsole) -> Stage:
+def _tables(config: DictConfig, source: DictConfig, console: StageConsole) -> TablesStage:
     drawn = _phantom(config, source, console)
     block = plain(source.reader)
     if drawn is not None:
         block["root"] = str(drawn.folder)
-    elif block["root"] is not None:
-        block["root"] = str(Path(block["root"]).expanduser().resolve())
-    shaping = {**block, "root": drawn.id} if drawn is not None else block
-    stage = Stage("tables", *_place(config, "tables", identify(shaping)))
+    reader: Source = build(block, "source.reader")
+    files = reader.files()
+    content = drawn.id if drawn is not None else _content(files, console)
+    stage = TablesStage("tables", *_place(config, "tables", identify({**block, "root": content})), files.images)
 
     def make(folder: Path) -> dict[str, str]:
         with counting(console, "reading", None) as count:
-            read: Tables = build(block, "source.reader").read(count)
+            read = reader.read(count)
         write_tables(read, folder)
-        left_out = sum(read.skipped.values())
         return {
             "images": str(len(read.images)),
             "subjects": str(read.images["subject_id"].n_unique()),
             "questions": str(len(read.questions)),
-            "skipped": str(left_out),
+            "skipped": _counted(read.skipped),
         }
 
-    return ensure(stage, make, console)
+    ensure(stage, make, console)
+    return stage
+
+
+@lru_cache(maxsize=8)
+def _content(files: SourceFiles, console: StageConsole) -> str:
+    """Return the fingerprint of a data set, taken once a command: the console stands for it."""
+    with counting(console, "looking for changed files", None) as count:
+        return fingerprint(files, count)
+
+
+def _counted(skipped: dict[str, int]) -> str:
+    """Return how much was skipped, with every reason."""
+    reasons = "; ".join(f"{reason} {count}" for reason, count in skipped.items())
+    return f"{sum(skipped.values())} ({reasons})" if reasons else "0"
 
 
 def _phantom(config: DictConfig, source: DictConfig, console: StageConsole) -> Stage | None:

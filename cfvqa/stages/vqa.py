@@ -11,7 +11,6 @@ from torch import nn
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.pair_data import PairData
 from cfvqa.data.pair_sets import PairSettings
-from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import AnswerTokenizer, Tokenizer
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import build, plain
@@ -42,7 +41,7 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
         "inputs": [source.id, extracted.id],
         "start": start and identify(start.read_bytes().hex()),
     }
-    stage = Stage("vqa", Path(config.runs) / config.name / "vqa", identify(settings))
+    stage = Stage("vqa", Path(config.runs) / str(config.name) / "vqa", identify(settings))
 
     def make(folder: Path) -> dict[str, str]:
         if rank() == 0:
@@ -75,22 +74,10 @@ def _blocks(config: DictConfig) -> dict[str, Any]:
     return {name: plain(config[name]) for name in names}
 
 
-def _precision(value: str | int) -> str:
-    """Return Lightning's name of a precision."""
-    if str(value) not in _PRECISIONS:
-        raise InputError(f"precision is '{value}': choose one of {', '.join(_PRECISIONS)}")
-    return _PRECISIONS[str(value)]
-
-
 def _checkpoint_to_start_from(config: DictConfig) -> Path | None:
     if config.resume in ("auto", "never"):
         return None
-    path = Path(str(config.resume))
-    if not path.is_file():
-        raise InputError(
-            f"resume={config.resume}: choose auto, never, or the path of a checkpoint; there is no such file"
-        )
-    return path
+    return Path(str(config.resume))
 
 
 def _train(
@@ -199,7 +186,7 @@ def _train_phase(
         mode="min",
         checkpoint_steps=config.checkpoint_steps,
         start=start,
-        trainer={**blocks["trainer"], "precision": _precision(blocks["precision"])},
+        trainer={**blocks["trainer"], "precision": _PRECISIONS[str(blocks["precision"])]},
     )
     loggers = run_loggers(config.logger, folder / phase, str(config.name), phase)
     fit(module, data, fitting, folder / phase, loggers=loggers, console=console)

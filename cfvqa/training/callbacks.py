@@ -124,4 +124,5 @@ class EpochLine(L.Callback):
             if name.startswith("val/")
         ]
         epoch = f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
-        self.console.print(f"  {self.title} epoch {epoch}  " + "  ".join(shown), highlight=False)
+        line = f"  {self.title} epoch {epoch}  " + "  ".join(shown)
+        self.console.print(line, highlight=False, soft_wrap=True)  # one line of a log, however narrow it is

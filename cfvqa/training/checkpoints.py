@@ -51,7 +51,7 @@ def find_resumable(module: torch.nn.Module, folder: Path, console: Console) -> P
             problems.append(str(error))
             continue
         for problem in problems:
-            console.print(f"warning: {problem}; going on from {path.name}", highlight=False)
+            console.print(f"warning: {problem}; going on from {path.name}", highlight=False, soft_wrap=True)
         return path
     if problems:
         raise InputError(problems[0])

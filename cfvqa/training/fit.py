@@ -68,6 +68,7 @@ def fit(
         monitor=settings.monitor,
         mode=settings.mode,
         enable_version_counter=False,
+        save_on_train_epoch_end=False,  # behind the validation, and so before the last checkpoint of the epoch
     )
     last = LastCheckpoint(checkpoints / "last.ckpt", steps=settings.checkpoint_steps)
     callbacks: list[L.Callback] = [StepSeeds(settings.seed), EpochMeans(), EpochLine(settings.title, console)]

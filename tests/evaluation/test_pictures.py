@@ -4,11 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cfvqa.evaluation.pictures import draw_regions, place_labels
-from cfvqa.vocabulary.regions import REGIONS
+from cfvqa.evaluation import pictures
+from cfvqa.evaluation.pictures import place_labels
+from cfvqa.vocabulary.regions import REGIONS, label_text
 
 COUNT = len(REGIONS)
 GREY = np.full((80, 60), 0.5, dtype=np.float32)
+
+
+def draw_regions(*args, **kwargs):
+    return pictures.draw_regions(*args, **kwargs).picture
 
 
 def boxes(seed=0, width=60, height=80):
@@ -55,6 +60,30 @@ def test_a_heavier_region_is_warmer():
     drawn = np.asarray(draw_regions(GREY, placed, weight=weight, side=80, named=0), dtype=int)
     warmth = drawn[..., 0] - drawn[..., 2]
     assert 0 < warmth[15, 30] < warmth[55, 30]
+
+
+def test_pictures_to_compare_share_their_strongest_colour():
+    box, weight = one_box((10, 10, 50, 60))
+    pale, strong = (
+        np.asarray(draw_regions(GREY, box, weight=0.2 * weight, side=80, named=0, heaviest=heaviest), dtype=int)
+        for heaviest in (0.8, None)
+    )
+    assert 0 < (pale[30, 30, 0] - pale[30, 30, 2]) < (strong[30, 30, 0] - strong[30, 30, 2])
+
+
+def test_the_legend_names_the_numbered_regions_with_their_shares():
+    weight = np.zeros(COUNT)
+    weight[[2, 5, 7]] = 0.2, 0.5, 0.004
+    drawn = pictures.draw_regions(GREY, boxes(), weight=weight, side=200)
+    assert drawn.legend == (f"{label_text(REGIONS[5])} 50%", f"{label_text(REGIONS[2])} 20%")
+    assert pictures.draw_regions(GREY, boxes(), weight=None, side=200).legend == ()
+
+
+def test_a_number_hides_no_box_where_there_is_room():
+    wanted = [(60, 60, 90, 90), (90, 60, 120, 90), (100, 100, 110, 110)]
+    places = place_labels([(16, 16)] * 3, wanted, AREA)
+    for x, y in places:
+        assert all(x + 16 <= x1 or x >= x2 or y + 16 <= y1 or y >= y2 for x1, y1, x2, y2 in wanted)
 
 
 def test_even_weights_colour_nothing():

@@ -59,7 +59,7 @@ def scores(f1):
 
 
 def metrics(f1=0.4, blind=0.1):
-    flip = {"n": 6, "consistency": f1, "n_changed": 3, "consistency_changed": f1}
+    flip = {"n": 6, "consistency": f1, "n_changed": 3, "consistency_changed": f1, "jaccard": f1}
     return scores(f1) | {
         "flip": flip,
         "baseline": {name: scores(blind) for name in ("question_only", "majority", "prior")},
@@ -187,8 +187,8 @@ def test_figures_that_are_not_defined_are_dashes_with_their_reason():
     figures.pop("flip")
     text = Reading(render(page(figures, pairs=(pair(1, "PA view", "", "view", score=None),)))).text
     assert DASH in text
-    assert "A dash: no change is true." in text
-    assert "A dash: not measured." in text
+    assert "not defined: no change is true." in text
+    assert "not defined: not measured." in text
     assert "None" not in text
     assert "nan" not in text
 
@@ -210,6 +210,48 @@ def test_the_same_page_has_the_same_bytes():
 @pytest.mark.parametrize(("f1", "blind", "words"), [(0.4, 0.1, "no guesses"), (0.18, 0.1, "does not clear")])
 def test_the_headline_says_whether_the_images_are_used(f1, blind, words):
     assert words in headline_of(metrics(f1, blind)).verdict
+
+
+def test_the_weakest_figures_stand_beside_the_headline():
+    figures = metrics()
+    figures["changes"] |= {"level_accuracy": 0.08, "recall": 0.2, "precision": None}
+    figures["by_type"] |= {"view": figures["by_type"]["abnormality"] | {"n": 1234, "exact_match": 0.07}}
+    figures["by_type"]["difference"]["exact_match"] = 0.0
+    weakest = headline_of(figures).weakest
+    assert "changes: level accuracy 0.080, recall 0.200." in weakest
+    assert "exact match: view 0.070 (1,234 questions), abnormality 0.400 (6 questions)." in weakest
+    assert "difference" not in weakest
+    assert weakest in Reading(render(page(figures))).text
+    assert headline_of(metrics(f1=None)).weakest == ""
+
+
+def test_the_flip_figures_stand_together_with_what_they_are_of():
+    figures = metrics()
+    figures["flip"] |= {"n_changed": 3210, "consistency_changed": 0.3, "jaccard": 0.7}
+    panel = next(panel for panel in headline_of(figures).panels if panel.title == "Flip consistency")
+    rows = {row.label: row.figure.value for row in panel.rows}
+    assert rows == {"the model": 0.4, "of 3,210 changed": 0.3, "overlap": 0.7}
+
+
+def test_a_training_of_one_epoch_is_a_row_of_figures():
+    lines = (Line("training", "train", ((1.0, 2.25),)), Line("validation", "val", ()))
+    text = render(page(curves=(Curve("Reader, phase pretrain", "", (Chart("loss", lines),)),)))
+    assert 'class="curve"' not in text
+    assert "<td>2.250</td>" in text
+    assert 'class="curve"' in render(page())
+
+
+def test_a_card_without_a_figure_has_no_plot():
+    html = render(page(metrics(f1=None, blind=None) | {"flip": metrics()["flip"]}))
+    assert html.count('class="intervals"') == 1
+    assert render(page()).count('class="intervals"') == 8
+
+
+def test_the_legend_of_a_picture_is_text():
+    legend = ("left hilum 31%", "aorta 9%")
+    shown = pair(1, "PA view", "PA view", "view", pictures=(Picture("main image", "later", URI, legend),))
+    html = render(page(pairs=(shown,)))
+    assert "<ol><li>left hilum 31%</li><li>aorta 9%</li></ol>" in html
 
 
 def test_the_best_blind_baseline_is_named():

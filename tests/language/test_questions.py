@@ -47,6 +47,30 @@ def test_a_question_names_its_finding(finding):
     assert question_finding(ask.presence(finding, "the right lung base")) == finding
 
 
+TYPED = {
+    "abnormality": [ask.ABNORMALITIES, ask.ANY_ABNORMALITY, ask.abnormalities_in("the left lung base")],
+    "presence": [ask.presence("edema"), ask.presence("edema", "the left lung area"), ask.short_presence("infection")],
+    "view": [ask.VIEW, ask.is_view("PA"), ask.is_view("AP")],
+    "location": [ask.location("edema"), ask.short_location("edema"), ask.side("edema")],
+    "level": [ask.level("pleural effusion")],
+    "type": [ask.finding_type("edema")],
+    "difference": [ask.WHAT_CHANGED, ask.difference_in("left lung")],
+}
+
+
+@pytest.mark.parametrize(("kind", "question"), [(kind, text) for kind, texts in TYPED.items() for text in texts])
+def test_a_question_of_a_template_has_its_type(kind, question):
+    assert ask.question_type(question) == kind
+    assert ask.question_type("  " + question.upper().replace(" ", "  ").rstrip("?")) == kind
+
+
+@pytest.mark.parametrize(
+    "question", ["5", "", "is there a quagga?", "who is this?", "edema", f"{ask.VIEW} really?", "what level is it?"]
+)
+def test_a_question_of_no_template_has_no_type(question):
+    assert ask.question_type(question) is None
+
+
 @pytest.mark.parametrize("question", [ask.VIEW, ask.ABNORMALITIES, ask.ANY_ABNORMALITY, ask.WHAT_CHANGED])
 def test_general_questions_name_no_finding(question):
     assert question_finding(question) is None
@@ -69,4 +93,4 @@ def test_the_older_name_of_pneumonia_counts_as_pneumonia():
 
 def test_seven_types_in_published_order():
     published = ("abnormality", "presence", "view", "location", "level", "type", "difference")
-    assert published == ask.QUESTION_TYPES
+    assert published == ask.QUESTION_TYPES == tuple(TYPED)

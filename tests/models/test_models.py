@@ -101,6 +101,30 @@ def test_defect_8b_a_position_sees_none_after_itself(tokenizer):
     assert torch.allclose(before[:, :-1], after[:, :-1], atol=1e-5)
 
 
+def test_attention_of_a_finding_goes_to_the_image_and_the_regions_where_it_is_seen(tokenizer):
+    model, batch = model_of(tokenizer), batch_of(tokenizer)
+    batch.main.probability[:], batch.reference.probability[:] = 0, 0
+    batch.main.probability[0, 3, 5], batch.main.probability[0, 4, 5] = 0.9, 0.3
+    batch.reference.probability[0, 7, 6] = 0.5
+    attention = torch.zeros(2, NODES)
+    attention[:, 24 + 5], attention[:, 24 + 6], attention[:, 9] = 0.4, 0.4, 0.2
+    reading = replace(model.read(batch), attention=attention)
+    main, reference = model.region_attention(reading, batch)[0]
+    assert main[[3, 4, 9]].tolist() == pytest.approx([0.3, 0.1, 0.1], abs=1e-4)
+    assert reference[[7, 9]].tolist() == pytest.approx([0.4, 0.1], abs=1e-4)
+
+
+def test_all_attention_is_one_and_none_is_in_a_reference_that_is_not_there(tokenizer):
+    model, batch = model_of(tokenizer), batch_of(tokenizer)
+    batch.main.probability[1, :, 5] = 0  # seen nowhere
+    with torch.inference_mode():
+        seen = model.region_attention(model.read(batch), batch)
+        turned = model.region_attention(model.read(batch), swap_images(batch))
+    assert seen.sum((1, 2)).tolist() == pytest.approx([1, 1], abs=1e-5)
+    assert (seen[1, 1] == 0).all()
+    assert torch.allclose(seen[0], turned[0].flip(0), atol=1e-6)
+
+
 def test_a_unit_without_reference_never_reads_what_fills_its_place(tokenizer):
     model, batch = model_of(tokenizer), batch_of(tokenizer)
     with torch.inference_mode():

@@ -1,4 +1,9 @@
+import sys
+from importlib import import_module
+
 import pytest
+from hydra.core.global_hydra import GlobalHydra
+from layouts import MimicTree, write_nih
 from processes import run
 
 
@@ -9,3 +14,35 @@ def folder(tmp_path_factory):
     status, output = run(path, "run")
     assert status == 0, output
     return path
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """Call a command in this process, in an empty folder; returns its exit status and what it printed."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    def called(name, *overrides):
+        monkeypatch.setattr(sys, "argv", [f"cfvqa-{name}", *overrides])
+        GlobalHydra.instance().clear()
+        status = 0
+        try:
+            import_module(f"cfvqa.commands.{name}").main()
+        except SystemExit as stop:
+            status = stop.code
+        printed = capsys.readouterr()
+        return status, printed.out + printed.err
+
+    called.folder = folder
+    return called
+
+
+@pytest.fixture
+def nih(tmp_path):
+    return write_nih(tmp_path / "nih")
+
+
+@pytest.fixture
+def mimic(tmp_path):
+    return MimicTree(tmp_path / "mimic")

@@ -2,70 +2,18 @@
 
 import os
 import subprocess
-import sys
-from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
-from hydra.core.global_hydra import GlobalHydra
-from layouts import MimicTree, dicom_id, write_nih
+from calling import prepare_mimic, prepare_nih, refused
+from layouts import dicom_id
 from PIL import Image
+
+from cfvqa.training.checkpoints import FORMAT
 
 SECOND = 59_000_012
 SMALL = ("detector.training.epochs=1", "image_size=64", "source.split=official")
-
-
-@pytest.fixture
-def call(tmp_path, monkeypatch, capsys):
-    """Call a command in this process, in an empty folder; returns its exit status and what it printed."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-
-    def called(name, *overrides):
-        monkeypatch.setattr(sys, "argv", [f"cfvqa-{name}", *overrides])
-        GlobalHydra.instance().clear()
-        status = 0
-        try:
-            import_module(f"cfvqa.commands.{name}").main()
-        except SystemExit as stop:
-            status = stop.code
-        printed = capsys.readouterr()
-        return status, printed.out + printed.err
-
-    called.folder = folder
-    return called
-
-
-def refused(call, words, *arguments):
-    """Call, and check that the input was refused in one message with these words, and nothing was made."""
-    status, output = call(*arguments)
-    assert status == 2, output
-    assert output.count("error: ") == 1
-    assert "Traceback" not in output
-    for word in words:
-        assert word in output
-    left = [path for path in call.folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
-    assert not left
-
-
-@pytest.fixture
-def nih(tmp_path):
-    return write_nih(tmp_path / "nih")
-
-
-@pytest.fixture
-def mimic(tmp_path):
-    return MimicTree(tmp_path / "mimic")
-
-
-def prepare_nih(root):
-    return "prepare", "source=nih", f"source.root={root}"
-
-
-def prepare_mimic(tree):
-    return "prepare", "source=mimic", f"source.root={tree.root}"
 
 
 def test_a_missing_column(call, nih):
@@ -136,17 +84,50 @@ def test_a_root_that_is_missing(call):
     refused(call, ["source.root"], "prepare", "source=nih")
 
 
-@pytest.mark.parametrize("typo", ["sede=3", "source.rooot=x", "detector.training.epoch=2", "source=nhi"])
+TYPOS = {
+    "sede=3": "key 'sede' is unknown; did you mean 'seed'?",
+    "+sede=3": "key 'sede' is unknown; did you mean 'seed'?",
+    "experimnt=phantom_tiny": "key 'experimnt' is unknown; did you mean 'experiment'?",
+    "source.rooot=x": "key 'source.rooot' is unknown; did you mean 'source.root'?",
+    "detector.training.epoch=2": "did you mean 'detector.training.epochs'?",
+    "seed.x=2": "key 'seed.x' is unknown",
+    "source=nhi": "source=nhi is unknown: choose one of mimic, nih, phantom",
+    "source=mimic": "source.root is not set: give source.root=FOLDER",
+    "detector=null": "Config group override must be a string",
+    "name=[a": "'name=[a' cannot be read",
+    "name=a,b": "add --multirun",
+    "source.phantom.seed=${nosuch}": "source.phantom.seed: Interpolation key 'nosuch' not found",
+    "name=../x": "name is '../x'",
+    "work=/proc/x": "work: folder /proc/x cannot be made or written",
+}
+
+
+@pytest.mark.parametrize("typo", TYPOS)
 def test_a_typo_in_the_config(call, typo):
     status, output = call("prepare", typo)
     assert status == 2, output
-    assert typo.split("=")[0].rsplit(".", 1)[-1] in output
+    assert output.startswith("error: ")
+    assert output.count("\n") == 1
+    assert TYPOS[typo] in output
     assert not list(call.folder.iterdir())
+
+
+def test_every_job_of_a_sweep_says_once_what_is_wrong(call):
+    status, output = call("train", "--multirun", "experiment=phantom_tiny", "task=x,y")
+    assert status == 2, output
+    for task in ("x", "y"):
+        assert output.count(f"error: task is '{task}'") == 1
+    assert "Traceback" not in output
+    assert not list(call.folder.glob("work"))
+
+
+def test_a_sweep_whose_folder_cannot_be_made(call):
+    refused(call, ["/proc/x"], "train", "--multirun", "runs=/proc/x", "seed=1,2")
 
 
 def given_detector(folder, network):
     (folder / "checkpoints").mkdir(parents=True)
-    torch.save({"state_dict": network.state_dict()}, folder / "checkpoints" / "best.ckpt")
+    torch.save({"state_dict": network.state_dict(), "cfvqa_format": FORMAT}, folder / "checkpoints" / "best.ckpt")
     (folder / "_SUCCESS").write_text('{"id": "foreign", "facts": {}}')
     return folder
 
@@ -176,7 +157,18 @@ def test_an_image_that_breaks_while_it_is_decoded(call, mimic):
     image.write_bytes(content)
     status, output = call("train", "task=anatomy", *prepare_mimic(mimic)[1:], *SMALL)
     assert status == 2, output
-    assert f"{dicom_id(SECOND)}.jpg" in output
+    assert f"{dicom_id(SECOND)}.jpg cannot be read" in output
+    assert "Traceback" not in output
+    assert not list(call.folder.glob("work/anatomy/*/_SUCCESS"))
+
+
+def test_a_jpeg_whose_data_are_cut_before_its_end_mark(call, mimic):
+    content = mimic.write().image_path(SECOND).read_bytes()
+    mimic.image_path(SECOND).write_bytes(content[: len(content) * 3 // 4] + content[-2:])
+    status, output = call("train", "task=anatomy", *prepare_mimic(mimic)[1:], *SMALL)
+    assert status == 2, output
+    assert output.count("error: ") == 1
+    assert f"{dicom_id(SECOND)}.jpg cannot be read (its data end before its last rows" in output
     assert "Traceback" not in output
     assert not list(call.folder.glob("work/anatomy/*/_SUCCESS"))
 

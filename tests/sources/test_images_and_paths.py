@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from cfvqa.errors import InputError
-from cfvqa.sources.image_files import read_image
+from cfvqa.sources.image_files import check_image, read_image
 from cfvqa.sources.paths import safe_path
 
 
@@ -47,6 +47,25 @@ def test_bad_images_are_named(tmp_path):
     for path in (cut, tiny, flat, text, tmp_path / "absent.png"):
         with pytest.raises(InputError, match=path.name):
             read_image(path)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_jpeg_cut_in_the_middle_is_named_though_its_end_mark_is_there(tmp_path, mode):
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    path = tmp_path / "cut.jpg"
+    Image.fromarray(noise).convert(mode).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3] + b"\xff\xd9")
+    check_image(path)  # header and end are whole
+    with pytest.raises(InputError, match=r"cut\.jpg cannot be read \(its data end before its last rows"):
+        read_image(path)
+
+
+def test_a_jpeg_with_a_grey_frame_is_whole(tmp_path):
+    pixels = np.full((64, 64), 128, dtype=np.uint8)
+    pixels[16:48, 16:48] = 250
+    Image.fromarray(pixels).save(tmp_path / "framed.jpg", quality=95)
+    assert read_image(tmp_path / "framed.jpg").max() > 0.9
 
 
 def test_paths_stay_in_the_data_folder(tmp_path):

@@ -81,6 +81,16 @@ def test_a_stage_that_failed_is_not_whole(tmp_path):
     assert not stage.whole
 
 
+@pytest.mark.parametrize("error", [InputError, ZeroDivisionError, KeyboardInterrupt])
+def test_a_stage_that_failed_before_it_wrote_leaves_no_folder(tmp_path, error):
+    def make(folder):
+        raise error
+
+    with pytest.raises(error):
+        ensure(Stage("x", tmp_path / "x", "id"), make, StageConsole(quiet=True))
+    assert not (tmp_path / "x").exists()
+
+
 def test_identity_does_not_depend_on_the_order_of_keys():
     assert identify({"a": 1, "b": 2}) == identify({"b": 2, "a": 1})
     assert identify({"a": 1}) != identify({"a": 2})

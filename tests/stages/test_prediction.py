@@ -71,6 +71,7 @@ def test_a_pair_is_answered_with_all_findings_and_regions_in_order(run, images):
         assert finding.difference == pytest.approx(finding.main.probability - finding.reference.probability, abs=2e-6)
     assert {region.region for region in seen.regions} == set(REGIONS)
     assert sum(region.attention for region in seen.regions) == pytest.approx(1, abs=1e-4)
+    assert any(region.main.attention != region.reference.attention for region in seen.regions)
     assert seen.notes == []
 
 
@@ -112,12 +113,20 @@ def test_a_question_has_words(run, images, question):
 
 def test_notes_name_unknown_words_cut_questions_and_unlearned_pairs(run, images):
     asked = f"{WHAT_CHANGED} zebra, is there a Quagga?"
-    assert predict(run, main=images[0], reference=images[1], question=asked).notes == [
+    assert predict(run, main=images[0], reference=images[1], question=asked).notes[1:] == [
         "the reader does not know 3 of the question's words: zebra, a, Quagga",
         "the question has 16 tokens; the reader reads the first 14",
     ]
     (note,) = predict(run, main=images[0], reference=images[1], question="is there edema?").notes
     assert "source.pairing" in note
+
+
+@pytest.mark.parametrize("question", ["5", "who is this?"])
+def test_a_question_of_no_known_type_is_noted(run, images, question):
+    seen = predict(run, main=images[0], reference=None, question=question)
+    assert seen.notes[0].startswith("the question is worded like none of the 7 types")
+    assert json.loads(as_json(seen))["notes"] == seen.notes
+    assert predict(run, main=images[0], reference=None, question="Is there edema").notes == []
 
 
 def shown(seen):

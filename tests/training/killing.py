@@ -12,18 +12,25 @@ import torch
 
 from cfvqa.data.batches import ImageFeatures
 from cfvqa.data.feature_store import FeatureStore, write_index, write_shard
+from cfvqa.data.image_data import ImageData, ImageDataSettings
 from cfvqa.data.pair_data import PairData
 from cfvqa.data.pair_sets import PairSettings
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.objectives.contrast import Coarse, Fine
 from cfvqa.objectives.language import Generation, MaskedLanguage
+from cfvqa.phantom import PhantomSettings, write_phantom
+from cfvqa.sources.mimic import MimicSource
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.reader import Widths, build_model
 from cfvqa.training.curve_logger import CurveLogger
 from cfvqa.training.fit import FitSettings, fit
 from cfvqa.training.schedules import one_cycle
+from cfvqa.training.vision_modules import AnatomyModule, FindingsModule
 from cfvqa.training.vqa_module import VqaModule
+from cfvqa.vision.region_queries import RegionQueries
+from cfvqa.vision.shared_trunk import SharedTrunk
+from cfvqa.vision.trunk import Trunk
 
 IMAGES = 120
 ADDED = "the main image has an additional finding of edema than the reference image."
@@ -38,8 +45,9 @@ OBJECTIVES = {"generation": Generation(), "coarse": Coarse(), "fine": Fine(), "m
 
 @dataclass(frozen=True)
 class Way:
-    """How the training runs."""
+    """What is trained, and how."""
 
+    task: str = "vqa"
     workers: int = 0
     precision: str = "32-true"
     world: int = 1
@@ -58,7 +66,10 @@ def questions():
     return pl.DataFrame(rows, schema=[*names, "split"], orient="row")
 
 
-def write_store(folder: Path):
+def write_data(base: Path):
+    """Write a feature store and a small phantom."""
+    write_phantom(base / "phantom", PhantomSettings(subjects=40, seed=1, size=64))
+    folder = base / "store"
     folder.mkdir()
     g = torch.Generator().manual_seed(0)
     features = ImageFeatures(
@@ -79,6 +90,24 @@ def train(folder: Path, way: Way, rank: int, port: int):
     if way.world > 1:
         os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(way.world), NODE_RANK="0")
         os.environ["LOCAL_RANK"] = str(rank)
+    module, data, monitor, mode = PARTS[way.task](folder.parent, way)
+    strategy = "ddp_find_unused_parameters_true" if way.world > 1 else "auto"
+    trainer = {"accelerator": "cpu", "devices": way.world, "strategy": strategy, "precision": way.precision}
+    settings = FitSettings(
+        title=way.task,
+        epochs=way.epochs,
+        seed=1,
+        monitor=monitor,
+        mode=mode,
+        checkpoint_steps=3,
+        trainer=trainer,
+    )
+    fit(module, data, settings, folder, loggers=[CurveLogger(folder)], console=StageConsole(quiet=True))
+    if rank == 0:
+        torch.save(module.state_dict(), folder / "final.pt")
+
+
+def vqa_parts(base: Path, way: Way):
     table = questions()
     tokenizer = AnswerTokenizer.train([*table["question"], *table["answer"], *node_texts()])
     module = VqaModule(
@@ -90,26 +119,38 @@ def train(folder: Path, way: Way, rank: int, port: int):
     )
     data = PairData(
         table,
-        store=FeatureStore(folder.parent / "store"),
+        store=FeatureStore(base / "store"),
         tokenizer=tokenizer,
         settings=PairSettings(),
         units_per_batch=4,
         workers=way.workers,
     )
-    strategy = "ddp_find_unused_parameters_true" if way.world > 1 else "auto"
-    trainer = {"accelerator": "cpu", "devices": way.world, "strategy": strategy, "precision": way.precision}
-    settings = FitSettings(
-        title="finetune",
-        epochs=way.epochs,
-        seed=1,
-        monitor="val/generation",
-        mode="min",
-        checkpoint_steps=3,
-        trainer=trainer,
-    )
-    fit(module, data, settings, folder, loggers=[CurveLogger(folder)], console=StageConsole(quiet=True))
-    if rank == 0:
-        torch.save(module.state_dict(), folder / "final.pt")
+    return module, data, "val/generation", "min"
+
+
+def images(base: Path, way: Way, needs: str):
+    tables = MimicSource(base / "phantom", split="official", on_reversed="error").read()
+    return ImageData(tables, ImageDataSettings(image_size=64, batch_size=4, workers=way.workers), needs=needs)
+
+
+def detector():
+    torch.manual_seed(0)
+    return RegionQueries(trunk=Trunk(channels=[8, 8, 16, 16], width=16), channels=16, width=16)
+
+
+def anatomy_parts(base: Path, way: Way):
+    module = AnatomyModule(detector(), learning_rate=1e-3, weight_decay=0.01)
+    return module.to(memory_format=torch.channels_last), images(base, way, "boxes"), "val/map_50", "max"
+
+
+def findings_parts(base: Path, way: Way):
+    trained = detector()
+    network = SharedTrunk(trunk=Trunk(channels=[8, 8, 16, 16], width=16), channels=16, width=16, cells=2, margin=0.1)
+    module = FindingsModule(network, trained, learning_rate=1e-3, weight_decay=0.01)
+    return module.to(memory_format=torch.channels_last), images(base, way, "findings"), "val/auroc", "max"
+
+
+PARTS = {"vqa": vqa_parts, "anatomy": anatomy_parts, "findings": findings_parts}
 
 
 class Processes:

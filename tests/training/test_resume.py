@@ -3,10 +3,11 @@
 import os
 import random
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
-from killing import Processes, Way, write_store
+from killing import Processes, Way, write_data
 
 WAYS = {
     "plain": Way(),
@@ -14,13 +15,16 @@ WAYS = {
     "bf16": Way(precision="bf16-mixed"),
     "two processes": Way(world=2),
     "two processes, workers, bf16": Way(world=2, workers=2, precision="bf16-mixed"),
+    "anatomy, bf16": Way("anatomy", precision="bf16-mixed"),
+    "findings, bf16": Way("findings", precision="bf16-mixed"),
+    "findings, two processes": Way("findings", world=2),
 }
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     folder = tmp_path_factory.mktemp("resume")
-    write_store(folder / "store")
+    write_data(folder)
     return folder
 
 
@@ -63,7 +67,7 @@ def kill_and_finish(base, name, way, kills):
     assert_same(folder, expected)
 
 
-@pytest.mark.parametrize("name", ["plain", "two processes, workers, bf16"])
+@pytest.mark.parametrize("name", ["plain", "two processes, workers, bf16", "anatomy, bf16", "findings, bf16"])
 def test_a_training_killed_now_and_then_ends_in_the_same_weights_and_curves(base, name):
     kill_and_finish(base, name, WAYS[name], kills=2)
 
@@ -72,7 +76,7 @@ def test_a_training_killed_now_and_then_ends_in_the_same_weights_and_curves(base
 @pytest.mark.parametrize("name", WAYS)
 def test_a_training_killed_twenty_times_ends_in_the_same_weights_and_curves(base, name):
     way = WAYS[name]
-    kill_and_finish(base, f"{name}, often", Way(way.workers, way.precision, way.world, epochs=8), kills=20)
+    kill_and_finish(base, f"{name}, often", replace(way, epochs=8), kills=20)
 
 
 @pytest.mark.parametrize("name", ["plain", "two processes"])

@@ -1,0 +1,109 @@
+"""Blocks that are as open as what they call: whatever the class or function takes, and nothing else."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cfvqa.errors import InputError
+from cfvqa.stages.blocks import inside, mapping, unknown
+from cfvqa.stages.building import resolve
+from cfvqa.stages.kinds import Choice, Kind, Real, Text, Truth, Whole, shown
+
+_OF_HYDRA = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
+_OF_ANNOTATION: dict[Any, Kind] = {int: Whole(), float: Real(), bool: Truth(), str: Text()}
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """A block of arguments for one function.
+
+    Attributes:
+        function: what they are for.
+        given: arguments that the program gives itself.
+        values: kinds that say more than the annotations of the function do.
+    """
+
+    function: Callable[..., Any]
+    given: tuple[str, ...] = ()
+    values: Mapping[str, Kind] = field(default_factory=dict)
+
+    def check(self, value: Any, key: str) -> None:
+        """Refuse arguments that the function does not take, or takes from the program."""
+        parameters = inspect.signature(self.function).parameters
+        names = [name for name, parameter in parameters.items() if _is_named(parameter) and name not in self.given]
+        open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+        for name, argument in mapping(value, key).items():
+            if name in self.given:
+                raise InputError(f"{inside(key, name)} is set by the program itself: leave it out")
+            if name not in names and not open_ended:
+                raise unknown(inside(key, name), names)
+            kind = self.values.get(name) or _kind_of(argument, parameters.get(name))
+            if kind is not None:
+                kind.check(argument, inside(key, name))
+
+
+@dataclass(frozen=True)
+class Call:
+    """A block that names a class or function in `_target_`; the other keys are arguments for it.
+
+    Attributes:
+        given, values: as of `Arguments`.
+    """
+
+    given: tuple[str, ...] = ()
+    values: Mapping[str, Kind] = field(default_factory=dict)
+
+    def check(self, value: Any, key: str) -> None:
+        """Refuse what cannot be imported, and what it does not take."""
+        content = mapping(value, key)
+        if "_target_" not in content:
+            raise InputError(f"{key}._target_ is missing: name a class")
+        function = resolve(content["_target_"], key)
+        arguments = {name: argument for name, argument in content.items() if name not in _OF_HYDRA}
+        Arguments(function, self.given, self.values).check(arguments, key)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A block of a data set: its keys are the arguments of its reader, so that a new source is one file and one config.
+
+    Attributes:
+        phantom: kind of the block of the data set that is drawn.
+    """
+
+    phantom: Kind
+
+    def check(self, value: Any, key: str) -> None:
+        """Refuse keys that neither the reader nor the phantom takes."""
+        content = mapping(value, key)
+        if "reader" not in content:
+            raise InputError(f"{key}.reader is missing: choose a source")
+        function = resolve(mapping(content["reader"], f"{key}.reader").get("_target_"), f"{key}.reader")
+        arguments = {name: entry for name, entry in content.items() if name not in ("reader", "phantom")}
+        Arguments(function, values=_OF_SOURCES).check(arguments, key)
+        Call().check(content["reader"], f"{key}.reader")
+        for name, entry in arguments.items():
+            if entry != content["reader"].get(name):
+                raise InputError(
+                    f"{inside(key, name)} is '{shown(entry)}', which the reader does not get: leave it out"
+                )
+        if content.get("phantom") is not None:
+            self.phantom.check(content["phantom"], f"{key}.phantom")
+
+
+_OF_SOURCES: dict[str, Kind] = {
+    "pairing": Choice(("auto", "always")),
+    "on_reversed": Choice(("error", "swap", "drop")),
+}
+
+
+def _is_named(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _kind_of(argument: Any, parameter: inspect.Parameter | None) -> Kind | None:
+    """Return what an argument must be, where a nested block or a plain annotation says it."""
+    if isinstance(argument, dict) and "_target_" in argument:
+        return Call()
+    return None if parameter is None else _OF_ANNOTATION.get(parameter.annotation)

@@ -1,0 +1,172 @@
+"""Kinds of config values: what a key may hold, and the one sentence for a value that it may not."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from cfvqa.errors import InputError
+
+
+class Kind(Protocol):
+    """What a config key may hold."""
+
+    def check(self, value: Any, key: str) -> None:
+        """Refuse another value with an `InputError` that names the key."""
+
+
+def shown(value: Any) -> str:
+    """Return a value as a user writes it."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class _Value:
+    """A kind of single values."""
+
+    wanted: str
+
+    def fits(self, value: Any) -> bool:
+        """Whether a key may hold the value."""
+        raise NotImplementedError
+
+    def check(self, value: Any, key: str) -> None:
+        """Refuse another value."""
+        if not self.fits(value):
+            raise InputError(f"{key} is '{shown(value)}': {self.wanted}")
+
+
+@dataclass(frozen=True)
+class Whole(_Value):
+    """A whole number from `least` to `most`; None sets no bound."""
+
+    least: int | None = None
+    most: int | None = None
+
+    @property
+    def wanted(self) -> str:
+        """What to give."""
+        return f"give a whole number{_bounds(self.least, self.most)}"
+
+    def fits(self, value: Any) -> bool:
+        """Whether the value is such a number; true and false are none."""
+        return isinstance(value, int) and not isinstance(value, bool) and _between(self.least, value, self.most)
+
+
+@dataclass(frozen=True)
+class Real(_Value):
+    """A number from `least` to `most`; None sets no bound."""
+
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def wanted(self) -> str:
+        """What to give."""
+        return f"give a number{_bounds(self.least, self.most)}"
+
+    def fits(self, value: Any) -> bool:
+        """Whether the value is such a number; infinities and what is no number are none."""
+        return _is_number(value) and _between(self.least, value, self.most)
+
+
+@dataclass(frozen=True)
+class Positive(_Value):
+    """A number above 0."""
+
+    wanted = "give a number above 0"
+
+    def fits(self, value: Any) -> bool:
+        """Whether the value is such a number."""
+        return _is_number(value) and value > 0
+
+
+@dataclass(frozen=True)
+class Truth(_Value):
+    """True or false."""
+
+    wanted = "give true or false"
+
+    def fits(self, value: Any) -> bool:
+        """Whether the value is one of the two."""
+        return isinstance(value, bool)
+
+
+@dataclass(frozen=True)
+class Choice(_Value):
+    """One of some words, or numbers written like them."""
+
+    words: tuple[str, ...]
+
+    @property
+    def wanted(self) -> str:
+        """What to give."""
+        return f"choose one of {', '.join(self.words)}"
+
+    def fits(self, value: Any) -> bool:
+        """Whether the value is one of the words."""
+        return shown(value) in self.words
+
+
+@dataclass(frozen=True)
+class Text(_Value):
+    """A text; `wanted` says which."""
+
+    wanted: str = "give a text"
+
+    def fits(self, value: Any) -> bool:
+        """Whether the value is a text that is not empty."""
+        return isinstance(value, str) and bool(value)
+
+
+@dataclass(frozen=True)
+class Name(_Value):
+    """The name of a folder that is made: it cannot lead elsewhere. A number is a name too."""
+
+    wanted = "begin with a letter or digit, go on with letters, digits, '_', '.' and '-'"
+
+    def fits(self, value: Any) -> bool:
+        """Whether the value is such a name."""
+        return isinstance(value, str | int) and re.fullmatch(r"[A-Za-z0-9][\w.-]*", str(value)) is not None
+
+
+@dataclass(frozen=True)
+class Devices(_Value):
+    """How many devices, or which."""
+
+    wanted = "give a number from 1, a list of numbers of devices, or auto"
+
+    def fits(self, value: Any) -> bool:
+        """Whether the value counts or names devices; -1 and auto are all of them."""
+        if isinstance(value, list):
+            return bool(value) and all(Whole(0).fits(number) for number in value)
+        return value in ("auto", -1) or Whole(1).fits(value)
+
+
+@dataclass(frozen=True)
+class OrNull(_Value):
+    """A value of a kind, or null."""
+
+    kind: _Value
+
+    @property
+    def wanted(self) -> str:
+        """What to give."""
+        return f"{self.kind.wanted}, or null"
+
+    def fits(self, value: Any) -> bool:
+        """Whether the value is null or of the kind."""
+        return value is None or self.kind.fits(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _between(least: float | None, value: float, most: float | None) -> bool:
+    return (least is None or value >= least) and (most is None or value <= most)
+
+
+def _bounds(least: float | None, most: float | None) -> str:
+    if least is None:
+        return "" if most is None else f" up to {most}"
+    return f" from {least} on" if most is None else f" from {least} to {most}"

@@ -1,0 +1,170 @@
+"""What every key of the config may hold, in the order of `conf/config.yaml`."""
+
+import lightning as L
+
+from cfvqa.models.text import TextSettings
+from cfvqa.phantom import PhantomSettings
+from cfvqa.stages.blocks import Block, Each, Maybe
+from cfvqa.stages.calls import Arguments, Call, Source
+from cfvqa.stages.kinds import (
+    Choice,
+    Devices,
+    Kind,
+    Name,
+    OrNull,
+    Positive,
+    Real,
+    Text,
+    Truth,
+    Whole,
+)
+
+_COUNT = Whole(1)
+_SEED = Whole(0, 2**32 - 1)
+_SHARE = Real(0.0, 1.0)
+_SIDE = Whole(32, 4096)  # pixels
+_FOLDER = Text("give the name of a folder")
+_WORKERS = Whole(0)
+
+_SOURCE = Source(
+    phantom=Arguments(
+        PhantomSettings,
+        values={"subjects": _COUNT, "seed": Whole(0), "size": Whole(64, 4096), "jobs": _COUNT},
+    )
+)
+
+_OF_TRAINERS: dict[str, Kind] = {
+    "accelerator": Choice(("auto", "cpu", "gpu", "cuda", "mps", "tpu")),
+    "devices": Devices(),
+    "num_nodes": _COUNT,
+    "accumulate_grad_batches": _COUNT,
+    "gradient_clip_val": OrNull(Real(0.0)),
+}
+_OF_FITTING = (  # what `training.fit` gives
+    "max_epochs",
+    "logger",
+    "callbacks",
+    "plugins",
+    "enable_progress_bar",
+    "enable_model_summary",
+    "num_sanity_val_steps",
+    "default_root_dir",
+    "log_every_n_steps",
+    "use_distributed_sampler",
+)
+_TRAINER = Arguments(L.Trainer, given=_OF_FITTING, values=_OF_TRAINERS)
+_READER_TRAINER = Arguments(L.Trainer, given=(*_OF_FITTING, "precision"), values=_OF_TRAINERS)
+
+_VISION_TRAINING = Block(
+    {
+        "epochs": _COUNT,
+        "batch_size": _COUNT,
+        "learning_rate": Positive(),
+        "weight_decay": Real(0.0),
+        "workers": _WORKERS,
+        "seed": _SEED,
+        "trainer": _TRAINER,
+    }
+)
+_VISION: dict[str, Kind] = {"image_size": _SIDE, "network": Call(), "training": _VISION_TRAINING}
+
+_TEXT = Block(
+    {
+        "pretrained": OrNull(_FOLDER),
+        "transformer": Arguments(
+            TextSettings,
+            values={
+                "width": _COUNT,
+                "layers": _COUNT,
+                "writer_layers": _COUNT,
+                "heads": _COUNT,
+                "dropout": _SHARE,
+                "attention_dropout": _SHARE,
+                "max_length": Whole(16),
+            },
+        ),
+    }
+)
+_MODEL = Block(
+    {
+        "reads_images": Truth(),
+        "network": Call(
+            given=("text", "label_ids", "label_mask", "region_width", "finding_width"),
+            values={"layers": _COUNT, "heads": _COUNT, "dropout": _SHARE},
+        ),
+    }
+)
+_PHASES = Each(
+    Block(
+        {
+            "epochs": _COUNT,
+            "units_per_batch": _COUNT,
+            "monitor": Text("name a validation figure"),
+            "objectives": Each(Real(0.0)),
+            "optimizer": Call(given=("params",), values={"lr": Positive(), "weight_decay": Real(0.0)}),
+            "schedule": Call(given=("optimizer", "steps")),
+        }
+    )
+)
+_DECODING = Block(
+    {"num_beams": _COUNT, "do_sample": Truth(), "repetition_penalty": Positive(), "max_new_tokens": _COUNT},
+    optional={
+        "top_p": _SHARE,
+        "top_k": _COUNT,
+        "temperature": Positive(),
+        "length_penalty": Real(),
+        "no_repeat_ngram_size": Whole(0),
+        "min_new_tokens": Whole(0),
+        "early_stopping": Truth(),
+    },
+)
+
+EXPERIMENT = Block(
+    {
+        "name": Name(),
+        "seed": _SEED,
+        "task": Choice(("anatomy", "findings", "vqa")),
+        "work": _FOLDER,
+        "runs": _FOLDER,
+        "limit": OrNull(_COUNT),
+        "resume": Text("choose auto, never, or the path of a checkpoint"),
+        "checkpoint_steps": _COUNT,
+        "precision": Choice(("32", "bf16", "16")),
+        "image_size": _SIDE,
+        "predictions": OrNull(Text()),
+        "main": OrNull(Text()),
+        "reference": OrNull(Text()),
+        "question": OrNull(Text()),
+        "run": OrNull(Text()),
+        "output": Choice(("text", "json")),
+        "output_image": OrNull(Text()),
+        "source": _SOURCE,
+        "detector": Block({**_VISION, "trained": OrNull(_FOLDER)}),
+        "classifier": Block(_VISION),
+        "text": _TEXT,
+        "model": _MODEL,
+        "objective": Each(Call()),
+        "phases": _PHASES,
+        "trainer": _READER_TRAINER,
+        "logger": Block({"tracker": Maybe(Call(given=("save_dir", "name")))}),
+        "pairs": Block(
+            {"question_length": Whole(4), "answer_length": Whole(4), "swap": _SHARE, "workers": _WORKERS},
+        ),
+        "extraction": Block(
+            {"batch_size": _COUNT, "rows_per_shard": _COUNT, "workers": _WORKERS, "trainer": _TRAINER},
+        ),
+        "evaluation": Block(
+            {
+                "split": Choice(("val", "test")),
+                "batch_size": _COUNT,
+                "draws": _COUNT,
+                "seed": _SEED,
+                "decoding": _DECODING,
+                "blind": Block({"model": _MODEL, "phases": _PHASES}),
+            }
+        ),
+        "report": Block({"pairs": Whole(0), "seed": _SEED, "side": Whole(32, 2048)}),
+    },
+    optional={"detector_source": Maybe(_SOURCE)},
+)
+"""The whole config."""

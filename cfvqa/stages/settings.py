@@ -1,0 +1,167 @@
+"""Checks of a config before anything runs: of what would fail after hours, or run on as if it were right."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from cfvqa.errors import InputError
+from cfvqa.stages.blocks import inside, unknown
+from cfvqa.stages.building import build, check_targets, plain, trying
+from cfvqa.stages.reader import Widths, build_model, train_tokenizer
+from cfvqa.stages.schema import EXPERIMENT
+from cfvqa.training.fit import quiet_lightning
+from cfvqa.training.ranks import device_count
+
+_TRAINERS = ("trainer", "detector.training.trainer", "classifier.training.trainer", "extraction.trainer")
+_PHASES = ("phases", "evaluation.blind.phases")
+_FOLDERS = ("root", "pretrained", "trained", "work", "runs")
+_WIDTHS = Widths(region=8, finding=8)  # of features, where only whether a model can be made is asked
+
+
+@dataclass(frozen=True)
+class _Relation:
+    """What two values must be to each other; it holds where one of the keys is absent."""
+
+    first: str
+    second: str
+    holds: Callable[[Any, Any], bool]
+    words: str
+
+
+_LENGTH = "text.transformer.max_length"
+_WIDTH = "text.transformer.width"
+_RELATIONS = (
+    _Relation("classifier.image_size", "detector.image_size", lambda one, other: one == other, "must be that of"),
+    _Relation("extraction.batch_size", "extraction.rows_per_shard", lambda one, all_: all_ % one == 0, "must divide"),
+    _Relation("text.transformer.heads", _WIDTH, lambda one, all_: all_ % one == 0, "must divide"),
+    _Relation("model.network.heads", _WIDTH, lambda one, all_: all_ % one == 0, "must divide"),
+    _Relation("pairs.question_length", _LENGTH, lambda one, most: one <= most, "must not be above"),
+    _Relation("pairs.answer_length", _LENGTH, lambda one, most: one <= most, "must not be above"),
+    _Relation(
+        "evaluation.decoding.max_new_tokens",
+        _LENGTH,
+        lambda one, most: one < most,  # the first token starts the answer
+        "must be below",
+    ),
+)
+
+
+def check(config: DictConfig) -> None:
+    """Refuse a config that makes no sense, whatever the machine.
+
+    Raises:
+        InputError: naming the first key that is missing, unknown or wrong, and what to give.
+    """
+    for key in _missing(OmegaConf.to_container(config, resolve=False)):
+        raise InputError(f"{key} is not set: give {key}={'FOLDER' if key.split('.')[-1] in _FOLDERS else 'VALUE'}")
+    content = plain(config)
+    check_targets(content, "")
+    EXPERIMENT.check(content, "")
+    for relation in _RELATIONS:
+        _check_relation(content, relation)
+    for place in _PHASES:
+        for phase, settings in _select(content, place).items():
+            _check_phase(content["objective"], settings, f"{place}.{phase}")
+    if content["resume"] not in ("auto", "never") and not Path(content["resume"]).is_file():
+        raise InputError(
+            f"resume={content['resume']}: choose auto, never, or the path of a checkpoint; there is no such file"
+        )
+
+
+def check_folders(config: DictConfig) -> None:
+    """Refuse output folders that cannot be made and written; nothing is left of the attempt.
+
+    Raises:
+        InputError: naming the key and the folder.
+    """
+    for key in ("work", "runs"):
+        folder = Path(config[key]).absolute()
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        try:
+            tempfile.TemporaryDirectory(dir=there).cleanup()
+        except OSError as error:
+            raise InputError(
+                f"{key}: folder {folder} cannot be made or written ({error.strerror}): give another, {key}=FOLDER"
+            ) from error
+
+
+def check_training(config: DictConfig) -> None:
+    """Refuse devices that are not there, and networks, texts, losses and optimizers that cannot be made.
+
+    Raises:
+        InputError: naming the block, and what it says of its settings.
+    """
+    content = plain(config)
+    for place in _TRAINERS:
+        _try_trainer(_select(content, place), place)
+    with torch.random.fork_rng(devices=[]):
+        for place in ("detector.network", "classifier.network"):
+            _try(_select(content, place), place)
+        for place in ("model", "evaluation.blind.model"):
+            _try_model(content, place)
+    for name, block in content["objective"].items():
+        _try(block, f"objective.{name}")
+    for place in _PHASES:
+        for phase, settings in _select(content, place).items():
+            _try_phase(settings, f"{place}.{phase}")
+
+
+def _missing(block: Any, key: str = "") -> Iterator[str]:
+    if block == "???":
+        yield key
+    elif isinstance(block, dict):
+        for name, value in block.items():
+            yield from _missing(value, inside(key, name))
+
+
+def _select(content: dict[str, Any], key: str) -> Any:
+    for name in key.split("."):
+        content = content.get(name, {})
+    return content
+
+
+def _check_relation(content: dict[str, Any], relation: _Relation) -> None:
+    first, second = _select(content, relation.first), _select(content, relation.second)
+    if {} not in (first, second) and not relation.holds(first, second):
+        raise InputError(f"{relation.first} is {first}: it {relation.words} {relation.second}, which is {second}")
+
+
+def _check_phase(known: dict[str, Any], settings: dict[str, Any], key: str) -> None:
+    """Check that the objectives of a phase are there, and that its checkpoints are chosen by one of them."""
+    for name in settings["objectives"]:
+        if name not in known:
+            raise unknown(f"{key}.objectives.{name}", known)
+    monitors = ["val/loss", *(f"val/{name}" for name in settings["objectives"])]
+    if settings["monitor"] not in monitors:
+        raise InputError(f"{key}.monitor is '{settings['monitor']}': choose one of {', '.join(monitors)}")
+
+
+def _try_trainer(block: dict[str, Any], key: str) -> None:
+    with trying(key), quiet_lightning():
+        device_count(block)
+        L.Trainer(**block, logger=False, enable_progress_bar=False, enable_model_summary=False)
+
+
+def _try_model(content: dict[str, Any], key: str) -> None:
+    text = content["text"]
+    with trying(f"{key}.network"):
+        build_model(_select(content, key), text, tokenizer=train_tokenizer(text, []), widths=_WIDTHS, seed=0)
+
+
+def _try(block: dict[str, Any], key: str) -> Any:
+    with trying(key):
+        return build(block, key)
+
+
+def _try_phase(settings: dict[str, Any], key: str) -> None:
+    with trying(f"{key}.optimizer"):
+        optimizer = build(settings["optimizer"], f"{key}.optimizer")([nn.Parameter(torch.zeros(1))])
+    with trying(f"{key}.schedule"):
+        build(settings["schedule"], f"{key}.schedule")(optimizer, steps=10)

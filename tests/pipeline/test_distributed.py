@@ -1,0 +1,115 @@
+"""Trainings and extraction in two processes, started in each of the ways that users have."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from processes import ENVIRONMENT, command, run
+
+pytestmark = pytest.mark.slow
+TWO = "trainer=ddp_cpu"
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
+
+
+def weights(folder, name):
+    return torch.load(folder / f"runs/{name}/vqa/finetune/checkpoints/best.ckpt", weights_only=True)["state_dict"]
+
+
+def assert_same(one, two):
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.fixture(scope="module")
+def two(folder):
+    """The weights of a training in two processes, started by the command itself."""
+    status, output = run(folder, "train", TWO, "name=two")
+    assert status == 0, output
+    assert output.count("finetune epoch 1/1") == 1
+    return weights(folder, "two")
+
+
+def test_two_processes_learn_what_one_learns_up_to_rounding(folder, two):
+    status, output = run(folder, "train", TWO, "name=again")
+    assert status == 0, output
+    assert_same(weights(folder, "again"), two)
+    alone = weights(folder, "phantom_tiny")
+    apart = max(float((alone[name].float() - two[name].float()).abs().max()) for name in alone)
+    assert 0 < apart < 0.05  # masks are drawn by each process for itself
+
+
+def test_torchrun_starts_the_same_training(folder, two):
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}", "-m"]
+    line = [*start, *command("train", TWO, "name=torchrun")[2:]]
+    done = subprocess.run(line, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_same(weights(folder, "torchrun"), two)
+
+
+def test_processes_of_slurm_find_each_other(folder, two):
+    shared = ENVIRONMENT | {
+        "SLURM_JOB_ID": "7",
+        "SLURM_JOB_NAME": "train",
+        "SLURM_NTASKS": "2",
+        "SLURM_NTASKS_PER_NODE": "2",
+        "SLURM_NNODES": "1",
+        "SLURM_NODEID": "0",
+        "SLURM_NODELIST": "localhost",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": free_port(),
+    }
+    processes = [
+        subprocess.Popen(
+            command("train", TWO, "name=slurm"),
+            cwd=folder,
+            env=shared | {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    outputs = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
+    assert_same(weights(folder, "slurm"), two)
+
+
+def test_extraction_in_two_processes_writes_the_same_rows(folder, tmp_path):
+    shards = []
+    for place, devices in (("one", 1), ("two", 2)):
+        work = tmp_path / place
+        shutil.copytree(folder / "work", work, ignore=shutil.ignore_patterns("features", "*.lock"))
+        small = ("extraction.rows_per_shard=64", "extraction.batch_size=32", "extraction.trainer.accelerator=cpu")
+        status, output = run(folder, "extract", f"work={work}", *small, f"extraction.trainer.devices={devices}")
+        assert status == 0, output
+        shards.append(sorted(work.glob("features/*/part-*.h5")))
+    assert [path.name for path in shards[0]] == [path.name for path in shards[1]]
+    assert len(shards[0]) > 2
+    for one, other in zip(*shards, strict=True):
+        with h5py.File(one) as first, h5py.File(other) as second:
+            assert all(np.array_equal(first[name][:], second[name][:]) for name in first)
+
+
+def test_a_process_that_dies_ends_the_training_with_a_message(folder):
+    broken = os.environ.get("PYTHONPATH", "")
+    plant = folder / "plant"
+    plant.mkdir()
+    # Python runs this file when it starts: the second process ends before it has joined the first.
+    (plant / "sitecustomize.py").write_text("import os\nif os.environ.get('LOCAL_RANK') == '1': os._exit(9)\n")
+    environment = ENVIRONMENT | {"PYTHONPATH": f"{plant}{os.pathsep}{broken}"}
+    line = command("train", TWO, "name=dies")
+    done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "a process of the training has ended with status 9" in done.stderr
+    assert not (folder / "runs/dies/vqa/_SUCCESS").exists()

@@ -1,0 +1,37 @@
+from io import StringIO
+
+import pytest
+
+from cfvqa.stages.evaluation import show
+from cfvqa.stages.progress import StageConsole
+
+
+def figures(f1):
+    return {
+        "changes": {"f1": f1, "direction_accuracy": None},
+        "by_type": {"difference": {"cider": 7.0, "bleu_4": 0.5}},
+        "other_types": {"exact_match": 0.25},
+    }
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_names_are_whole_in_a_narrow_terminal(width):
+    names = ("question_only", "shuffled_reference", "shuffled_pair")
+    metrics = figures(0.5) | {
+        "baseline": {names[0]: figures(0.1)},
+        "control": {name: figures(0.2) for name in names[1:]},
+    }
+    console = StageConsole()
+    console.file, console.width = StringIO(), width
+    show(metrics, console)
+    text = console.file.getvalue()
+    assert all(name in text for name in names)
+    assert "…" not in text
+    assert all(len(line) <= width for line in text.splitlines())
+
+
+def test_the_line_of_a_stage_is_one_line():
+    console = StageConsole()
+    console.file, console.width = StringIO(), 40
+    console.announce("features", "work/features/" + "0123456789" * 5, "ready")
+    assert console.file.getvalue().count("\n") == 1

@@ -1,0 +1,169 @@
+"""Every key of the config, given something wrong: refused at once, in words that name the key and what to give."""
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from cfvqa.commands.application import config_folder
+from cfvqa.errors import InputError
+from cfvqa.stages.settings import check, check_folders, check_training
+
+
+def composed(*overrides):
+    with initialize_config_dir(config_folder(), version_base="1.3"):
+        return compose("config", overrides=["experiment=phantom_tiny", *overrides])
+
+
+def check_all(config):
+    for test in (check, check_folders, check_training):
+        test(config)
+
+
+def wrong(key, *values, words="give a"):
+    """Return rows of the table: each value of a key, and what the message says besides the key."""
+    return [([f"{key}={value}"], [key.lstrip("+"), words]) for value in values]
+
+
+WHOLE, NUMBER, ABOVE = "give a whole number from", "give a number from", "give a number above 0"
+TABLE = [
+    *wrong("name", "null", "../x", "/tmp/zz", "a/b", "''", ".x", "1.5", "[a]", words="begin with a letter or digit"),
+    *wrong("limit", "abc", "1.5", "-1", "0", "true", words="give a whole number from 1 on, or null"),
+    *wrong("seed", "abc", "null", "1.5", "-1", "4294967296", words=WHOLE),
+    *wrong("task", "dance", "null", words="choose one of anatomy, findings, vqa"),
+    *wrong("work", "null", "''", "5", words="give the name of a folder"),
+    *wrong("runs", "null", words="give the name of a folder"),
+    *wrong("work", "/proc/x", "/etc/hostname", "/etc/hostname/x", words="cannot be made or written"),
+    *wrong("runs", "/proc/x", words="cannot be made or written"),
+    *wrong("image_size", "0", "abc", "7", "100000", words="give a whole number from 32 to 4096"),
+    *wrong("precision", "64", "null", words="choose one of 32, bf16, 16"),
+    *wrong("checkpoint_steps", "0", "abc", words=WHOLE),
+    *wrong("resume", "/no/such/file", "null", words="choose auto, never, or the path of a checkpoint"),
+    *wrong("output", "xml", words="choose one of text, json"),
+    *wrong("question", "'???'", words="is not set: give question=VALUE"),
+    *wrong("detector.training.epochs", "-1", "abc", "0", words=WHOLE),
+    *wrong("detector.training.batch_size", "0", words=WHOLE),
+    *wrong("detector.training.workers", "-1", words=WHOLE),
+    *wrong("detector.training.learning_rate", "abc", "0", "-1", "inf", "nan", words=ABOVE),
+    *wrong("detector.training.weight_decay", "-1", words=NUMBER),
+    *wrong("detector.training.seed", "-1", words=WHOLE),
+    (["detector.training.trainer.precision=no"], ["detector.training.trainer", "Precision 'no' is invalid"]),
+    *wrong("detector.network.width", "abc", words="give a whole number"),
+    (["detector.network.width=-5"], ["detector.network cannot be made with these settings"]),
+    *wrong("detector.network.channels", "abc", words="give a whole number"),
+    *wrong("detector.image_size", "64", words="classifier.image_size"),
+    *wrong("classifier.training.epochs", "-1", "0", words=WHOLE),
+    *wrong("classifier.training.batch_size", "0", words=WHOLE),
+    *wrong("classifier.training.workers", "-1", words=WHOLE),
+    *wrong("classifier.network.cells", "abc", words="give a whole number"),
+    *wrong("phases.finetune.epochs", "-1", "0", words=WHOLE),
+    *wrong("phases.pretrain.units_per_batch", "0", words=WHOLE),
+    *wrong("phases.finetune.optimizer._target_", "os.system", words="allowed are"),
+    *wrong("phases.finetune.optimizer._target_", "torch.optim.NoSuch", words="is not there"),
+    *wrong("phases.finetune.optimizer._target_", "torch.optim.adamw.torch.load", words="_target_ names"),
+    *wrong("phases.finetune.optimizer.lr", "abc", "0", words=ABOVE),
+    (["phases.finetune.optimizer.betas=[2,3]"], ["phases.finetune.optimizer cannot be made", "beta parameter"]),
+    *wrong("+phases.finetune.optimizer.rate", "1", words="is unknown"),
+    *wrong("phases.finetune.schedule._target_", "cfvqa.training.schedules.two", words="is not there"),
+    *wrong("phases.finetune.monitor", "val/nosuch", "train/loss", "val/fine2", "null", words=""),
+    *wrong("+phases.finetune.objectives.nosuch", "1", words="is unknown"),
+    *wrong("phases.finetune.objectives.coarse", "abc", "-1", words=NUMBER),
+    *wrong("evaluation.blind.phases.finetune.monitor", "val/coarse", words="choose one of val/loss, val/generation"),
+    *wrong("objective.coarse.scale", "abc", words="give a number"),
+    *wrong("+objective.coarse.nosuch", "1", words="is unknown"),
+    *wrong("pairs.workers", "-1", words=WHOLE),
+    *wrong("pairs.question_length", "0", words=WHOLE),
+    *wrong("pairs.question_length", "500", words="must not be above text.transformer.max_length, which is 128"),
+    *wrong("pairs.answer_length", "0", words=WHOLE),
+    *wrong("pairs.swap", "7", "-0.1", "abc", words="give a number from 0.0 to 1.0"),
+    *wrong("extraction.rows_per_shard", "0", words=WHOLE),
+    *wrong("extraction.batch_size", "0", words=WHOLE),
+    *wrong("extraction.batch_size", "100", words="must divide extraction.rows_per_shard, which is 512"),
+    *wrong("extraction.workers", "-1", words=WHOLE),
+    *wrong("evaluation.split", "train", words="choose one of val, test"),
+    *wrong("evaluation.batch_size", "0", words=WHOLE),
+    *wrong("evaluation.draws", "0", words=WHOLE),
+    *wrong("evaluation.seed", "-1", words=WHOLE),
+    *wrong("evaluation.decoding.num_beams", "0", "1.5", words=WHOLE),
+    *wrong("evaluation.decoding.max_new_tokens", "0", words=WHOLE),
+    *wrong("evaluation.decoding.max_new_tokens", "128", words="must be below text.transformer.max_length"),
+    *wrong("evaluation.decoding.repetition_penalty", "0", words=ABOVE),
+    *wrong("evaluation.decoding.do_sample", "maybe", words="give true or false"),
+    *wrong("+evaluation.decoding.nosuch", "3", words="is unknown"),
+    *wrong("report.side", "100000", "8", words="give a whole number from 32 to 2048"),
+    *wrong("report.pairs", "-1", words=WHOLE),
+    *wrong("report.seed", "-1", words=WHOLE),
+    *wrong("source.phantom.seed", "-1", words=WHOLE),
+    *wrong("source.phantom.subjects", "abc", "0", words=WHOLE),
+    *wrong("source.phantom.size", "8", words=WHOLE),
+    *wrong("source.phantom.jobs", "0", words=WHOLE),
+    *wrong("source.split_seed", "abc", words="give a whole number"),
+    *wrong("source.pairing", "sometimes", words="choose one of auto, always"),
+    *wrong("source.on_reversed", "ignore", words="choose one of error, swap, drop"),
+    *wrong("+source.limit", "3", words="which the reader does not get"),
+    *wrong("+source.nosuch", "3", words="is unknown"),
+    *wrong("trainer.devices", "0", "abc", "[]", words="give a number from 1"),
+    *wrong("trainer.accelerator", "abacus", words="choose one of auto, cpu"),
+    (["trainer.strategy=nosuch"], ["trainer cannot be made", "invalid strategy name"]),
+    *wrong("trainer.gradient_clip_val", "abc", words=NUMBER),
+    *wrong("trainer.num_nodes", "0", words=WHOLE),
+    *wrong("+trainer.precision", "16-mixed", words="set by the program itself"),
+    *wrong("+trainer.max_epochs", "3", words="set by the program itself"),
+    *wrong("+trainer.nosuch", "3", words="is unknown"),
+    *wrong("text.transformer.width", "130", words="text.transformer.heads is 4: it must divide"),
+    *wrong("text.transformer.dropout", "2", words="give a number from 0.0 to 1.0"),
+    *wrong("model.network.dropout", "abc", words=NUMBER),
+    *wrong("+model.network.text", "abc", words="set by the program itself"),
+    (["model=question_only", "model.reads_images=true"], ["model.network", "unexpected keyword argument"]),
+    (["source=mimic"], ["source.root is not set: give source.root=FOLDER"]),
+    (["source=nih"], ["source.root is not set: give source.root=FOLDER"]),
+    (["source@detector_source=nih"], ["detector_source.root is not set: give detector_source.root=FOLDER"]),
+    (["text=pubmedbert"], ["text.pretrained is not set: give text.pretrained=FOLDER"]),
+    (["text=pubmedbert", "text.pretrained=/no/such"], ["/no/such"]),
+    (["+nosuch=3"], ["key 'nosuch' is unknown"]),
+    (["+sedes=3"], ["key 'sedes' is unknown; did you mean 'seed'?"]),
+    (["+pairs.swaps=1"], ["key 'pairs.swaps' is unknown; did you mean 'pairs.swap'?"]),
+    (["+phases.finetune.epoch=1"], ["did you mean 'phases.finetune.epochs'?"]),
+    (["~pairs.swap"], ["pairs.swap is missing"]),
+    (["~phases.pretrain", "~phases.finetune"], ["phases is empty"]),
+    (["pairs=5"], ["pairs is '5': it is a block"]),
+]
+
+
+@pytest.mark.parametrize(("overrides", "words"), TABLE, ids=[" ".join(overrides) for overrides, _ in TABLE])
+def test_what_is_wrong_is_refused_at_once(overrides, words):
+    with pytest.raises(InputError) as refused:
+        check_all(composed(*overrides))
+    for word in words:
+        assert word in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("devices", ["1", "auto", "8"])
+def test_gpus_that_are_not_there(monkeypatch, devices):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(InputError, match=r"(?i)trainer.*gpu"):
+        check_training(composed("trainer=gpu", f"trainer.devices={devices}"))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["experiment=phantom_demo"],
+        ["experiment=nih_sample", "source.root=."],
+        ["source=mimic", "source.root=.", "source@detector_source=phantom", "trainer=multi_node", "precision=bf16"],
+        ["detector=faster_rcnn_r50_fpn", "classifier=region_crops_resnet101", "logger=wandb", "trainer=ddp"],
+        ["model=question_only", "phases=finetune_only", "name=2024", "limit=3", "seed=0", "pairs.swap=0"],
+        ["+trainer.limit_train_batches=0.1", "+phases.finetune.optimizer.eps=1e-6", "trainer.devices=[0]"],
+        ["+objective.coarser={_target_: cfvqa.objectives.contrast.Coarse}", "+phases.pretrain.objectives.coarser=2"],
+        ["phases.finetune.optimizer._target_=torch.optim.NAdam", "+phases.finetune.optimizer.momentum_decay=0.004"],
+        ["evaluation.decoding.do_sample=true", "+evaluation.decoding.top_p=0.9", "evaluation.split=val"],
+    ],
+)
+def test_what_is_right_passes(overrides):
+    check(composed(*overrides))
+
+
+@pytest.mark.parametrize("overrides", [[], ["trainer=ddp_cpu"], ["model=question_only", "phases=finetune_only"]])
+def test_what_can_be_made_passes_and_leaves_nothing(tmp_path, monkeypatch, overrides):
+    monkeypatch.chdir(tmp_path)
+    check_all(composed(*overrides))
+    assert not list(tmp_path.iterdir())
