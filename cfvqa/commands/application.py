@@ -8,20 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 import cfvqa
-from cfvqa.commands.messages import WRONG_INPUT, message_of
+from cfvqa.commands.messages import INPUT_ERROR, PROGRAM_ERROR, WRONG_INPUT, message_of
+from cfvqa.commands.sweeping import run_job
 from cfvqa.errors import InputError
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.settings import check, check_folders, check_training
 from cfvqa.training.ranks import rank
-
-INPUT_ERROR = 2
-"""Exit status of a command whose input is wrong."""
-
-PROGRAM_ERROR = 1
-"""Exit status of a command that fails by an error of the program."""
 
 _QUOTED = re.compile(r"""(['"])(?:(?!\1)[^\\]|\\.)*\1""", re.DOTALL)
 
@@ -54,7 +51,7 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
     """Run a task as a Hydra application: once, or for every job of a sweep.
 
     Wrong input ends with one message and exit status 2, also where Hydra itself finds it. A job that fails does not
-    stop the others of its sweep; the status is 2 if all that failed had wrong input.
+    stop the others of its sweep, which ends with a table; the status is 2 if all that failed had wrong input.
 
     Args:
         task: what the command does.
@@ -63,33 +60,35 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
     """
     sys.argv[1:] = [quoted(argument, literal) for argument in sys.argv[1:]]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing some lines of its own
-    statuses: list[int] = []
-    process = os.getpid()
 
-    def application(config: DictConfig) -> None:
+    def attempt(config: DictConfig) -> tuple[int, str]:
         try:
             for check_it in (check, *needs):
                 check_it(config)
             task(config, StageConsole(quiet=rank() > 0))
         except Exception as error:
-            if os.getpid() != process:  # a launcher runs the job elsewhere, and brings the error here
-                raise
-            statuses.append(_report(error))
+            return _report(error)
+        return 0, ""
+
+    def application(config: DictConfig) -> None:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            run_job(config, attempt)
+        elif status := attempt(config)[0]:
+            sys.exit(status)
 
     try:
         hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(application)()
     except WRONG_INPUT as error:
-        statuses.append(_report(error))
+        sys.exit(_report(error)[0])
     except (OSError, ValueError) as error:  # Hydra's own, of the folder of a sweep or of a group that is null
-        statuses.append(_report(InputError(f"the command cannot be started: {error}")))
-    if statuses:
-        sys.exit(min(statuses))
+        sys.exit(_report(InputError(f"the command cannot be started: {error}"))[0])
 
 
-def _report(error: Exception) -> int:
-    """Print what is wrong, and return the exit status that says whose fault it is."""
+def _report(error: Exception) -> tuple[int, str]:
+    """Print what is wrong; return the exit status that says whose fault it is, and the message."""
     if isinstance(error, WRONG_INPUT):
-        sys.stderr.write(f"error: {message_of(error, Path(config_folder()))}\n")
-        return INPUT_ERROR
+        message = message_of(error, Path(config_folder()))
+        sys.stderr.write(f"error: {message}\n")
+        return INPUT_ERROR, message
     traceback.print_exception(error)
-    return PROGRAM_ERROR
+    return PROGRAM_ERROR, f"{type(error).__name__}: {error}"

@@ -9,6 +9,12 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from cfvqa.errors import InputError
 from cfvqa.stages.blocks import unknown
 
+INPUT_ERROR = 2
+"""Exit status of a command whose input is wrong."""
+
+PROGRAM_ERROR = 1
+"""Exit status of a command that fails by an error of the program."""
+
 WRONG_INPUT = (InputError, HydraException, OmegaConfBaseException)
 """Errors of the input; every other one is an error of the program."""
 

@@ -4,15 +4,12 @@ import csv
 import hashlib
 import json
 import re
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from cfvqa.errors import InputError
-
 DONE, FAILED = "done", "failed"
+_JOBS = "jobs"
 _LONGEST = 100  # characters of the overrides in a name; a file system takes 255
 _LEFT_OUT = ("experiment", "name", "work", "runs", "sweep")
 _HEADLINES = {"change F1": "changes.f1", "others exact": "other_types.exact_match", "flip": "flip.consistency"}
@@ -28,7 +25,7 @@ class Job:
         state: `DONE` or `FAILED`.
         seconds: that it took; little where another job or an earlier sweep had made everything.
         error: the message of a failure.
-        wrong_input: whether it failed for what the user gave.
+        status: exit status that the command would have ended with alone.
         figures: headline figures by name.
     """
 
@@ -37,7 +34,7 @@ class Job:
     state: str
     seconds: float
     error: str = ""
-    wrong_input: bool = False
+    status: int = 0
     figures: dict[str, float] = field(default_factory=dict)
 
 
@@ -53,28 +50,9 @@ def job_name(name: str, overrides: Sequence[str]) -> str:
     return f"{name}-{suffix}" if suffix else name
 
 
-@contextmanager
-def recorded(folder: Path, name: str, runs: Path, overrides: Sequence[str]) -> Iterator[None]:
-    """Record what becomes of a job in `folder`; a failure is kept there and does not leave the context.
-
-    Other jobs of the sweep go on; `failures` tells afterwards.
-    """
-    start = time.monotonic()
-    state, error, wrong_input = DONE, "", False
-    try:
-        yield
-    except Exception as problem:
-        state, error, wrong_input = FAILED, str(problem) or type(problem).__name__, isinstance(problem, InputError)
-    job = Job(
-        overrides=list(overrides),
-        name=name,
-        state=state,
-        seconds=round(time.monotonic() - start, 1),
-        error=error,
-        wrong_input=wrong_input,
-        figures=_figures(runs / name),
-    )
-    path = folder / "jobs" / f"{_digest(overrides)}.json"
+def record(job: Job, folder: Path) -> None:
+    """Keep what became of a job in `folder`, under its overrides: a repeated job replaces its record."""
+    path = folder / _JOBS / f"{_digest(job.overrides)}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(asdict(job), indent=2) + "\n")
@@ -83,7 +61,7 @@ def recorded(folder: Path, name: str, runs: Path, overrides: Sequence[str]) -> I
 
 def read_jobs(folder: Path) -> list[Job]:
     """Return the jobs that were recorded in `folder`, by their names."""
-    jobs = [Job(**json.loads(path.read_text())) for path in (folder / "jobs").glob("*.json")]
+    jobs = [Job(**json.loads(path.read_text())) for path in (folder / _JOBS).glob("*.json")]
     return sorted(jobs, key=lambda job: job.name)
 
 
@@ -105,7 +83,7 @@ def write_tables(jobs: Sequence[Job], folder: Path) -> tuple[Path, Path]:
     return table, page
 
 
-def _figures(run: Path) -> dict[str, float]:
+def figures_of(run: Path) -> dict[str, float]:
     """Return the headline figures of a run: of its evaluation, and the best validation loss of its last phase."""
     found: dict[str, float] = {}
     judged = run / "evaluation" / "metrics.json"
