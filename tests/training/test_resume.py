@@ -72,7 +72,7 @@ def test_a_training_killed_now_and_then_ends_in_the_same_weights_and_curves(base
     kill_and_finish(base, name, WAYS[name], kills=2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", WAYS)
 def test_a_training_killed_twenty_times_ends_in_the_same_weights_and_curves(base, name):
     way = WAYS[name]
