@@ -76,6 +76,7 @@ def fit(
     if console.is_terminal:
         callbacks.append(RichProgressBar(leave=False))
     torch.set_float32_matmul_precision("high")  # TF32 where a GPU has it
+    torch.utils.deterministic.fill_uninitialized_memory = False  # every tensor is written before it is read
     with quiet_lightning():
         trainer = L.Trainer(
             max_epochs=settings.epochs,
@@ -87,6 +88,7 @@ def fit(
             num_sanity_val_steps=0,
             default_root_dir=folder,
             log_every_n_steps=10,
+            deterministic="warn",  # two runs give the same numbers; what cannot on a GPU says so
             use_distributed_sampler=False,  # the loaders know their rank, and share batches without repeating samples
             **settings.trainer,
         )
