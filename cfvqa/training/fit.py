@@ -62,26 +62,13 @@ def fit(
         The best checkpoint. The module holds its weights when the function returns.
     """
     checkpoints = folder / "checkpoints"
-    best = ModelCheckpoint(
-        dirpath=checkpoints,
-        filename="best",
-        monitor=settings.monitor,
-        mode=settings.mode,
-        enable_version_counter=False,
-        save_on_train_epoch_end=False,  # behind the validation, and so before the last checkpoint of the epoch
-    )
-    last = LastCheckpoint(checkpoints / "last.ckpt", steps=settings.checkpoint_steps)
-    callbacks: list[L.Callback] = [StepSeeds(settings.seed), EpochMeans(), EpochLine(settings.title, console)]
-    callbacks += [best, last]
-    if console.is_terminal:
-        callbacks.append(RichProgressBar(leave=False))
     torch.set_float32_matmul_precision("high")  # TF32 where a GPU has it
     torch.utils.deterministic.fill_uninitialized_memory = False  # every tensor is written before it is read
     with quiet_lightning():
         trainer = L.Trainer(
             max_epochs=settings.epochs,
             logger=loggers,
-            callbacks=callbacks,
+            callbacks=_callbacks(settings, checkpoints, console),
             plugins=[AtomicCheckpoints()],
             enable_progress_bar=console.is_terminal,
             enable_model_summary=False,
@@ -99,6 +86,23 @@ def fit(
         trainer.fit(module, datamodule=data, ckpt_path=found, weights_only=True)
     load_weights(module, checkpoints / "best.ckpt")
     return checkpoints / "best.ckpt"
+
+
+def _callbacks(settings: FitSettings, checkpoints: Path, console: Console) -> list[L.Callback]:
+    best = ModelCheckpoint(
+        dirpath=checkpoints,
+        filename="best",
+        monitor=settings.monitor,
+        mode=settings.mode,
+        enable_version_counter=False,
+        save_on_train_epoch_end=False,  # behind the validation, and so before the last checkpoint of the epoch
+    )
+    last = LastCheckpoint(checkpoints / "last.ckpt", steps=settings.checkpoint_steps)
+    callbacks: list[L.Callback] = [StepSeeds(settings.seed), EpochMeans(), EpochLine(settings.title, console)]
+    callbacks += [best, last]
+    if console.is_terminal:
+        callbacks.append(RichProgressBar(leave=False))
+    return callbacks
 
 
 @contextmanager
