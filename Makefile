@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lock clean
+.PHONY: help demo test test-long lint lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -18,8 +18,11 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## draw a phantom, train everything on it, judge the reader
 	$(BIN)/cfvqa-run experiment=phantom_demo
 
-test: $(READY) lint ## all tests
-	$(BIN)/pytest
+test: $(READY) lint ## all tests but the long ones
+	$(BIN)/pytest -m "not long"
+
+test-long: $(READY) ## several processes, twenty kills: what CI runs behind make test
+	$(BIN)/pytest -m long
 
 lint: $(READY) ## style and the contracts between the rooms
 	$(BIN)/ruff check .

@@ -78,7 +78,8 @@ class CoarseToFine(nn.Module):
 
     def read(self, batch: PairBatch) -> Reading:
         """Read the questions; the images of a unit are encoded once for all its questions."""
-        visual = self.pair_states(batch)[batch.unit]
+        # Not by indexing: its gradient is gathered in no fixed order, and two runs would differ in their last digits.
+        visual = self.pair_states(batch).index_select(0, batch.unit)
         mask = torch.ones(visual.shape[:2], dtype=torch.bool, device=visual.device)
         question, attention = self.text.read(batch.question, visual, mask)
         memory, memory_mask = question, batch.question.mask

@@ -51,6 +51,7 @@ _OF_FITTING = (  # what `training.fit` gives
     "default_root_dir",
     "log_every_n_steps",
     "use_distributed_sampler",
+    "deterministic",
 )
 _TRAINER = Arguments(L.Trainer, given=_OF_FITTING, values=_OF_TRAINERS)
 _READER_TRAINER = Arguments(L.Trainer, given=(*_OF_FITTING, "precision"), values=_OF_TRAINERS)

@@ -62,6 +62,33 @@ def fit(
         The best checkpoint. The module holds its weights when the function returns.
     """
     checkpoints = folder / "checkpoints"
+    torch.set_float32_matmul_precision("high")  # TF32 where a GPU has it
+    torch.utils.deterministic.fill_uninitialized_memory = False  # every tensor is written before it is read
+    with quiet_lightning():
+        trainer = L.Trainer(
+            max_epochs=settings.epochs,
+            logger=loggers,
+            callbacks=_callbacks(settings, checkpoints, console),
+            plugins=[AtomicCheckpoints()],
+            enable_progress_bar=console.is_terminal,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            default_root_dir=folder,
+            log_every_n_steps=10,
+            deterministic="warn",  # two runs give the same numbers; what cannot on a GPU says so
+            use_distributed_sampler=False,  # the loaders know their rank, and share batches without repeating samples
+            **settings.trainer,
+        )
+        found = find_resumable(module, checkpoints, console)
+        if found is None and settings.start is not None:
+            check_weights(module, settings.start)
+            found = settings.start
+        trainer.fit(module, datamodule=data, ckpt_path=found, weights_only=True)
+    load_weights(module, checkpoints / "best.ckpt")
+    return checkpoints / "best.ckpt"
+
+
+def _callbacks(settings: FitSettings, checkpoints: Path, console: Console) -> list[L.Callback]:
     best = ModelCheckpoint(
         dirpath=checkpoints,
         filename="best",
@@ -75,28 +102,7 @@ def fit(
     callbacks += [best, last]
     if console.is_terminal:
         callbacks.append(RichProgressBar(leave=False))
-    torch.set_float32_matmul_precision("high")  # TF32 where a GPU has it
-    with quiet_lightning():
-        trainer = L.Trainer(
-            max_epochs=settings.epochs,
-            logger=loggers,
-            callbacks=callbacks,
-            plugins=[AtomicCheckpoints()],
-            enable_progress_bar=console.is_terminal,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            default_root_dir=folder,
-            log_every_n_steps=10,
-            use_distributed_sampler=False,  # the loaders know their rank, and share batches without repeating samples
-            **settings.trainer,
-        )
-        found = find_resumable(module, checkpoints, console)
-        if found is None and settings.start is not None:
-            check_weights(module, settings.start)
-            found = settings.start
-        trainer.fit(module, datamodule=data, ckpt_path=found, weights_only=True)
-    load_weights(module, checkpoints / "best.ckpt")
-    return checkpoints / "best.ckpt"
+    return callbacks
 
 
 @contextmanager

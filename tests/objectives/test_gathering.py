@@ -79,30 +79,36 @@ def batch_of(tokenizer, rows):
     )
 
 
-def learn(rank, name, folder):
-    """Leave loss and gradients of a process that has a part of the batch."""
+def learn(rank, folder):
+    """Leave losses and gradients of a process that has a part of the batch."""
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    loss, tokenizer = loss_of(name)
-    parallel = DistributedDataParallel(loss, find_unused_parameters=True)
-    value = parallel(batch_of(tokenizer, [0, 1, 2] if rank == 0 else [3, 4]))
-    value.backward()
-    gradients = {key: p.grad for key, p in loss.named_parameters() if p.grad is not None}
-    torch.save({"loss": value.detach(), "gradients": gradients}, f"{folder}/{rank}.pt")
+    for name in OBJECTIVES:
+        loss, tokenizer = loss_of(name)
+        parallel = DistributedDataParallel(loss, find_unused_parameters=True)
+        value = parallel(batch_of(tokenizer, [0, 1, 2] if rank == 0 else [3, 4]))
+        value.backward()
+        gradients = {key: p.grad for key, p in loss.named_parameters() if p.grad is not None}
+        torch.save({"loss": value.detach(), "gradients": gradients}, f"{folder}/{name}-{rank}.pt")
     distributed.destroy_process_group()
 
 
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    """Folder in which two processes have left what they learned."""
+    folder = tmp_path_factory.mktemp("ranks")
+    multiprocessing.spawn(learn, args=(str(folder),), nprocs=2)
+    return folder
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_two_ranks_learn_what_one_process_learns(name, tmp_path):
-    multiprocessing.spawn(learn, args=(name, str(tmp_path)), nprocs=2)
-    parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+def test_two_ranks_learn_what_one_process_learns(name, learned):
+    parts = [torch.load(learned / f"{name}-{rank}.pt", weights_only=True) for rank in range(2)]
     loss, tokenizer = loss_of(name)
     whole = loss(batch_of(tokenizer, range(5)))
     whole.backward()
     assert sum(part["loss"] for part in parts) / 2 == pytest.approx(whole.item(), rel=1e-5)
     for key, parameter in loss.named_parameters():
+        expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         for part in parts:
-            expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             found = part["gradients"].get(key, torch.zeros_like(parameter))
-            torch.testing.assert_close(
-                found, expected, rtol=1e-4, atol=1e-6, msg=lambda text, key=key: f"{key}: {text}"
-            )
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6, msg=f"{key} differs")

@@ -12,7 +12,7 @@ import pytest
 import torch
 from processes import ENVIRONMENT, command, run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 TWO = "trainer=ddp_cpu"
 
 

@@ -86,7 +86,7 @@ def write_data(base: Path):
 
 def train(folder: Path, way: Way, rank: int, port: int):
     """Train to the end in `folder`, and leave the weights there."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(2 // way.world)
     if way.world > 1:
         os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(way.world), NODE_RANK="0")
         os.environ["LOCAL_RANK"] = str(rank)

@@ -67,20 +67,27 @@ def kill_and_finish(base, name, way, kills):
     assert_same(folder, expected)
 
 
-@pytest.mark.parametrize("name", ["plain", "two processes, workers, bf16", "anatomy, bf16", "findings, bf16"])
+@pytest.mark.parametrize("name", ["plain", "findings, bf16"])
 def test_a_training_killed_now_and_then_ends_in_the_same_weights_and_curves(base, name):
     kill_and_finish(base, name, WAYS[name], kills=2)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.long
+@pytest.mark.parametrize("name", [name for name in WAYS if name not in ("plain", "findings, bf16")])
+def test_so_does_every_other_way_to_train(base, name):
+    kill_and_finish(base, f"{name}, long", WAYS[name], kills=2)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["plain", "two processes, workers, bf16"])
 def test_a_training_killed_twenty_times_ends_in_the_same_weights_and_curves(base, name):
-    way = WAYS[name]
-    kill_and_finish(base, f"{name}, often", replace(way, epochs=8), kills=20)
+    kill_and_finish(base, f"{name}, often", replace(WAYS[name], epochs=8), kills=20)
 
 
-@pytest.mark.parametrize("name", ["plain", "two processes"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("plain", signal.SIGTERM), pytest.param("two processes", signal.SIGUSR1, marks=pytest.mark.long)],
+)
 def test_a_preempted_training_saves_ends_with_75_and_goes_on(base, name, number):
     way = WAYS[name]
     expected = whole(base, f"{name} {number}", way)
