@@ -44,7 +44,7 @@ def job_name(name: str, overrides: Sequence[str]) -> str:
     The same overrides give the same name, so that a repeated sweep finds its runs.
     """
     own = [text for text in overrides if text.lstrip("+~").partition("=")[0] not in _LEFT_OUT]
-    suffix = "-".join(re.sub(r"[^\w.]+", "-", text).strip("-") for text in own)
+    suffix = "-".join(re.sub(r"[^\w.-]+", "-", text).strip("-") for text in own)
     if len(suffix) > _LONGEST:
         suffix = f"{suffix[: _LONGEST - 9]}-{_digest(own)}"
     return f"{name}-{suffix}" if suffix else name

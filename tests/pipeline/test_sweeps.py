@@ -38,11 +38,3 @@ def test_a_failing_job_takes_no_other_down(folder):
     failed, done = sorted(jobs(folder, "some_fail"), key=lambda job: job["state"], reverse=True)
     assert (failed["state"], done["state"]) == ("failed", "done")
     assert "seed is '-1'" in failed["error"]
-
-
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
-def test_jobs_run_beside_each_other(folder, launcher):
-    name = f"by_{launcher}"
-    status, output = run(folder, "train", "--multirun", f"hydra/launcher={launcher}", f"name={name}", "seed=1,-1")
-    assert status == 2, output
-    assert sorted(job["state"] for job in jobs(folder, name)) == ["done", "failed"]

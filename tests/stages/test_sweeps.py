@@ -12,6 +12,7 @@ def job(folder, name, overrides, error=""):
 def test_a_name_holds_what_the_jobs_differ_in():
     assert job_name("demo", ["experiment=phantom_demo", "seed=2", "precision=bf16"]) == "demo-seed-2-precision-bf16"
     assert job_name("demo", ["experiment=phantom_demo", "work=/data/work"]) == "demo"
+    assert job_name("demo", ["seed=-1"]) != job_name("demo", ["seed=1"])
     assert (
         job_name("demo", ["+phases.finetune.optimizer.betas=[0.9,0.9]"])
         == "demo-phases.finetune.optimizer.betas-0.9-0.9"
