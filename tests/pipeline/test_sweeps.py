@@ -14,7 +14,7 @@ def jobs(folder, name):
 
 
 def test_a_sweep_ends_with_a_table_and_repeats_nothing(folder):
-    status, output = run(folder, "train", "--multirun", "name=sweep", "seed=1,2")
+    status, output = run(folder, "train", "name=sweep", "seed=1,2", "--multirun")
     assert status == 0, output
     assert "2 jobs, 0 failed" in output
     first = jobs(folder, "sweep")
@@ -24,14 +24,14 @@ def test_a_sweep_ends_with_a_table_and_repeats_nothing(folder):
     assert output.count("done in") == 2
     assert (folder / "runs/sweeps/sweep/jobs.md").read_text().count("\n") == 4
 
-    status, output = run(folder, "train", "--multirun", "name=sweep", "seed=1,2")
+    status, output = run(folder, "train", "name=sweep", "seed=1,2", "--multirun")
     assert status == 0, output
     assert "done in" not in output
     assert [job["val/generation"] for job in jobs(folder, "sweep")] == [job["val/generation"] for job in first]
 
 
 def test_a_failing_job_takes_no_other_down(folder):
-    status, output = run(folder, "train", "--multirun", "name=some_fail", "seed=-1,1")
+    status, output = run(folder, "train", "name=some_fail", "seed=-1,1", "--multirun")
     assert status == 2, output
     assert output.count("error: ") == 1
     assert "Traceback" not in output
