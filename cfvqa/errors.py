@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read."""
+"""The exceptions that are no errors of the program."""
 
 
 class InputError(Exception):
@@ -6,3 +6,7 @@ class InputError(Exception):
 
     Commands print the message without a traceback and end with exit status 2.
     """
+
+
+class Pruned(Exception):  # noqa: N818 - nothing has gone wrong
+    """End a training that its search has given up, because others were ahead of it at the same epoch."""

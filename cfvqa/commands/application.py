@@ -9,15 +9,18 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 import cfvqa
 from cfvqa.commands.messages import INPUT_ERROR, PROGRAM_ERROR, WRONG_INPUT, message_of
-from cfvqa.commands.sweeping import run_job
-from cfvqa.errors import InputError
+from cfvqa.commands.searching import OptunaSweeper
+from cfvqa.commands.sweeping import Outcome, run_job
+from cfvqa.errors import InputError, Pruned
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.settings import check, check_folders, check_training
+from cfvqa.stages.sweeps import FAILED, PRUNED, Job
 from cfvqa.training.ranks import rank
 
 _QUOTED = re.compile(r"""(['"])(?:(?!\1)[^\\]|\\.)*\1""", re.DOTALL)
@@ -61,34 +64,39 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
     sys.argv[1:] = [quoted(argument, literal) for argument in sys.argv[1:]]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing some lines of its own
 
-    def attempt(config: DictConfig) -> tuple[int, str]:
+    def attempt(config: DictConfig) -> Outcome:
         try:
             for check_it in (check, *needs):
                 check_it(config)
             task(config, StageConsole(quiet=rank() > 0))
+        except Pruned as end:
+            return Outcome(message=str(end), state=PRUNED)
         except Exception as error:
             return _report(error)
-        return 0, ""
+        return Outcome()
 
-    def application(config: DictConfig) -> None:
+    def application(config: DictConfig) -> Job | None:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
-            run_job(config, attempt)
-        elif status := attempt(config)[0]:
+            return run_job(config, attempt)
+        if status := attempt(config).status:
             sys.exit(status)
+        return None
+
+    Plugins.instance().register(OptunaSweeper)
 
     try:
         hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(application)()
     except WRONG_INPUT as error:
-        sys.exit(_report(error)[0])
+        sys.exit(_report(error).status)
     except (OSError, ValueError) as error:  # Hydra's own, of the folder of a sweep or of a group that is null
-        sys.exit(_report(InputError(f"the command cannot be started: {error}"))[0])
+        sys.exit(_report(InputError(f"the command cannot be started: {error}")).status)
 
 
-def _report(error: Exception) -> tuple[int, str]:
-    """Print what is wrong; return the exit status that says whose fault it is, and the message."""
+def _report(error: Exception) -> Outcome:
+    """Print what is wrong; the exit status says whose fault it is."""
     if isinstance(error, WRONG_INPUT):
         message = message_of(error, Path(config_folder()))
         sys.stderr.write(f"error: {message}\n")
-        return INPUT_ERROR, message
+        return Outcome(INPUT_ERROR, message, FAILED)
     traceback.print_exception(error)
-    return PROGRAM_ERROR, f"{type(error).__name__}: {error}"
+    return Outcome(PROGRAM_ERROR, f"{type(error).__name__}: {error}", FAILED)

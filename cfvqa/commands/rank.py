@@ -4,9 +4,11 @@ python -m cfvqa.commands.rank CONFIG STAGE
 """
 
 import sys
+from contextlib import suppress
 
 from omegaconf import DictConfig, OmegaConf
 
+from cfvqa.errors import Pruned
 from cfvqa.stages.pipeline import STAGES
 from cfvqa.stages.progress import StageConsole
 
@@ -15,7 +17,8 @@ def main() -> None:
     """Join the stage that the first process makes."""
     config, stage = OmegaConf.load(sys.argv[1]), sys.argv[2]
     assert isinstance(config, DictConfig)
-    STAGES[stage](config, StageConsole(quiet=True))
+    with suppress(Pruned):  # the first process says so
+        STAGES[stage](config, StageConsole(quiet=True))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """A command as a job of a sweep, and the end of the sweep; the launcher decides in which process either runs."""
 
-import shutil
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +14,71 @@ from rich.console import Console
 from rich.table import Table
 
 from cfvqa.commands.messages import INPUT_ERROR, PROGRAM_ERROR
-from cfvqa.stages.sweeps import DONE, FAILED, Job, figures_of, job_name, read_jobs, record, write_tables
+from cfvqa.stages.sweeps import (
+    DONE,
+    FAILED,
+    Job,
+    figures_of,
+    forget_failures,
+    job_name,
+    own_overrides,
+    read_jobs,
+    record,
+    write_tables,
+)
+from cfvqa.training.ranks import rank
 
 
-def run_job(config: DictConfig, task: Callable[[DictConfig], tuple[int, str]]) -> None:
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended.
+
+    Attributes:
+        status: exit status that it would end with alone.
+        message: what was printed of a failure.
+        state: `DONE`, `FAILED` or `PRUNED`.
+    """
+
+    status: int = 0
+    message: str = ""
+    state: str = DONE
+
+
+def run_job(config: DictConfig, task: Callable[[DictConfig], Outcome]) -> Job:
     """Run a task as one job of a sweep, under a name of its own, and record what becomes of it.
 
     Args:
-        config: of the job; its name gets the overrides of the job.
-        task: the command; returns the exit status that it would end with alone, and its message, which is printed.
+        config: of the job; its name gets the overrides of the job, and that of the sweep becomes its group.
+        task: the command.
+
+    Returns:
+        What became of it.
     """
     hydra = HydraConfig.get()
-    overrides = list(hydra.overrides.task)
-    config.name = job_name(str(config.name), overrides)
+    overrides = own_overrides(hydra.overrides.task)
+    config.group, config.name = str(config.group), job_name(str(config.name), overrides)
     start = time.monotonic()
-    status, message = task(config)
+    outcome = task(config)
     job = Job(
         overrides=overrides,
         name=str(config.name),
-        state=FAILED if status else DONE,
+        state=outcome.state,
         seconds=round(time.monotonic() - start, 1),
-        error=message,
-        status=status,
+        error=outcome.message,
+        status=outcome.status,
         figures=figures_of(Path(str(config.runs)) / str(config.name)),
     )
-    record(job, Path(hydra.sweep.dir))
+    if rank() == 0:
+        record(job, Path(hydra.sweep.dir))
+    return job
 
 
 class SweepEnd(Callback):
     """End a sweep with the table of its jobs; the exit status tells whether one failed."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Forget the records of an earlier try: every job is visited again, finished ones are ready at once."""
-        shutil.rmtree(Path(config.hydra.sweep.dir) / "jobs", ignore_errors=True)
+        """Forget the failures of an earlier try; what was done under this name stays in the table."""
+        forget_failures(Path(config.hydra.sweep.dir))
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Write and print the table."""

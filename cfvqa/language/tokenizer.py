@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from tokenizers import Tokenizer as Backend
 from cfvqa.errors import InputError
 
 PAD, UNK, CLS, SEP, MASK, DEC, ENC = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]"
+_FILE = "tokenizer.json"
 SPECIALS = (PAD, UNK, CLS, SEP, MASK, DEC, ENC)
 
 
@@ -28,6 +30,9 @@ class Tokenizer(Protocol):
 
     def decode(self, ids: np.ndarray) -> list[str]:
         """Return the texts of ids (N, T)."""
+
+    def save(self, folder: Path) -> None:
+        """Write what it is loaded from into a folder."""
 
 
 def _pad(rows: list[list[int]], pad: int) -> tuple[np.ndarray, np.ndarray]:
@@ -66,13 +71,24 @@ class AnswerTokenizer:
         return cls(_backend({token: number for number, token in enumerate((*SPECIALS, *words))}))
 
     @classmethod
-    def from_json(cls, text: str) -> "AnswerTokenizer":
-        """Read what `to_json` wrote."""
-        return cls(Backend.from_str(text))
+    def load(cls, folder: Path) -> "AnswerTokenizer":
+        """Read what `save` wrote.
 
-    def to_json(self) -> str:
-        """Return the tokenizer as JSON text."""
-        return self._backend.to_str()
+        Raises:
+            InputError: if the file is missing or damaged.
+        """
+        file = folder / _FILE
+        if not file.is_file():
+            raise InputError(f"{file} is missing: delete the folder and make it again")
+        try:
+            return cls(Backend.from_str(file.read_text()))
+        except Exception as error:  # the tokenizers library raises this very class
+            raise InputError(f"{file} is damaged ({error}): delete the folder and make it again") from error
+
+    def save(self, folder: Path) -> None:
+        """Write `tokenizer.json` into a folder, made if need be."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _FILE).write_text(self._backend.to_str())
 
     def __len__(self) -> int:
         return len(self._words)
@@ -139,6 +155,10 @@ class PretrainedTokenizer:
                 "or choose text=scratch"
             )
         self._backend.add_special_tokens({"additional_special_tokens": [DEC, ENC]})
+
+    def save(self, folder: Path) -> None:
+        """Write the files of the tokenizer, not those of its model."""
+        self._backend.save_pretrained(folder)
 
     def __len__(self) -> int:
         return len(self._backend)

@@ -3,19 +3,20 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.data.feature_store import as_stored
 from cfvqa.data.image_sets import ImageSet, unlabelled
 from cfvqa.errors import InputError
-from cfvqa.language.questions import QUESTION_TYPES, question_type
+from cfvqa.language.questions import QUESTION_TYPES, WHAT_CHANGED, question_type
 from cfvqa.language.tokenizer import UNK, Tokenizer
 from cfvqa.stages.asking import ask_batch
-from cfvqa.stages.loading import LoadedRun
-from cfvqa.stages.trained import device
+from cfvqa.stages.trained import TrainedReader, device
 from cfvqa.training.extraction import ExtractionModule
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGIONS
@@ -100,53 +101,79 @@ class Prediction:
     notes: list[str]
 
 
-def predict(run: LoadedRun, *, main: Path, reference: Path | None, question: str) -> Prediction:
-    """Ask a run a question about a main image, and a reference image where there is one.
+@dataclass(frozen=True)
+class Model:
+    """What answers questions about radiographs; all networks are in evaluation mode.
 
-    Raises:
-        InputError: if an image cannot be read, or the question is none that can be asked about the images.
+    Attributes:
+        folder: of the run, or of what was exported.
+        detector: finds the regions.
+        classifier: names the findings in them.
+        reader: answers, from what the two extract.
+        image_size: side of the square frame that detector and classifier see, in pixels.
+        decoding: how answers are written, as in the evaluation of the run.
     """
-    _check(question, reference)
-    features = _extract(run, [main] if reference is None else [main, reference])
-    answer, score, attention = _ask(run, features, question)
-    return Prediction(
-        main=str(main),
-        reference=None if reference is None else str(reference),
-        question=question,
-        answer=answer,
-        score=_figure(score),
-        findings=_findings(features.probability.numpy()),
-        regions=_regions(features.box.numpy(), attention),
-        notes=_notes(run, question, reference),
-    )
+
+    folder: Path
+    detector: nn.Module
+    classifier: nn.Module
+    reader: TrainedReader
+    image_size: int
+    decoding: dict[str, Any]
+
+    def ask(self, *, main: Path | str, reference: Path | str | None = None, question: str = WHAT_CHANGED) -> Prediction:
+        """Ask a question about a main image, and a reference image where there is one.
+
+        Args:
+            main: file of the later radiograph, PNG, JPEG or DICOM.
+            reference: file of the earlier one; None for a question about one image.
+            question: in English, as Medical-Diff-VQA words it.
+
+        Raises:
+            InputError: if an image cannot be read, or the question is none that can be asked about the images.
+        """
+        files = [Path(main)] if reference is None else [Path(main), Path(reference)]
+        _check(question, len(files))
+        features = _extract(self, files)
+        answer, score, attention = _ask(self, features, question)
+        return Prediction(
+            main=str(main),
+            reference=None if reference is None else str(reference),
+            question=question,
+            answer=answer,
+            score=_figure(score),
+            findings=_findings(features.probability.numpy()),
+            regions=_regions(features.box.numpy(), attention),
+            notes=_notes(self, question, len(files)),
+        )
 
 
-def _extract(run: LoadedRun, paths: list[Path]) -> ImageFeatures:
+def _extract(model: Model, paths: list[Path]) -> ImageFeatures:
     """Return the features of image files, on the CPU."""
-    images = ImageSet(unlabelled(paths), size=run.image_size, cache_gib=0)
-    module = ExtractionModule(run.detector, run.classifier, images).to(device())
+    images = ImageSet(unlabelled(paths), size=model.image_size, cache_gib=0)
+    module = ExtractionModule(model.detector, model.classifier, images).to(device())
     batch = images.collate([images[row] for row in range(len(images))])
     with torch.inference_mode():
         return as_stored(module.predict_step(batch.to(device()), 0))
 
 
-def _ask(run: LoadedRun, features: ImageFeatures, question: str) -> tuple[str, float, np.ndarray | None]:
+def _ask(model: Model, features: ImageFeatures, question: str) -> tuple[str, float, np.ndarray | None]:
     """Return the answer, its score, and the attention (2, R) over the regions of main and reference image."""
-    run.reader.model.to(device())
-    given = ask_batch(run.reader, _batch(run, features, question).to(device()), run.decoding)
+    model.reader.model.to(device())
+    given = ask_batch(model.reader, _batch(model, features, question).to(device()), model.decoding)
     return given.texts[0], given.scores[0], None if given.attention is None else given.attention[0]
 
 
-def _batch(run: LoadedRun, features: ImageFeatures, question: str) -> PairBatch:
+def _batch(model: Model, features: ImageFeatures, question: str) -> PairBatch:
     """Return the one question as a batch; what only training reads stays empty."""
-    pairs = run.reader.description["pairs"]
-    empty = _tokens(run.reader.tokenizer, "", pairs["answer_length"], "[DEC]")
+    pairs = model.reader.description["pairs"]
+    empty = _tokens(model.reader.tokenizer, "", pairs["answer_length"], "[DEC]")
     return PairBatch(
         main=features[torch.tensor([0])],
         reference=features[torch.tensor([-1])],  # the main image where there is no other; `has_reference` masks it
         has_reference=torch.tensor([len(features.score) > 1]),
         unit=torch.tensor([0]),
-        question=_tokens(run.reader.tokenizer, question, pairs["question_length"], "[ENC]"),
+        question=_tokens(model.reader.tokenizer, question, pairs["question_length"], "[ENC]"),
         answer=empty,
         wrong_answer=empty,
         keywords=empty,
@@ -195,10 +222,10 @@ def _region(name: str, box: np.ndarray, share: np.ndarray | None) -> RegionSeen:
     return RegionSeen(name, total, places[0], places[1] if len(places) > 1 else None)
 
 
-def _check(question: str, reference: Path | None) -> None:
+def _check(question: str, images: int) -> None:
     if not re.search(r"\w", question):
         raise InputError("the question has no words: ask one, question='is there edema?'")
-    if reference is None and _asks_for_change(question):
+    if images == 1 and _asks_for_change(question):
         raise InputError(f"'{question}' compares two images, but there is no reference image: give reference=FILE")
 
 
@@ -206,9 +233,9 @@ def _asks_for_change(question: str) -> bool:
     return _CHANGE.search(question) is not None
 
 
-def _notes(run: LoadedRun, question: str, reference: Path | None) -> list[str]:
+def _notes(model: Model, question: str, images: int) -> list[str]:
     """Say what of the question the reader does not know, does not read, or never learned."""
-    tokenizer, length = run.reader.tokenizer, run.reader.description["pairs"]["question_length"]
+    tokenizer, length = model.reader.tokenizer, model.reader.description["pairs"]["question_length"]
     notes = []
     if question_type(question) is None:
         notes.append(
@@ -220,7 +247,7 @@ def _notes(run: LoadedRun, question: str, reference: Path | None) -> list[str]:
     tokens = tokenizer.encode([question], max_length=len(question) + 2)[0].shape[1] - 2
     if tokens > length - 2:
         notes.append(f"the question has {tokens} tokens; the reader reads the first {length - 2}")
-    if reference is not None and not _asks_for_change(question):
+    if images == 2 and not _asks_for_change(question):
         notes.append(
             "the question asks for no change: readers trained with source.pairing=auto learn such questions without "
             "a reference image; leave reference out"

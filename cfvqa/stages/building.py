@@ -19,7 +19,7 @@ ALLOWED = (
     "cfvqa.objectives.",
     "cfvqa.training.schedules.",
     "torch.optim.",
-    "lightning.pytorch.loggers.",
+    "cfvqa.training.trackers.",
 )
 
 

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from cfvqa.evaluation.charts import Figure, number
 from cfvqa.evaluation.report_figures import headline_of
+from cfvqa.stages.tracking import sending_lines
 
 
 def closing_lines(config: DictConfig, page: Path, overrides: Sequence[str]) -> list[str]:
@@ -24,7 +25,7 @@ def closing_lines(config: DictConfig, page: Path, overrides: Sequence[str]) -> l
     if headline.best_blind is not None:
         name, figure = headline.best_blind
         lines.append(f"blind      {_with_interval(figure)}  the best without any image: {name}")
-    lines.append(f"open       {page}")
+    lines += [f"open       {page}", *sending_lines(config)]
     return lines + [f"{'next' if not place else '':<9}  {line}" for place, line in enumerate(_next(config, overrides))]
 
 

@@ -21,6 +21,7 @@ from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.run_folders import run_lock
 from cfvqa.stages.scoring import questions_of, score_file, score_run
 from cfvqa.stages.tables import load_tables, tables
+from cfvqa.stages.tracking import track_evaluation
 from cfvqa.stages.trained import TrainedReader, load_reader
 from cfvqa.stages.vqa import blind, vqa
 
@@ -53,6 +54,7 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
         metrics["data"] |= {"tables": source.id, "features": extracted.id, "reader": trained.id}
         write_predictions(answers.predictions, folder)
         write_metrics(metrics, folder / "metrics.json")
+        track_evaluation(config, metrics, read, answers.predictions)
         show(metrics, console)
         return {"changes.f1": f"{metrics['changes']['f1']:.3f}"}
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,14 +21,14 @@ def shown(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-class _Value:
+class _Value(ABC):
     """A kind of single values."""
 
     wanted: str
 
+    @abstractmethod
     def fits(self, value: Any) -> bool:
         """Whether a key may hold the value."""
-        raise NotImplementedError
 
     def check(self, value: Any, key: str) -> None:
         """Refuse another value."""
@@ -116,6 +117,18 @@ class Text(_Value):
     def fits(self, value: Any) -> bool:
         """Whether the value is a text that is not empty."""
         return isinstance(value, str) and bool(value)
+
+
+@dataclass(frozen=True)
+class Texts(_Value):
+    """A text, or a list of them."""
+
+    wanted: str
+
+    def fits(self, value: Any) -> bool:
+        """Whether the value is a text, or a list of at least one."""
+        values = value if isinstance(value, list) else [value]
+        return bool(values) and all(Text().fits(one) for one in values)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""A trained run, loaded from its folder to be asked about radiographs that are in no table."""
+"""A trained run, or an exported one, loaded from its folder to be asked about radiographs that are in no table."""
 
 import json
-from dataclasses import dataclass
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +12,30 @@ from yaml import YAMLError
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import DECODE_FACTS
+from cfvqa.stages.answering import Model
 from cfvqa.stages.building import plain
-from cfvqa.stages.identity import Stage
-from cfvqa.stages.trained import TrainedReader, load_reader
+from cfvqa.stages.identity import SUCCESS, Stage
+from cfvqa.stages.publishing import is_export, read_export
+from cfvqa.stages.trained import load_reader
 from cfvqa.stages.vision import load_network
 
 
-@dataclass(frozen=True)
-class LoadedRun:
-    """What answers questions about new radiographs; all networks are in evaluation mode, on the CPU.
+def load(source: Path | str) -> Model:
+    """Load a run (runs/NAME), a folder that cfvqa-export wrote, or such a folder from the Hugging Face hub.
 
-    Attributes:
-        folder: of the run.
-        detector: finds the regions.
-        classifier: names the findings in them.
-        reader: answers, from what the two extract.
-        image_size: side of the square frame that detector and classifier see, in pixels.
-        decoding: how answers are written, as in the evaluation of the run.
+    Args:
+        source: a folder, or USER/MODEL of the hub where there is no such folder; only then is the network used.
+
+    Raises:
+        InputError: if there is no such folder or model, or it is damaged, not finished, or names foreign classes.
     """
-
-    folder: Path
-    detector: nn.Module
-    classifier: nn.Module
-    reader: TrainedReader
-    image_size: int
-    decoding: dict[str, Any]
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        folder = _from_hub(str(source))
+    return read_export(folder) if is_export(folder) else load_run(folder)
 
 
-def load_run(folder: Path) -> LoadedRun:
+def load_run(folder: Path) -> Model:
     """Load a run (runs/NAME) and the vision models that it was trained with.
 
     Raises:
@@ -50,10 +46,10 @@ def load_run(folder: Path) -> LoadedRun:
     vision = reader.description.get("vision")
     if vision is None:
         raise InputError(
-            f"{folder} does not record its vision models: delete {folder / 'vqa' / '_SUCCESS'} and give the command "
+            f"{folder} does not record its vision models: delete {folder / 'vqa' / SUCCESS} and give the command "
             "that trained it again; what is trained stays"
         )
-    return LoadedRun(
+    return Model(
         folder=folder,
         detector=_vision_model(folder, "detector", vision["detector"]),
         classifier=_vision_model(folder, "classifier", vision["classifier"]),
@@ -61,6 +57,18 @@ def load_run(folder: Path) -> LoadedRun:
         image_size=vision["detector"]["image_size"],
         decoding=decoding,
     )
+
+
+def _from_hub(name: str) -> Path:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or Path(name).parent.is_dir():  # runs/NAME with a slip in it
+        raise InputError(f"no folder {name}; give the folder of a trained run, runs/NAME, or of an exported one")
+    from huggingface_hub import snapshot_download  # slow to import
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors"]))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise InputError(f"no folder {name}, and the hub gives no model of this name: {error}") from error
 
 
 def _decoding(folder: Path) -> dict[str, Any]:

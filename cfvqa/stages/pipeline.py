@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage
 from cfvqa.stages.progress import StageConsole
+from cfvqa.stages.tracking import sending_lines
 from cfvqa.stages.vision import anatomy, findings
 from cfvqa.stages.vqa import blind, vqa
 
@@ -21,4 +22,7 @@ STAGES: dict[str, Make] = TASKS | {"features": features, "blind": blind}
 
 def train(config: DictConfig, console: StageConsole) -> Stage:
     """Train what `task` names, and what it needs before."""
-    return TASKS[config.task](config, console)
+    stage = TASKS[config.task](config, console)
+    for line in sending_lines(config):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return stage

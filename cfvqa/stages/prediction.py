@@ -8,8 +8,8 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from cfvqa.errors import InputError
-from cfvqa.stages.answering import Prediction, predict
-from cfvqa.stages.loading import load_run
+from cfvqa.stages.answering import Prediction
+from cfvqa.stages.loading import load
 from cfvqa.stages.showing import as_json, show, write_picture
 
 OUTPUTS = ("text", "json")
@@ -21,14 +21,14 @@ class Request:
     """What a user asks for.
 
     Attributes:
-        run: folder of the run.
+        run: folder of the run, or what else `loading.load` takes.
         main, reference: files of the images.
         question: about them.
         output: one of `OUTPUTS`.
         picture: file to draw into.
     """
 
-    run: Path
+    run: str
     main: Path
     reference: Path | None
     question: str
@@ -39,7 +39,7 @@ class Request:
 def prediction(config: DictConfig, console: Console) -> Prediction:
     """Answer the question of the config; the answer goes to `console`, notes go to standard error."""
     request = request_of(config)
-    answered = predict(load_run(request.run), main=request.main, reference=request.reference, question=request.question)
+    answered = load(request.run).ask(main=request.main, reference=request.reference, question=request.question)
     if request.picture is not None:
         write_picture(answered, request.picture)
     notes = Console(stderr=True)
@@ -70,13 +70,10 @@ def request_of(config: DictConfig) -> Request:
     )
 
 
-def _run(value: str | None) -> Path:
+def _run(value: str | None) -> str:
     if not value:
         raise InputError("run is not set: give the folder of a trained run, run=runs/NAME")
-    folder = Path(value).expanduser()
-    if not folder.is_dir():
-        raise InputError(f"run: no folder {folder}; give the folder of a trained run, run=runs/NAME")
-    return folder
+    return value
 
 
 def _image(key: str, value: str | None) -> Path:

@@ -52,7 +52,7 @@ def build_model(
     if model["reads_images"]:
         ids, mask = tokenizer.encode(node_texts(), max_length=16)
         arguments |= {
-            "label_ids": torch.from_numpy(ids[:, 1:]),
+            "label_ids": torch.from_numpy(ids[:, 1:].copy()),  # a view could not be exported
             "label_mask": torch.from_numpy(mask[:, 1:] & (ids[:, 1:] != special.sep)),
             "region_width": widths.region,
             "finding_width": widths.finding,

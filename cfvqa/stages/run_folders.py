@@ -82,6 +82,12 @@ def hold_folder(stage: Stage, settings: dict[str, Any]) -> None:
     temporary.replace(stage.folder / _HELD)
 
 
+def settings_in(folder: Path) -> dict[str, Any]:
+    """Return what shapes the training that a folder holds, nested; nothing where it holds none."""
+    held = _read(folder)
+    return {} if held is None else held["settings"]
+
+
 def differences(old: Any, new: Any, place: str = "") -> dict[str, tuple[Any, Any]]:
     """Return dotted key -> (old, new) of every value that two settings do not share; None where a key is absent."""
     if isinstance(old, dict) and isinstance(new, dict):

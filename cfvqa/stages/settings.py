@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import nn
 
 from cfvqa.errors import InputError
@@ -81,6 +81,8 @@ def check_folders(config: DictConfig) -> None:
     Raises:
         InputError: naming the key and the folder.
     """
+    if isinstance(config.runs, ListConfig):
+        raise InputError("runs is a list, which only cfvqa-compare takes: give a folder, runs=FOLDER")
     for key in ("work", "runs"):
         folder = Path(config[key]).absolute()
         there = next(place for place in (folder, *folder.parents) if place.exists())
@@ -108,6 +110,8 @@ def check_training(config: DictConfig) -> None:
             _try_model(content, place)
     for name, block in content["objective"].items():
         _try(block, f"objective.{name}")
+    if content["logger"]["tracker"] is not None:
+        _try(content["logger"]["tracker"], "logger.tracker")
     for place in _PHASES:
         for phase, settings in _select(content, place).items():
             _try_phase(settings, f"{place}.{phase}")
@@ -138,7 +142,10 @@ def _check_phase(known: dict[str, Any], settings: dict[str, Any], key: str) -> N
     for name in settings["objectives"]:
         if name not in known:
             raise unknown(f"{key}.objectives.{name}", known)
-    monitors = ["val/loss", *(f"val/{name}" for name in settings["objectives"])]
+    used = [name for name, weight in settings["objectives"].items() if weight > 0]
+    if not used:
+        raise InputError(f"{key}.objectives are all 0: give one a weight above 0")
+    monitors = ["val/loss", *(f"val/{name}" for name in used)]
     if settings["monitor"] not in monitors:
         raise InputError(f"{key}.monitor is '{settings['monitor']}': choose one of {', '.join(monitors)}")
 

@@ -8,10 +8,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-DONE, FAILED = "done", "failed"
+from cfvqa.stages.table_files import write_table
+
+DONE, FAILED, PRUNED = "done", "failed", "pruned"
+TUNED = "val/generation"
+"""The figure that a search makes small: of validation subjects, as all that is chosen by."""
+
 _JOBS = "jobs"
 _LONGEST = 100  # characters of the overrides in a name; a file system takes 255
-_LEFT_OUT = ("experiment", "name", "work", "runs", "sweep")
+_SHARED = ("experiment", "name", "work", "runs", "group", "trial")
 _HEADLINES = {"change F1": "changes.f1", "others exact": "other_types.exact_match", "flip": "flip.consistency"}
 
 
@@ -20,9 +25,9 @@ class Job:
     """What became of one job.
 
     Attributes:
-        overrides: of the command line, without those that all jobs of every sweep share.
+        overrides: of its command line, without those that say nothing of what it does.
         name: of its run.
-        state: `DONE` or `FAILED`.
+        state: `DONE`, `FAILED`, or `PRUNED` by a search.
         seconds: that it took; little where another job or an earlier sweep had made everything.
         error: the message of a failure.
         status: exit status that the command would have ended with alone.
@@ -38,25 +43,36 @@ class Job:
     figures: dict[str, float] = field(default_factory=dict)
 
 
+def own_overrides(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides of a job that say what it does."""
+    return [text for text in overrides if text.lstrip("+~").partition("=")[0] not in _SHARED]
+
+
 def job_name(name: str, overrides: Sequence[str]) -> str:
-    """Return the name of the run of a job: that of the sweep, and the overrides in their order.
+    """Return the name of the run of a job: that of the sweep, and its own overrides in their order.
 
     The same overrides give the same name, so that a repeated sweep finds its runs.
     """
-    own = [text for text in overrides if text.lstrip("+~").partition("=")[0] not in _LEFT_OUT]
-    suffix = "-".join(re.sub(r"[^\w.-]+", "-", text).strip("-") for text in own)
+    suffix = "-".join(re.sub(r"[^\w.-]+", "-", text).strip("-") for text in overrides)
     if len(suffix) > _LONGEST:
-        suffix = f"{suffix[: _LONGEST - 9]}-{_digest(own)}"
+        suffix = f"{suffix[: _LONGEST - 9]}-{_digest(overrides)}"
     return f"{name}-{suffix}" if suffix else name
 
 
 def record(job: Job, folder: Path) -> None:
     """Keep what became of a job in `folder`, under its overrides: a repeated job replaces its record."""
-    path = folder / _JOBS / f"{_digest(job.overrides)}.json"
+    path = _file_of(job, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(asdict(job), indent=2) + "\n")
     temporary.replace(path)
+
+
+def forget_failures(folder: Path) -> None:
+    """Drop the records of jobs that failed: a repeated sweep tries them again, or no longer wants them."""
+    for job in read_jobs(folder):
+        if job.state == FAILED:
+            _file_of(job, folder).unlink()
 
 
 def read_jobs(folder: Path) -> list[Job]:
@@ -75,12 +91,7 @@ def write_tables(jobs: Sequence[Job], folder: Path) -> tuple[Path, Path]:
         + [" ".join(job.error.split())]
         for job in jobs
     ]
-    table, page = folder / "jobs.csv", folder / "jobs.md"
-    with table.open("w", newline="") as file:
-        csv.writer(file).writerows([header, *rows])
-    lines = [header, ["---"] * len(header), *rows]
-    page.write_text("".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in lines))
-    return table, page
+    return write_table(header, rows, folder, "jobs")
 
 
 def figures_of(run: Path) -> dict[str, float]:
@@ -104,8 +115,12 @@ def _best_loss(training: Path) -> dict[str, float]:
         return {}
     curves = training / json.loads(description.read_text())["last_phase"] / "metrics.csv"
     with curves.open(newline="") as file:
-        losses = [float(row["val/generation"]) for row in csv.DictReader(file) if row.get("val/generation")]
-    return {"val/generation": min(losses)} if losses else {}
+        losses = [float(row[TUNED]) for row in csv.DictReader(file) if row.get(TUNED)]
+    return {TUNED: min(losses)} if losses else {}
+
+
+def _file_of(job: Job, folder: Path) -> Path:
+    return folder / _JOBS / f"{_digest(job.overrides)}.json"
 
 
 def _digest(overrides: Sequence[str]) -> str:

@@ -13,6 +13,9 @@ from cfvqa.language.tokenizer import AnswerTokenizer, PretrainedTokenizer, Token
 from cfvqa.stages.reader import Widths, build_model
 from cfvqa.training.checkpoints import load_weights
 
+TOKENIZER = "tokenizer"
+"""Name of the folder of a tokenizer, in that of its reader."""
+
 
 @dataclass(frozen=True)
 class TrainedReader:
@@ -41,28 +44,30 @@ def load_reader(folder: Path) -> TrainedReader:
         raise InputError(f"{folder} holds no trained reader (reader.json is missing): run cfvqa-train first")
     try:
         description = json.loads(file.read_text())
-        tokenizer = _tokenizer(folder, description["text"]["pretrained"])
-        widths, last = Widths(**description["widths"]), str(description["last_phase"])
-        holder = nn.Module()
-        holder.model = build_model(
-            description["model"], description["text"], tokenizer=tokenizer, widths=widths, seed=0
-        )
+        tokenizer = load_tokenizer(folder / TOKENIZER, description)
+        last, holder = str(description["last_phase"]), nn.Module()
+        holder.model = new_model(description, tokenizer)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error!r}): delete the folder and run cfvqa-train again") from error
     load_weights(holder, folder / last / "checkpoints" / "best.ckpt")
     return TrainedReader(holder.model.eval().requires_grad_(requires_grad=False), tokenizer, description)
 
 
-def _tokenizer(folder: Path, pretrained: str | None) -> Tokenizer:
-    if pretrained is not None:
-        return PretrainedTokenizer(pretrained)
-    file = folder / "tokenizer.json"
-    if not file.is_file():
-        raise InputError(f"{file} is missing: delete the folder and run cfvqa-train again")
-    try:
-        return AnswerTokenizer.from_json(file.read_text())
-    except Exception as error:  # the tokenizers library raises this very class
-        raise InputError(f"{file} is damaged ({error}): delete the folder and run cfvqa-train again") from error
+def new_model(description: dict[str, Any], tokenizer: Tokenizer) -> nn.Module:
+    """Return the model of a description (see `TrainedReader`), which waits for its weights."""
+    text = description["text"] | {"pretrained": None}  # its weights are among those to come
+    widths = Widths(**description["widths"])
+    return build_model(description["model"], text, tokenizer=tokenizer, widths=widths, seed=0)
+
+
+def load_tokenizer(folder: Path, description: dict[str, Any]) -> Tokenizer:
+    """Return the tokenizer that lies in `folder`, beside a reader of this description.
+
+    Raises:
+        InputError: if it is missing or damaged.
+    """
+    trained_here = description["text"]["pretrained"] is None
+    return AnswerTokenizer.load(folder) if trained_here else PretrainedTokenizer(str(folder))
 
 
 def device() -> torch.device:

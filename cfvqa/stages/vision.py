@@ -15,13 +15,14 @@ from cfvqa.errors import InputError
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import build, plain
 from cfvqa.stages.distribution import others_of
-from cfvqa.stages.identity import Others, Stage, ensure, identify, shaping
+from cfvqa.stages.identity import SUCCESS, Others, Stage, ensure, identify, shaping
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import detector_tables, load_tables, tables
+from cfvqa.stages.tracking import training_loggers
 from cfvqa.training.checkpoints import load_weights
-from cfvqa.training.curve_logger import CurveLogger
 from cfvqa.training.fit import FitSettings, fit, quiet_lightning
 from cfvqa.training.ranks import rank
+from cfvqa.training.trackers import TrackedRun
 from cfvqa.training.vision_modules import AnatomyModule, FindingsModule, VisionModule
 
 
@@ -101,7 +102,7 @@ def describe_vision(block: Any, stage: Stage) -> dict[str, Any]:
 
 
 def _given(folder: Path, name: str) -> Stage:
-    marker = folder / "_SUCCESS"
+    marker = folder / SUCCESS
     if not marker.is_file():
         raise InputError(f"detector.trained: {folder} holds no finished {name} stage; give a folder of work/{name}")
     return Stage(name, folder, json.loads(marker.read_text())["id"])
@@ -142,7 +143,9 @@ def _train(
         trainer=plain(training.trainer),
     )
     module = module.to(memory_format=torch.channels_last)
-    fit(module, data, fitting, folder, loggers=[CurveLogger(folder)], console=console)
+    tracked = TrackedRun(f"{task.title}-{folder.name}", task.title, str(config.group), folder, plain(block))
+    with training_loggers(config, folder, tracked) as loggers:
+        fit(module, data, fitting, folder, loggers=loggers, console=console)
     return _test(module, data, folder) if rank() == 0 else {}
 
 

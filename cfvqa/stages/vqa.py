@@ -1,9 +1,11 @@
 """The question-answering stage: train a reader through its phases."""
 
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import polars as pl
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
@@ -11,25 +13,56 @@ from torch import nn
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.pair_data import PairData
 from cfvqa.data.pair_sets import PairSettings
-from cfvqa.language.tokenizer import AnswerTokenizer, Tokenizer
+from cfvqa.language.tokenizer import Tokenizer
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import build, plain
 from cfvqa.stages.distribution import others_of
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
-from cfvqa.stages.logging import run_loggers
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.reader import Widths, build_model, train_tokenizer
 from cfvqa.stages.run_folders import hold_folder, run_lock, take_folder
+from cfvqa.stages.searching import trial_of
 from cfvqa.stages.tables import load_tables, tables
+from cfvqa.stages.tracking import training_loggers
+from cfvqa.stages.trained import TOKENIZER
 from cfvqa.stages.vision import anatomy, describe_vision, findings
 from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.fit import FitSettings, fit
+from cfvqa.training.pruning import TrialReport
 from cfvqa.training.ranks import rank
+from cfvqa.training.trackers import TrackedRun
 from cfvqa.training.vqa_module import VqaModule
 
 _STATISTICS = 4096  # images
 _PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+@dataclass(frozen=True)
+class _Training:
+    """One training of a reader.
+
+    Attributes:
+        config: of the command.
+        console: of the command.
+        blocks: of the config, that shape the reader; those of the blind control are others.
+        source: the tables.
+        store: the features.
+        folder: that it writes.
+        run: what a tracker is told of it.
+        start: checkpoint that it starts from; None begins anew.
+        searched: whether it is what a search tries.
+    """
+
+    config: DictConfig
+    console: StageConsole
+    blocks: dict[str, Any]
+    source: Tables
+    store: FeatureStore
+    folder: Path
+    run: TrackedRun
+    start: Path | None = None
+    searched: bool = False
 
 
 def vqa(config: DictConfig, console: StageConsole) -> Stage:
@@ -41,13 +74,17 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
         "inputs": [source.id, extracted.id],
         "start": start and identify(start.read_bytes().hex()),
     }
-    stage = Stage("vqa", Path(config.runs) / str(config.name) / "vqa", identify(settings))
+    run = Path(config.runs) / str(config.name)
+    stage = Stage("vqa", run / "vqa", identify(settings))
 
     def make(folder: Path) -> dict[str, str]:
         if rank() == 0:
             hold_folder(stage, settings)
-            OmegaConf.save(config, folder.parent / "config.yaml", resolve=True)
-        return _train(blocks, load_tables(source), FeatureStore(extracted.folder), folder, console, config, start)
+            OmegaConf.save(config, run / "config.yaml", resolve=True)
+        tracked = TrackedRun(str(config.name), "", str(config.group), run, settings)
+        read, store = load_tables(source), FeatureStore(extracted.folder)
+        searched = config.trial is not None
+        return _train(_Training(config, console, blocks, read, store, folder, tracked, start, searched))
 
     with run_lock(stage, console):
         take_folder(stage, settings, resume=str(config.resume), console=console)
@@ -63,7 +100,9 @@ def blind(config: DictConfig, console: StageConsole) -> Stage:
     stage = Stage("blind control", Path(config.work) / "blind" / stage_id, stage_id)
 
     def make(folder: Path) -> dict[str, str]:
-        return _train(blocks, load_tables(source), FeatureStore(extracted.folder), folder, console, config)
+        tracked = TrackedRun(f"blind-{stage_id}", "", str(config.group), folder, blocks)
+        read, store = load_tables(source), FeatureStore(extracted.folder)
+        return _train(_Training(config, console, blocks, read, store, folder, tracked))
 
     return ensure(stage, make, console, others=others_of(config, "blind", blocks["trainer"]))
 
@@ -80,41 +119,40 @@ def _checkpoint_to_start_from(config: DictConfig) -> Path | None:
     return Path(str(config.resume))
 
 
-def _train(
-    blocks: dict[str, Any],
-    source: Tables,
-    store: FeatureStore,
-    folder: Path,
-    console: StageConsole,
-    config: DictConfig,
-    start: Path | None = None,
-) -> dict[str, str]:
-    rows = source.questions.filter(source.questions["split"] == "train")
+def _train(training: _Training) -> dict[str, str]:
+    blocks, store, folder = training.blocks, training.store, training.folder
+    questions = training.source.questions
+    rows = questions.filter(questions["split"] == "train")
     tokenizer = train_tokenizer(blocks["text"], [*rows["question"], *rows["answer"]])
     widths = Widths(*store.widths)
     model = build_model(blocks["model"], blocks["text"], tokenizer=tokenizer, widths=widths, seed=blocks["seed"])
     model.fit(store.read(_some(rows["main_image"])))
-    if isinstance(tokenizer, AnswerTokenizer) and rank() == 0:
-        (folder / "tokenizer.json").write_text(tokenizer.to_json())
-    phases = _phases_from(list(blocks["phases"]), start)
+    if rank() == 0:
+        tokenizer.save(folder / TOKENIZER)
+    phases = _phases_from(list(blocks["phases"]), training.start)
     for phase in phases:
-        data = _data(blocks, source, store, tokenizer, blocks["phases"][phase])
-        _train_phase(model, data, blocks, phase, folder, console, config, start if phase == phases[0] else None)
-    description = {
+        _train_phase(training, model, tokenizer, phase, phases)
+    if rank() == 0:
+        description = _describe(training, widths, phases[-1])
+        (folder / "reader.json").write_text(json.dumps(description, indent=2) + "\n")
+    count = sum(parameter.numel() for parameter in model.parameters())
+    return {"parameters": f"{count:,}", "phases": ", ".join(phases)}
+
+
+def _describe(training: _Training, widths: Widths, last_phase: str) -> dict[str, Any]:
+    """Return what a reader is loaded by: the content of `reader.json`."""
+    config, console, blocks = training.config, training.console, training.blocks
+    return {
         "model": blocks["model"],
         "text": blocks["text"],
         "widths": {"region": widths.region, "finding": widths.finding},
         "pairs": blocks["pairs"],
-        "last_phase": phases[-1],
+        "last_phase": last_phase,
         "vision": {
             "detector": describe_vision(config.detector, anatomy(config, console)),
             "classifier": describe_vision(config.classifier, findings(config, console)),
         },
     }
-    if rank() == 0:
-        (folder / "reader.json").write_text(json.dumps(description, indent=2) + "\n")
-    count = sum(parameter.numel() for parameter in model.parameters())
-    return {"parameters": f"{count:,}", "phases": ", ".join(phases)}
 
 
 def _phases_from(phases: list[str], start: Path | None) -> list[str]:
@@ -131,52 +169,42 @@ def _some(images: pl.Series) -> list[str]:
     return ids.gather_every(max(1, len(ids) // _STATISTICS)).head(_STATISTICS).to_list()
 
 
-def _data(
-    blocks: dict[str, Any],
-    source: Tables,
-    store: FeatureStore,
-    tokenizer: Tokenizer,
-    settings: dict[str, Any],
-) -> PairData:
-    pairs = blocks["pairs"]
+def _data(training: _Training, tokenizer: Tokenizer, units_per_batch: int) -> PairData:
+    pairs = training.blocks["pairs"]
     return PairData(
-        source.questions,
-        store=store,
+        training.source.questions,
+        store=training.store,
         tokenizer=tokenizer,
         settings=PairSettings(
             question_length=pairs["question_length"],
             answer_length=pairs["answer_length"],
             swap=pairs["swap"],
-            seed=blocks["seed"],
+            seed=training.blocks["seed"],
         ),
-        units_per_batch=settings["units_per_batch"],
+        units_per_batch=units_per_batch,
         workers=pairs["workers"],
     )
 
 
-def _train_phase(
-    model: nn.Module,
-    data: PairData,
-    blocks: dict[str, Any],
-    phase: str,
-    folder: Path,
-    console: StageConsole,
-    config: DictConfig,
-    start: Path | None,
-) -> None:
+def _module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaModule:
     settings = blocks["phases"][phase]
-    objectives = {name: build(blocks["objective"][name], f"objective.{name}") for name in settings["objectives"]}
-    module = VqaModule(
+    weights = {name: weight for name, weight in settings["objectives"].items() if weight > 0}
+    return VqaModule(
         model,
-        objectives=objectives,
-        weights=settings["objectives"],
+        objectives={name: build(blocks["objective"][name], f"objective.{name}") for name in weights},
+        weights=weights,
         optimizer=build(settings["optimizer"], f"phases.{phase}.optimizer"),
         schedule=build(settings["schedule"], f"phases.{phase}.schedule"),
     )
-    finished = folder / phase / SUCCESS
-    best = folder / phase / "checkpoints" / "best.ckpt"
-    if finished.is_file():
-        load_weights(module, best)
+
+
+def _train_phase(training: _Training, model: nn.Module, tokenizer: Tokenizer, phase: str, phases: list[str]) -> None:
+    """Train one of the phases, or load what it has learned if it is finished."""
+    blocks, folder = training.blocks, training.folder / phase
+    settings = blocks["phases"][phase]
+    module = _module(blocks, model, phase)
+    if (folder / SUCCESS).is_file():
+        load_weights(module, folder / "checkpoints" / "best.ckpt")
         return
     fitting = FitSettings(
         title=phase,
@@ -184,11 +212,15 @@ def _train_phase(
         seed=blocks["seed"],
         monitor=settings["monitor"],
         mode="min",
-        checkpoint_steps=config.checkpoint_steps,
-        start=start,
+        checkpoint_steps=training.config.checkpoint_steps,
+        start=training.start if phase == phases[0] else None,
         trainer={**blocks["trainer"], "precision": _PRECISIONS[str(blocks["precision"])]},
     )
-    loggers = run_loggers(config.logger, folder / phase, str(config.name), phase)
-    fit(module, data, fitting, folder / phase, loggers=loggers, console=console)
+    data = _data(training, tokenizer, settings["units_per_batch"])
+    callbacks: list[L.Callback] = []
+    if training.searched and phase == phases[-1]:
+        callbacks = [TrialReport(trial_of(training.config.trial), settings["monitor"])]
+    with training_loggers(training.config, folder, replace(training.run, part=phase)) as loggers:
+        fit(module, data, fitting, folder, loggers=loggers, console=training.console, callbacks=callbacks)
     if rank() == 0:
-        finished.write_text("")
+        (folder / SUCCESS).write_text("")

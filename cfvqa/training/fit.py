@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +55,18 @@ def fit(
     *,
     loggers: list[Any],
     console: Console,
+    callbacks: Sequence[L.Callback] = (),
 ) -> Path:
     """Train `module`, going on from `folder/checkpoints/last.ckpt` where there is one.
+
+    Args:
+        module: what is trained.
+        data: with training and validation sets.
+        settings: how.
+        folder: gets `checkpoints` and `metrics.csv`.
+        loggers: Lightning's.
+        console: shows a line an epoch, and a bar on a terminal.
+        callbacks: further ones, behind those of every training: what they raise leaves a checkpoint.
 
     Returns:
         The best checkpoint. The module holds its weights when the function returns.
@@ -68,7 +78,7 @@ def fit(
         trainer = L.Trainer(
             max_epochs=settings.epochs,
             logger=loggers,
-            callbacks=_callbacks(settings, checkpoints, console),
+            callbacks=[*_callbacks(settings, checkpoints, console), *callbacks],
             plugins=[AtomicCheckpoints()],
             enable_progress_bar=console.is_terminal,
             enable_model_summary=False,

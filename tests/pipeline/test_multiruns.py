@@ -38,3 +38,96 @@ def test_a_failing_job_takes_no_other_down(folder):
     failed, done = sorted(jobs(folder, "some_fail"), key=lambda job: job["state"], reverse=True)
     assert (failed["state"], done["state"]) == ("failed", "done")
     assert "seed is '-1'" in failed["error"]
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_other_launchers_run_the_same_jobs(folder, launcher):
+    pool = {"joblib": "hydra.launcher.n_jobs=2", "submitit_local": "hydra.launcher.timeout_min=10"}[launcher]
+    name = f"by_{launcher}"
+    overrides = (f"name={name}", f"hydra/launcher={launcher}", pool, "phases=finetune_only", "seed=1,-1", "--multirun")
+    status, output = run(folder, "train", *overrides)
+    assert status == 2, output
+    assert "2 jobs, 1 failed" in output
+    done, failed = sorted(jobs(folder, name), key=lambda job: job["state"])
+    assert (done["state"], failed["state"]) == ("done", "failed")
+    assert float(done["val/generation"]) > 0
+    assert "seed is '-1'" in failed["error"]
+
+
+def trials(folder, name):
+    import optuna
+
+    storage = f"sqlite:///{folder}/runs/sweeps/{name}/study.db"
+    return optuna.load_study(study_name="cfvqa", storage=storage).get_trials()
+
+
+def search(folder, name, trials, *overrides):
+    lr = "phases.finetune.optimizer.lr=choice(1e-3,1e-7)"
+    shared = (f"name={name}", "hydra/sweeper=optuna", f"hydra.sweeper.trials={trials}", "phases=finetune_only")
+    return run(folder, "train", *shared, lr, *overrides, "--multirun")
+
+
+def test_a_search_goes_on_and_repeats_no_trial(folder):
+    status, output = search(folder, "search", 2)
+    assert status == 0, output
+    first = trials(folder, "search")
+    assert [trial.state.name for trial in first] == ["COMPLETE"] * 2
+    status, output = search(folder, "search", 3)
+    assert status == 0, output
+    again = trials(folder, "search")
+    assert len(again) == 3
+    assert [trial.value for trial in again[:2]] == [trial.value for trial in first]
+    listed = {job["run"]: job for job in jobs(folder, "search")}
+    assert {float(job["val/generation"]) for job in listed.values()} == {
+        pytest.approx(trial.value, abs=1e-4) for trial in again
+    }
+    status, output = search(folder, "search", 3)
+    assert status == 0, output
+    assert len(trials(folder, "search")) == 3
+
+
+def test_a_trial_that_was_running_when_its_search_died_is_tried_again(folder):
+    status, output = search(folder, "died", 1)
+    assert status == 0, output
+    import optuna
+
+    study = optuna.load_study(study_name="cfvqa", storage=f"sqlite:///{folder}/runs/sweeps/died/study.db")
+    lr = "phases.finetune.optimizer.lr"
+    study.enqueue_trial({lr: "1e-07"})
+    study.ask({lr: optuna.distributions.CategoricalDistribution(["0.001", "1e-07"])})
+    status, output = search(folder, "died", 2)
+    assert status == 0, output
+    seen = [(trial.state.name, trial.params[lr]) for trial in trials(folder, "died")]
+    assert seen[1:] == [("FAIL", "1e-07"), ("COMPLETE", "1e-07")]
+
+
+def test_trials_that_fall_behind_are_given_up_and_stay_so(folder):
+    # This pruner gives up whatever has a loss above 0.
+    pruner = (
+        "hydra.sweeper.pruner._target_=optuna.pruners.ThresholdPruner",
+        "+hydra.sweeper.pruner.upper=0",
+        "~hydra.sweeper.pruner.n_startup_trials",
+        "phases.finetune.epochs=2",
+    )
+    status, output = search(folder, "given_up", 1, *pruner)
+    assert status == 0, output
+    assert "finetune epoch 1/2" in output
+    assert "finetune epoch 2/2" not in output
+    assert [job["state"] for job in jobs(folder, "given_up")] == ["pruned"]
+    status, output = search(folder, "given_up", 1, *pruner)
+    assert status == 0, output
+    assert "finetune epoch" not in output
+    assert [trial.state.name for trial in trials(folder, "given_up")] == ["PRUNED"]
+
+
+def test_a_search_of_nothing_is_refused(folder):
+    status, output = run(folder, "train", "name=nothing", "hydra/sweeper=optuna", "seed=1", "--multirun")
+    assert status == 2, output
+    assert output.count("error: ") == 1
+    assert "nothing to search" in output
+
+
+def test_presets_are_multiruns(folder):
+    status, output = run(folder, "train", "sweep=learning_rate", "name=preset", "limit=-1")
+    assert status == 2, output
+    assert "4 jobs, 4 failed" in output

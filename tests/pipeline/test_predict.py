@@ -17,7 +17,6 @@ from cfvqa.errors import InputError
 from cfvqa.language.questions import WHAT_CHANGED
 from cfvqa.sources.image_files import read_image
 from cfvqa.sources.tables import read_tables
-from cfvqa.stages.answering import predict
 from cfvqa.stages.loading import load_run
 from cfvqa.vocabulary.findings import FINDING_INDEX
 from cfvqa.vocabulary.regions import REGIONS
@@ -73,7 +72,7 @@ def test_answers_are_those_of_the_evaluation(loaded, files, answered, folder):
     same = []
     for row in rows:
         reference = files.get(row["reference_image"])
-        seen = predict(loaded, main=files[row["main_image"]], reference=reference, question=row["question"])
+        seen = loaded.ask(main=files[row["main_image"]], reference=reference, question=row["question"])
         same.append(seen.answer == row["prediction"])
         assert seen.score == pytest.approx(row["score"], abs=1e-2)
         stored = store.read([row["main_image"]]).probability[0].amax(0)
@@ -131,7 +130,7 @@ def test_every_kind_of_file_shows_the_same(loaded, pair, tmp_path, size):
     seen = {}
     for kind in ("PNG", "JPEG", "16-bit", "RGBA", "dicom"):
         file = save_as(kind, pixels, tmp_path / kind)
-        answer = predict(loaded, main=file, reference=pair[1], question=WHAT_CHANGED)
+        answer = loaded.ask(main=file, reference=pair[1], question=WHAT_CHANGED)
         seen[kind] = {finding.finding: finding.main.probability for finding in answer.findings}
     for figures in seen.values():
         assert figures == pytest.approx(seen["PNG"], abs=1e-2)

@@ -13,8 +13,8 @@ from cfvqa.errors import InputError
 from cfvqa.language.questions import WHAT_CHANGED, difference_in
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
-from cfvqa.stages.answering import predict
-from cfvqa.stages.loading import LoadedRun, load_run
+from cfvqa.stages.answering import Model
+from cfvqa.stages.loading import load, load_run
 from cfvqa.stages.prediction import request_of
 from cfvqa.stages.reader import Widths, build_model
 from cfvqa.stages.showing import as_json, picture, show, striking, wrap, write_picture
@@ -37,7 +37,7 @@ def run_of(model):
     tokenizer = AnswerTokenizer.train([WHAT_CHANGED, "is there edema in this image? yes", *node_texts()])
     reader = build_model(model, TEXT, tokenizer=tokenizer, widths=Widths(24, 24), seed=1).eval()
     description = {"pairs": {"question_length": 16, "answer_length": 24}}
-    return LoadedRun(
+    return Model(
         folder=Path(),
         detector=RegionQueries(trunk=Trunk(**trunk), channels=16, width=24).eval(),
         classifier=SharedTrunk(trunk=Trunk(**trunk), channels=16, width=24).eval(),
@@ -62,7 +62,7 @@ def images(tmp_path):
 
 
 def test_a_pair_is_answered_with_all_findings_and_regions_in_order(run, images):
-    seen = predict(run, main=images[0], reference=images[1], question=WHAT_CHANGED)
+    seen = run.ask(main=images[0], reference=images[1], question=WHAT_CHANGED)
     assert 0 <= seen.score <= 1
     assert {finding.finding for finding in seen.findings} == set(FINDINGS)
     highest = [max(f.main.probability, f.reference.probability) for f in seen.findings]
@@ -76,22 +76,22 @@ def test_a_pair_is_answered_with_all_findings_and_regions_in_order(run, images):
 
 
 def test_exchanged_images_exchange_what_is_seen_in_them(run, images):
-    one = predict(run, main=images[0], reference=images[1], question=WHAT_CHANGED)
-    other = predict(run, main=images[1], reference=images[0], question=WHAT_CHANGED)
+    one = run.ask(main=images[0], reference=images[1], question=WHAT_CHANGED)
+    other = run.ask(main=images[1], reference=images[0], question=WHAT_CHANGED)
     turned = {seen.finding: seen for seen in other.findings}
     for seen in one.findings:
         assert seen.main.probability == pytest.approx(turned[seen.finding].reference.probability, abs=1e-5)
 
 
 def test_one_image_has_nothing_of_a_reference(run, images):
-    seen = predict(run, main=images[0], reference=None, question="is there edema in this image?")
+    seen = run.ask(main=images[0], reference=None, question="is there edema in this image?")
     assert seen.reference is None
     assert all(finding.reference is None and finding.difference is None for finding in seen.findings)
     assert all(region.reference is None for region in seen.regions)
 
 
 def test_a_blind_reader_has_no_attention(images, tmp_path):
-    seen = predict(run_of(BLIND), main=images[0], reference=images[1], question=WHAT_CHANGED)
+    seen = run_of(BLIND).ask(main=images[0], reference=images[1], question=WHAT_CHANGED)
     assert [region.region for region in seen.regions] == list(REGIONS)
     assert all(region.attention is None for region in seen.regions)
     assert "attention" not in shown(seen)
@@ -102,31 +102,31 @@ def test_a_blind_reader_has_no_attention(images, tmp_path):
 @pytest.mark.parametrize("question", [WHAT_CHANGED, difference_in("left lung"), "What  changed", "what have changed?"])
 def test_a_question_for_a_change_wants_a_reference(run, images, question):
     with pytest.raises(InputError, match="reference=FILE"):
-        predict(run, main=images[0], reference=None, question=" ".join(question.split()))
+        run.ask(main=images[0], reference=None, question=" ".join(question.split()))
 
 
 @pytest.mark.parametrize("question", ["", "  ", "?!", "..."])
 def test_a_question_has_words(run, images, question):
     with pytest.raises(InputError, match="no words"):
-        predict(run, main=images[0], reference=images[1], question=question)
+        run.ask(main=images[0], reference=images[1], question=question)
 
 
 def test_notes_name_unknown_words_cut_questions_and_unlearned_pairs(run, images):
     asked = f"{WHAT_CHANGED} zebra, is there a Quagga?"
-    assert predict(run, main=images[0], reference=images[1], question=asked).notes[1:] == [
+    assert run.ask(main=images[0], reference=images[1], question=asked).notes[1:] == [
         "the reader does not know 3 of the question's words: zebra, a, Quagga",
         "the question has 16 tokens; the reader reads the first 14",
     ]
-    (note,) = predict(run, main=images[0], reference=images[1], question="is there edema?").notes
+    (note,) = run.ask(main=images[0], reference=images[1], question="is there edema?").notes
     assert "source.pairing" in note
 
 
 @pytest.mark.parametrize("question", ["5", "who is this?"])
 def test_a_question_of_no_known_type_is_noted(run, images, question):
-    seen = predict(run, main=images[0], reference=None, question=question)
+    seen = run.ask(main=images[0], reference=None, question=question)
     assert seen.notes[0].startswith("the question is worded like none of the 7 types")
     assert json.loads(as_json(seen))["notes"] == seen.notes
-    assert predict(run, main=images[0], reference=None, question="Is there edema").notes == []
+    assert run.ask(main=images[0], reference=None, question="Is there edema").notes == []
 
 
 def shown(seen):
@@ -138,7 +138,7 @@ def shown(seen):
 def test_words_of_an_answer_are_no_markup(run, images):
     from dataclasses import replace
 
-    seen = predict(run, main=images[0], reference=images[1], question=WHAT_CHANGED)
+    seen = run.ask(main=images[0], reference=images[1], question=WHAT_CHANGED)
     text = shown(replace(seen, answer="[bold]edema[/] [UNK]"))
     assert "[bold]edema[/] [UNK]" in text
     assert "(no words)" in shown(replace(seen, answer=""))
@@ -146,7 +146,7 @@ def test_words_of_an_answer_are_no_markup(run, images):
 
 
 def test_striking_findings_are_likely_somewhere_or_differ(run, images):
-    seen = predict(run, main=images[0], reference=images[1], question=WHAT_CHANGED).findings
+    seen = run.ask(main=images[0], reference=images[1], question=WHAT_CHANGED).findings
     chosen = striking(seen)
     assert seen[0] in chosen
     assert max(seen, key=lambda finding: abs(finding.difference)) in chosen
@@ -154,7 +154,7 @@ def test_striking_findings_are_likely_somewhere_or_differ(run, images):
 
 
 def test_json_is_one_object_with_the_promised_keys(run, images):
-    seen = json.loads(as_json(predict(run, main=images[0], reference=images[1], question=WHAT_CHANGED)))
+    seen = json.loads(as_json(run.ask(main=images[0], reference=images[1], question=WHAT_CHANGED)))
     assert set(seen) == {"main", "reference", "question", "answer", "score", "findings", "regions", "notes"}
     assert len(seen["regions"][0]["reference"]["box"]) == 4
 
@@ -162,8 +162,8 @@ def test_json_is_one_object_with_the_promised_keys(run, images):
 def test_the_picture_holds_the_images_and_all_words(run, images, tmp_path):
     from dataclasses import replace
 
-    one = predict(run, main=images[0], reference=None, question="is there edema?")
-    two = predict(run, main=images[0], reference=images[1], question=WHAT_CHANGED)
+    one = run.ask(main=images[0], reference=None, question="is there edema?")
+    two = run.ask(main=images[0], reference=images[1], question=WHAT_CHANGED)
     assert picture(one, side=200).width == 240
     small = picture(two, side=200)
     assert small.width == 460
@@ -176,7 +176,7 @@ def test_the_picture_holds_the_images_and_all_words(run, images, tmp_path):
 
 
 def test_a_picture_that_cannot_be_written_leaves_nothing(run, images, tmp_path):
-    seen = predict(run, main=images[0], reference=None, question="is there edema?")
+    seen = run.ask(main=images[0], reference=None, question="is there edema?")
     (tmp_path / "taken.png").mkdir()
     before = sorted(tmp_path.iterdir())
     with pytest.raises(InputError, match="output_image"):
@@ -209,7 +209,6 @@ def test_a_good_request_is_read(tmp_path):
     ("changed", "words"),
     [
         ({"run": None}, "run=runs/NAME"),
-        ({"run": "nowhere"}, "no folder nowhere"),
         ({"main": None}, "main=FILE"),
         ({"main": "absent.png"}, "main: no file absent.png"),
         ({"reference": "absent.png"}, "reference: no file absent.png"),
@@ -221,6 +220,12 @@ def test_a_good_request_is_read(tmp_path):
 def test_a_bad_request_names_its_key(tmp_path, changed, words):
     with pytest.raises(InputError, match=words):
         request(tmp_path, **changed)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "runs/nothing/here", "no such run"])
+def test_a_run_that_is_not_there_is_named_and_not_looked_for_on_the_hub(name):
+    with pytest.raises(InputError, match=f"no folder {name}"):
+        load(name)
 
 
 def test_folders_that_hold_no_run_are_named(tmp_path):

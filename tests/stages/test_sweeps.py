@@ -1,7 +1,22 @@
 import csv
 import json
 
-from cfvqa.stages.sweeps import DONE, FAILED, Job, figures_of, job_name, read_jobs, record, write_tables
+from cfvqa.stages.sweeps import (
+    DONE,
+    FAILED,
+    Job,
+    figures_of,
+    forget_failures,
+    job_name,
+    own_overrides,
+    read_jobs,
+    record,
+    write_tables,
+)
+
+
+def named(name, overrides):
+    return job_name(name, own_overrides(overrides))
 
 
 def job(folder, name, overrides, error=""):
@@ -10,16 +25,23 @@ def job(folder, name, overrides, error=""):
 
 
 def test_a_name_holds_what_the_jobs_differ_in():
-    assert job_name("demo", ["experiment=phantom_demo", "seed=2", "precision=bf16"]) == "demo-seed-2-precision-bf16"
-    assert job_name("demo", ["experiment=phantom_demo", "work=/data/work"]) == "demo"
-    assert job_name("demo", ["seed=-1"]) != job_name("demo", ["seed=1"])
+    assert named("demo", ["experiment=phantom_demo", "seed=2", "precision=bf16"]) == "demo-seed-2-precision-bf16"
+    assert named("demo", ["experiment=phantom_demo", "work=/data/work"]) == "demo"
+    assert named("demo", ["seed=2", "trial={study:'/x/study.db',number:3}"]) == "demo-seed-2"
+    assert named("demo", ["seed=-1"]) != named("demo", ["seed=1"])
     assert (
-        job_name("demo", ["+phases.finetune.optimizer.betas=[0.9,0.9]"])
-        == "demo-phases.finetune.optimizer.betas-0.9-0.9"
+        named("demo", ["+phases.finetune.optimizer.betas=[0.9,0.9]"]) == "demo-phases.finetune.optimizer.betas-0.9-0.9"
     )
     long = [f"phases.finetune.objectives.fine=0.{number}" for number in range(20)]
-    assert len(job_name("demo", long)) < 120
-    assert job_name("demo", long) != job_name("demo", [*long[:-1], "seed=3"])
+    assert len(named("demo", long)) < 120
+    assert named("demo", long) != named("demo", [*long[:-1], "seed=3"])
+
+
+def test_failures_are_forgotten_and_the_rest_is_kept(tmp_path):
+    job(tmp_path, "a", ["seed=1"], "failed once")
+    job(tmp_path, "b", ["seed=2"])
+    forget_failures(tmp_path / "sweep")
+    assert [one.name for one in read_jobs(tmp_path / "sweep")] == ["b"]
 
 
 def test_a_repeated_job_replaces_its_record(tmp_path):

@@ -1,0 +1,90 @@
+"""hydra/sweeper=optuna: a search whose study lies in a file, gives up trainings that fall behind, and goes on."""
+
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from cfvqa.errors import InputError
+from cfvqa.stages.searching import STUDY, Search
+from cfvqa.stages.sweeps import Job
+
+
+class OptunaSweeper(Sweeper):
+    """Search for the overrides with the smallest `sweeps.TUNED`.
+
+    A search that was stopped, or is repeated with more trials, goes on: its study is `study.db` in the folder of the
+    sweep. Trials that were running when it was stopped are tried again first, and their runs go on where they were.
+    (hydra-optuna-sweeper asks for an Optuna of 2022, and gives up no training early.)
+
+    Args:
+        trials: that the study shall have when the search ends; failed ones are not counted.
+        jobs: trials that the launcher gets at once.
+        sampler: an `optuna.samplers.BaseSampler`; None is Optuna's own.
+        pruner: an `optuna.pruners.BasePruner`; None is Optuna's own.
+        params: overrides that are searched, as on the command line.
+    """
+
+    __module__ = "hydra_plugins.cfvqa"  # the only package of which Hydra takes sweepers
+
+    def __init__(
+        self, *, trials: int, jobs: int, sampler: Any, pruner: Any, params: dict[str, str] | None = None
+    ) -> None:
+        self.trials = trials
+        self.jobs = jobs
+        self.sampler = sampler
+        self.pruner = pruner
+        self.params = params or {}
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take what Hydra gives to every sweeper."""
+        self.config = config
+        self.hydra_context = hydra_context
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
+            config=config, hydra_context=hydra_context, task_function=task_function
+        )
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Ask the study for overrides, launch them, and tell it what came out, until it has its trials.
+
+        Raises:
+            InputError: if nothing is searched, or another search of this name is at work.
+        """
+        given = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
+        parsed = OverridesParser.create(config_loader=self.hydra_context.config_loader).parse_overrides(given)
+        latest = {override.get_key_element(): override for override in parsed}  # the command line is behind `params`
+        space = {key: override for key, override in latest.items() if override.is_sweep_override()}
+        if not space:
+            raise InputError("nothing to search: give KEY=choice(a,b), KEY=range(1,9) or KEY=interval(0.1,0.9)")
+        fixed = [f"{key}={one.get_value_element_as_str()}" for key, one in latest.items() if key not in space]
+        folder = Path(self.config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, folder / "multirun.yaml")
+        try:
+            with FileLock(folder / "search.lock", timeout=0):
+                self._search(folder / STUDY, space, fixed)
+        except Timeout as error:
+            raise InputError(f"another search is at work in {folder}: wait for it, or give another name=...") from error
+
+    def _search(self, file: Path, space: dict[str, Override], fixed: list[str]) -> None:
+        search = Search(file, space, sampler=self.sampler, pruner=self.pruner)
+        search.try_stopped_again()
+        left = self.trials - search.done
+        for start in range(0, left, self.jobs):
+            trials = [search.ask() for _ in range(min(self.jobs, left - start))]
+            overrides = [
+                [*fixed, *trial.overrides, f"trial={{study:'{file.absolute()}',number:{trial.number}}}"]
+                for trial in trials
+            ]
+            self.validate_batch_is_legal(overrides)
+            returns = self.launcher.launch(overrides, initial_job_idx=start)
+            for trial, returned in zip(trials, returns, strict=True):
+                job: Job = returned.return_value
+                search.tell(trial.number, job)

@@ -1,0 +1,115 @@
+"""A search by Optuna: its study, the trials that it asks for, and the trial that a training is."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
+
+from cfvqa.errors import InputError
+from cfvqa.stages.sweeps import DONE, PRUNED, TUNED, Job
+from cfvqa.training.pruning import Trial
+from cfvqa.training.ranks import rank
+
+STUDY = "study.db"
+"""Name of the SQLite file of a study, in the folder of its sweep."""
+
+_NAME = "cfvqa"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial that the study has asked for: its number, and its overrides."""
+
+    number: int
+    overrides: list[str]
+
+
+class Search:
+    """A study in a file, asked for trials.
+
+    Args:
+        file: SQLite; made if it is not there.
+        space: key -> override with a sweep in it.
+        sampler, pruner: of Optuna; None takes its own.
+
+    Raises:
+        InputError: if Optuna is missing, or an override cannot be searched.
+    """
+
+    def __init__(self, file: Path, space: Mapping[str, Override], *, sampler: Any, pruner: Any) -> None:
+        optuna = _optuna()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._states = optuna.trial.TrialState
+        self._space = {key: _distribution(key, override) for key, override in space.items()}
+        self._study = optuna.create_study(
+            study_name=_NAME,
+            storage=_storage(file),
+            sampler=sampler,
+            pruner=pruner,
+            direction="minimize",
+            load_if_exists=True,
+        )
+
+    @property
+    def done(self) -> int:
+        """How many trials have come to an end of their own: a figure, or given up."""
+        return len(self._study.get_trials(deepcopy=False, states=(self._states.COMPLETE, self._states.PRUNED)))
+
+    def try_stopped_again(self) -> None:
+        """Put the trials first that were running when the search was stopped."""
+        for trial in self._study.get_trials(deepcopy=False, states=(self._states.RUNNING,)):
+            self._study.enqueue_trial(trial.params)
+            self._study.tell(trial.number, state=self._states.FAIL)
+
+    def ask(self) -> Asked:
+        """Return the next trial."""
+        trial = self._study.ask(self._space)
+        return Asked(trial.number, [f"{key}={value}" for key, value in trial.params.items()])
+
+    def tell(self, number: int, job: Job) -> None:
+        """Say what became of a trial."""
+        figure = job.figures.get(TUNED)
+        if job.state == PRUNED:
+            self._study.tell(number, state=self._states.PRUNED)
+        elif job.state == DONE and figure is not None and math.isfinite(figure):
+            self._study.tell(number, figure)
+        else:
+            self._study.tell(number, state=self._states.FAIL)
+
+
+def trial_of(place: Any) -> Trial | None:
+    """Return the trial that a training is, from the config block `trial`; None in all processes but the first."""
+    if rank() > 0:
+        return None
+    optuna = _optuna()
+    study = optuna.load_study(study_name=_NAME, storage=_storage(Path(place.study)))
+    return optuna.Trial(study, study.get_trials(deepcopy=False)[place.number]._trial_id)
+
+
+def _optuna() -> Any:
+    try:
+        import optuna  # an extra
+    except ImportError as error:
+        raise InputError("hydra/sweeper=optuna needs Optuna: pip install 'cfvqa[sweep]'") from error
+    return optuna
+
+
+def _storage(file: Path) -> str:
+    return f"sqlite:///{file.absolute()}"
+
+
+def _distribution(key: str, override: Override) -> Any:
+    """Return what Optuna draws from for choice(...), range(...) and interval(...), tagged log where it shall be."""
+    distributions, value = _optuna().distributions, override.value()
+    if isinstance(value, ChoiceSweep) and not value.shuffle:
+        return distributions.CategoricalDistribution(list(override.sweep_string_iterator()))
+    if isinstance(value, RangeSweep):
+        return distributions.CategoricalDistribution(list(override.sweep_string_iterator()))
+    if isinstance(value, IntervalSweep):
+        whole = isinstance(value.start, int) and isinstance(value.end, int)
+        make = distributions.IntDistribution if whole else distributions.FloatDistribution
+        return make(value.start, value.end, log="log" in value.tags)
+    raise InputError(f"{key}: give choice(a,b), range(1,9) or interval(0.1,0.9); this cannot be searched")

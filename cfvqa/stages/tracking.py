@@ -1,0 +1,114 @@
+"""Where the figures of a training and of an evaluation go: `metrics.csv`, and the tracker of the config, if any."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from lightning.pytorch.loggers.logger import Logger
+from omegaconf import DictConfig
+
+from cfvqa.sources.image_files import read_image
+from cfvqa.sources.tables import Tables
+from cfvqa.stages.building import build
+from cfvqa.training.curve_logger import CurveLogger
+from cfvqa.training.ranks import rank
+from cfvqa.training.trackers import Row, TrackedRun, Tracker
+
+_SAMPLE_COLUMNS = ("question", "answer", "prediction", "main image", "reference image")
+
+
+def tracker_of(config: DictConfig) -> Tracker | None:
+    """Return the tracker of the config, None where `metrics.csv` is all."""
+    block = config.logger.tracker
+    return None if block is None else build(block, "logger.tracker")
+
+
+@contextmanager
+def training_loggers(config: DictConfig, folder: Path, run: TrackedRun) -> Iterator[list[Logger]]:
+    """Yield the loggers of a training: that of `folder/metrics.csv`, which the report draws, and the tracker's."""
+    if rank() > 0:
+        yield []
+        return
+    with _tracked(tracker_of(config), run) as logger:
+        yield [CurveLogger(folder), *([] if logger is None else [logger])]
+
+
+def track_evaluation(config: DictConfig, metrics: Mapping[str, Any], read: Tables, answers: pl.DataFrame) -> None:
+    """Send the figures of an evaluation to the tracker; questions and images only with `logger.share_samples`.
+
+    Args:
+        config: of the run.
+        metrics: content of `metrics.json`.
+        read: the tables that the questions are of.
+        answers: the table of predictions.
+    """
+    tracker = tracker_of(config)
+    name = str(config.name)
+    run = TrackedRun(name, "evaluation", str(config.group), Path(config.runs) / name)
+    with _tracked(tracker, run) as logger:
+        if tracker is None or logger is None:
+            return
+        logger.log_metrics(_summary(metrics), step=0)
+        tracker.log_table(logger, "findings", *_findings(metrics))
+        if config.logger.get("share_samples", False):
+            tracker.log_table(logger, "samples", _SAMPLE_COLUMNS, _samples(read, answers, config.report.pairs))
+
+
+def sending_lines(config: DictConfig) -> list[str]:
+    """Return what a user may do to send a run to its tracker; nothing where it is there, or has none."""
+    tracker = tracker_of(config)
+    command = None if tracker is None else tracker.sending(Path(config.runs) / str(config.name))
+    return [] if command is None else [f"send       {command}  # figures and settings, kept on this machine till then"]
+
+
+@contextmanager
+def _tracked(tracker: Tracker | None, run: TrackedRun) -> Iterator[Logger | None]:
+    if tracker is None:
+        yield None
+        return
+    logger = tracker.start(run)
+    try:
+        yield logger
+    finally:
+        tracker.end(logger)
+
+
+def _summary(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the figures of the model and the change F1 of what it is compared with, by dotted names."""
+    kept = {
+        name: metrics[name] for name in ("changes", "other_types", "by_type", "flip", "interval") if name in metrics
+    }
+    kept["changes"] = {name: value for name, value in kept["changes"].items() if name != "by_finding"}
+    figures = dict(_flat(kept))
+    for place in ("baseline", "control"):
+        figures |= dict(_flat({place: {name: other["changes"]["f1"] for name, other in metrics[place].items()}}))
+    return figures
+
+
+def _flat(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{place}{name}.")
+        elif isinstance(value, list):
+            yield from ((f"{place}{name}.{end}", limit) for end, limit in zip(("low", "high"), value, strict=True))
+        elif value is not None:
+            yield f"{place}{name}", float(value)
+
+
+def _findings(metrics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Row]]:
+    columns = ("n", "precision", "recall", "f1")
+    scores = metrics["changes"]["by_finding"]
+    return ("finding", *columns), [[name, *(one[column] for column in columns)] for name, one in scores.items()]
+
+
+def _samples(read: Tables, answers: pl.DataFrame, count: int) -> list[Row]:
+    """Return the first answers with their images, (H, W) arrays of bytes."""
+    paths = dict(read.images.select("image_id", "path").iter_rows())
+
+    def picture(image: str | None) -> Any:
+        return None if image is None else (read_image(read.root / paths[image]) * 255).round().astype("uint8")
+
+    texts = answers.select("question", "answer", "prediction", "main_image", "reference_image").head(count)
+    return [[*row[:3], picture(row[3]), picture(row[4])] for row in texts.iter_rows()]

@@ -1,0 +1,158 @@
+"""An exported run on the tiny phantom: the same answers elsewhere, nothing of this machine in it, no foreign code."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+from processes import ENVIRONMENT, command
+
+import cfvqa
+from cfvqa.errors import InputError
+from cfvqa.sources.tables import read_tables
+
+pytestmark = pytest.mark.slow
+
+RUN = "runs/phantom_tiny"
+FILES = {
+    "README.md",
+    "config.json",
+    "metrics.json",
+    "reader.safetensors",
+    "detector.safetensors",
+    "classifier.safetensors",
+    "tokenizer/tokenizer.json",
+}
+
+
+def start(folder, name, *overrides):
+    done = subprocess.run(
+        command(name, *overrides)[:3] + list(overrides),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def tables(folder):
+    return read_tables(next(folder.glob("work/tables/*/")))
+
+
+@pytest.fixture(scope="module")
+def pair(folder, tables):
+    row = pl.read_parquet(folder / RUN / "evaluation/predictions.parquet").row(0, named=True)
+    paths = dict(tables.images.select("image_id", "path").iter_rows())
+    return [str(tables.root / paths[row[image]]) for image in ("main_image", "main_image")]
+
+
+@pytest.fixture(scope="module")
+def exported(folder, tmp_path_factory):
+    to = tmp_path_factory.mktemp("exported") / "a model"
+    status, output, messages = start(folder, "export", f"run={RUN}", f"to={to}")
+    assert (status, messages) == (0, "")
+    assert "cfvqa.load" in output
+    return to
+
+
+def copy_of(exported, tmp_path):
+    return shutil.copytree(exported, tmp_path / "copy")
+
+
+def test_it_answers_as_the_run_does_without_the_run(folder, exported, pair, tmp_path):
+    of_run = cfvqa.load(folder / RUN).ask(main=pair[0], reference=pair[1])
+    assert cfvqa.load(exported).ask(main=pair[0], reference=pair[1]) == of_run
+    status, output, messages = start(
+        tmp_path, "predict", f"run={exported}", f"main={pair[0]}", f"reference={pair[1]}", "output=json"
+    )
+    assert (status, messages) == (0, "")
+    assert json.loads(output)["answer"] == of_run.answer
+    assert not list(tmp_path.iterdir())
+
+
+def test_it_holds_what_it_should_and_nothing_of_the_data_or_this_machine(folder, exported, tables):
+    assert {str(path.relative_to(exported)) for path in exported.rglob("*") if path.is_file()} == FILES
+    identifiers = {*tables.images["image_id"], *tables.images["study_id"], *tables.images["subject_id"]}
+    secrets = [*map(str, identifiers), str(folder), str(folder / "work")]
+    for path in exported.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        assert not [secret for secret in secrets if secret.encode() in content], path
+    card = (exported / "README.md").read_text()
+    assert "no medical device" in card
+    figures = json.loads((exported / "metrics.json").read_text())
+    assert f"{figures['other_types']['exact_match']:.3f}" in card
+
+
+def test_an_export_is_exported_again(exported, tmp_path):
+    status, _, messages = start(tmp_path, "export", f"run={exported}", "to=again")
+    assert (status, messages) == (0, "")
+    for name in FILES - {"README.md"}:
+        assert (tmp_path / "again" / name).read_bytes() == (exported / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["to=new"], "run is not set"),
+        ([f"run={RUN}"], "to is not set"),
+        ([f"run={RUN}", "to=work"], "is there already"),
+        (["run=runs/nothing", "to=new"], "no folder runs/nothing"),
+        (["run=work", "to=new"], "config.yaml is missing"),
+        ([f"run={RUN}", "to=nowhere/new"], "cannot be made"),
+    ],
+)
+def test_bad_input_is_one_message_and_nothing_is_written(folder, overrides, words):
+    status, output, messages = start(folder, "export", *overrides)
+    assert (status, output) == (2, "")
+    assert words in messages
+    assert messages.count("\n") == 1
+    assert not (folder / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("cfvqa.vision.region_queries.RegionQueries", "os.system", r"os\.system"),
+        ("cfvqa.models.coarse_to_fine.CoarseToFine", "subprocess.Popen", r"subprocess\.Popen"),
+        ('"format": 1', '"format": 7', "format 7"),
+        ('"format": 1', '"form": 1', "no export"),
+        ('"widths"', '"width"', "damaged"),
+    ],
+)
+def test_settings_of_a_stranger_are_refused_before_anything_is_made(exported, tmp_path, old, new, words):
+    copy = copy_of(exported, tmp_path)
+    settings = (copy / "config.json").read_text()
+    assert old in settings
+    (copy / "config.json").write_text(settings.replace(old, new))
+    with pytest.raises(InputError, match=words):
+        cfvqa.load(copy)
+
+
+def test_weights_that_are_cut_foreign_or_missing_are_named(exported, tmp_path):
+    copy = copy_of(exported, tmp_path)
+    weights = copy / "reader.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"reader\.safetensors is damaged"):
+        cfvqa.load(copy)
+    shutil.copy(copy / "detector.safetensors", weights)
+    with pytest.raises(InputError, match="of another model"):
+        cfvqa.load(copy)
+    weights.unlink()
+    with pytest.raises(InputError, match=r"reader\.safetensors is missing"):
+        cfvqa.load(copy)
+
+
+def test_loading_needs_neither_hydra_nor_the_network(exported, pair):
+    script = (
+        "import sys, socket, cfvqa\n"
+        "socket.socket = None\n"
+        f"print(cfvqa.load({str(exported)!r}).ask(main={pair[0]!r}, question='is there edema?').answer)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,108 @@
+"""Nothing of the data leaves through a tracker: canaries are looked for in every byte that W&B would send."""
+
+import gzip
+import io
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+from processes import run
+
+from cfvqa.sources.image_files import read_image
+from cfvqa.sources.tables import read_tables
+
+pytestmark = pytest.mark.slow
+
+BLOCK, HEADER, FILE_HEADER = 32768, 7, 7  # bytes of a W&B log: a LevelDB log behind a header of its own
+
+
+def records(content):
+    """Yield the records of a W&B log, put together from the blocks over which they are spread."""
+    place, record = FILE_HEADER, b""
+    while place + HEADER <= len(content):
+        room = BLOCK - place % BLOCK
+        if room < HEADER:
+            place += room
+            continue
+        _, length, kind = struct.unpack("<IHB", content[place : place + HEADER])
+        record += content[place + HEADER : place + HEADER + length]
+        place += HEADER + length
+        if kind in (1, 4):  # whole, or the last part
+            yield record
+            record = b""
+
+
+def unpacked(content):
+    """Yield content, and what is packed in it."""
+    yield content
+    if content[:2] == b"\x1f\x8b":
+        yield from unpacked(gzip.decompress(content))
+    elif content[:4] == b"PK\x03\x04":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name in archive.namelist():
+                yield from unpacked(archive.read(name))
+    elif content[:4] == b"\x89PNG":
+        yield np.asarray(Image.open(io.BytesIO(content)).convert("L")).tobytes()
+
+
+def everything(folder):
+    """Return all that lies under the W&B folders of a run, names of files and unpacked parts too."""
+    parts = []
+    for path in folder.rglob("wandb/**/*"):
+        parts.append(str(path.relative_to(folder)).encode())
+        if path.is_file():
+            content = path.read_bytes()
+            parts += unpacked(content)
+            if path.suffix == ".wandb":
+                parts += records(content)
+    return parts
+
+
+@pytest.fixture(scope="module")
+def canaries(folder):
+    """What must not leave, by kind: identifiers, questions and answers, rows of pixels."""
+    tables = read_tables(next(folder.glob("work/tables/*/")))
+    images = tables.images
+    paths = [tables.root / path for path in images["path"]]
+    questions = pl.concat([tables.questions["question"], tables.questions["answer"]])
+    middle = [np.rint(read_image(path) * 255).astype(np.uint8)[64] for path in paths[:40]]
+    identifiers = [images["image_id"], images["study_id"], images["subject_id"], tables.questions["question_id"]]
+    return {
+        "identifiers": {str(value).encode() for column in identifiers for value in column if len(str(value)) > 5},
+        "texts": {text.encode() for text in questions if len(text) > 20},
+        "pixels": {row[:48].tobytes() for row in middle},
+    }
+
+
+def found(parts, canaries):
+    return {kind: sum(any(canary in part for part in parts) for canary in some) for kind, some in canaries.items()}
+
+
+def track(folder, name, *overrides):
+    status, output = run(folder, "run", "logger=wandb", f"name={name}", "phases=finetune_only", *overrides)
+    assert status == 0, output
+    assert f"wandb sync runs/{name}/wandb/offline-run-*" in output
+    return everything(folder / "runs" / name)
+
+
+def test_figures_and_settings_are_tracked_and_nothing_of_the_data(folder, canaries):
+    parts = track(folder, "tracked")
+    assert all(len(some) > 20 for some in canaries.values())
+    assert found(parts, canaries) == {"identifiers": 0, "texts": 0, "pixels": 0}
+    for path in (folder, Path.home()):
+        assert not any(str(path).encode() in part for part in parts if b"wandb-resume" not in part)
+    whole = b"\n".join(parts)
+    for told in (b"val/generation", b"changes.f1", b"finetune", b"evaluation", b"heads", b"system."):
+        assert told in whole, told
+
+
+def test_samples_leave_only_when_they_are_shared(folder, canaries):
+    parts = track(folder, "shared", "logger.share_samples=true")
+    seen = found(parts, canaries)
+    assert seen["texts"] > 0
+    assert seen["pixels"] > 0
+    assert seen["identifiers"] == 0

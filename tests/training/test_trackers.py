@@ -1,0 +1,46 @@
+"""Trackers: what W&B is told, where it is kept, and that a resumed training goes on in the same run."""
+
+import pytest
+from lightning.pytorch.loggers.logger import Logger
+
+from cfvqa.errors import InputError
+from cfvqa.training.trackers import TensorBoard, TrackedRun, WeightsAndBiases
+
+
+def run_in(folder, part="finetune"):
+    return TrackedRun("a_run", part, "a_sweep", folder, {"seed": 1, "model": {"heads": 2}})
+
+
+def test_a_resumed_training_continues_its_run_and_another_phase_is_another(tmp_path):
+    tracker = WeightsAndBiases(project="p", tags=["one", "two"])
+    ids = []
+    for part in ("finetune", "finetune", "pretrain"):
+        logger = tracker.start(run_in(tmp_path, part))
+        assert isinstance(logger, Logger)
+        run = logger.experiment
+        assert (run.group, run.job_type, run.tags) == ("a_sweep", part, ("one", "two"))
+        assert run.config["model"] == {"heads": 2}
+        assert run.offline
+        logger.log_metrics({"val/loss": 1.0}, step=3)
+        ids.append(run.id)
+        tracker.end(logger)
+    assert ids[0] == ids[1] != ids[2]
+    parts = sorted(path.name.rpartition("-")[2] for path in (tmp_path / "wandb").glob("offline-run-*"))
+    assert parts == sorted(ids)
+    assert tracker.sending(tmp_path) == f"wandb sync {tmp_path}/wandb/offline-run-*"
+
+
+def test_tensorboard_writes_event_files_of_a_phase(tmp_path):
+    tracker = TensorBoard()
+    logger = tracker.start(run_in(tmp_path))
+    logger.log_metrics({"val/loss": 1.0}, step=3)
+    tracker.end(logger)
+    assert list((tmp_path / "tensorboard" / "finetune").glob("events.out.*"))
+    assert tracker.sending(tmp_path) is None
+
+
+@pytest.mark.parametrize(("tracker", "package"), [(TensorBoard, "tensorboard"), (WeightsAndBiases, "wandb")])
+def test_a_missing_package_is_named_with_what_to_install(monkeypatch, tracker, package):
+    monkeypatch.setattr("cfvqa.training.trackers.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=rf"pip install 'cfvqa\[{package}\]'"):
+        tracker()
