@@ -1,7 +1,6 @@
 """What the commands share: the config folder, and errors that a user can read."""
 
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 import cfvqa
+from cfvqa.commands.arguments import readable
 from cfvqa.commands.messages import INPUT_ERROR, PROGRAM_ERROR, WRONG_INPUT, message_of
 from cfvqa.commands.searching import OptunaSweeper
 from cfvqa.commands.sweeping import Outcome, run_job
@@ -22,8 +22,6 @@ from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.settings import check, check_folders, check_training
 from cfvqa.stages.sweeps import FAILED, PRUNED, Job
 from cfvqa.training.ranks import rank
-
-_QUOTED = re.compile(r"""(['"])(?:(?!\1)[^\\]|\\.)*\1""", re.DOTALL)
 
 Task = Callable[[DictConfig, StageConsole], None]
 Check = Callable[[DictConfig], None]
@@ -34,20 +32,6 @@ def config_folder() -> str:
     package = Path(cfvqa.__file__).parent
     inside = package / "conf"
     return str(inside if inside.is_dir() else package.parent / "conf")
-
-
-def quoted(argument: str, literal: tuple[str, ...]) -> str:
-    """Return an override `key=value` with its value quoted, where the key is one of `literal`.
-
-    Hydra reads commas, parentheses, braces, blanks and `=` as grammar, and would see none of them in a quoted
-    value. `null` and values that are quoted already stay, and so does every other argument.
-    """
-    key, equals, value = argument.partition("=")
-    if not equals or key.lstrip("+") not in literal or value == "null" or _QUOTED.fullmatch(value):
-        return argument
-    # A backslash counts only before what is escaped: the quote, the end, and the ${ of an interpolation.
-    escaped = re.sub(r'(\\*)("|\$\{|\Z)', lambda match: match[1] * 2 + ("\\" + match[2] if match[2] else ""), value)
-    return f'{key}="{escaped}"'
 
 
 def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (check_folders, check_training)) -> None:
@@ -61,7 +45,6 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
         literal: keys whose values on the command line are names of files or free text, taken as they stand.
         needs: checks of the machine, behind those of the config.
     """
-    sys.argv[1:] = [quoted(argument, literal) for argument in sys.argv[1:]]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing some lines of its own
 
     def attempt(config: DictConfig) -> Outcome:
@@ -85,6 +68,7 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
     Plugins.instance().register(OptunaSweeper)
 
     try:
+        sys.argv[1:] = readable(sys.argv[1:], literal)
         hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(application)()
     except WRONG_INPUT as error:
         sys.exit(_report(error).status)

@@ -17,7 +17,7 @@ def inside(key: str, name: str) -> str:
 def unknown(key: str, known: Iterable[str]) -> InputError:
     """Return the message for a key that nothing reads; `known` are the names beside it."""
     block, _, name = key.rpartition(".")
-    names = sorted(known)
+    names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=1)
     if close:
         return InputError(f"key '{key}' is unknown; did you mean '{inside(block, close[0])}'?")

@@ -91,7 +91,6 @@ def _vision_model(run: Path, name: str, record: dict[str, Any]) -> nn.Module:
     if not stage.whole:
         raise InputError(
             f"{run} reads images with the {name} in {stage.folder}, which is gone or has been made anew differently: "
-            f"make it again with cfvqa-run --config-path {run.resolve()} --config-name config, "
-            "where the run was trained"
+            f"give the command that trained the run again, with the settings of {run.resolve() / 'config.yaml'}"
         )
     return load_network(record["network"], f"{name}.network", stage.folder)

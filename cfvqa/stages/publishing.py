@@ -17,6 +17,7 @@ from cfvqa.evaluation.report_figures import figure_at
 from cfvqa.stages.answering import Model
 from cfvqa.stages.building import build
 from cfvqa.stages.trained import TOKENIZER, TrainedReader, load_tokenizer, new_model
+from cfvqa.stages.vision import for_inference
 
 FORMAT = 1
 """Raised when older exports can no longer be read."""
@@ -80,11 +81,11 @@ def read_export(folder: Path) -> Model:
         raise InputError(f"{folder / _SETTINGS} is damaged ({error!r}): export the run again") from error
     for name, network in {"reader": reader, **networks}.items():
         _fill(network, folder / f"{name}.safetensors")
-        network.eval().requires_grad_(requires_grad=False)
     return Model(
         folder=folder,
-        **networks,
-        reader=TrainedReader(reader, tokenizer, description),
+        detector=for_inference(networks["detector"]),
+        classifier=for_inference(networks["classifier"]),
+        reader=TrainedReader(reader.eval().requires_grad_(requires_grad=False), tokenizer, description),
         image_size=image_size,
         decoding=decoding,
     )

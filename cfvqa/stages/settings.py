@@ -17,7 +17,7 @@ from cfvqa.stages.building import build, check_targets, plain, trying
 from cfvqa.stages.reader import Widths, build_model, train_tokenizer
 from cfvqa.stages.schema import EXPERIMENT
 from cfvqa.training.fit import quiet_lightning
-from cfvqa.training.ranks import device_count
+from cfvqa.training.ranks import device_count, uses_gpu
 
 _TRAINERS = ("trainer", "detector.training.trainer", "classifier.training.trainer", "extraction.trainer")
 _PHASES = ("phases", "evaluation.blind.phases")
@@ -103,6 +103,7 @@ def check_training(config: DictConfig) -> None:
     content = plain(config)
     for place in _TRAINERS:
         _try_trainer(_select(content, place), place)
+    _check_precision(str(content["precision"]), on_gpu=uses_gpu(content["trainer"]))
     with torch.random.fork_rng(devices=[]):
         for place in ("detector.network", "classifier.network"):
             _try(_select(content, place), place)
@@ -154,6 +155,14 @@ def _try_trainer(block: dict[str, Any], key: str) -> None:
     with trying(key), quiet_lightning():
         device_count(block)
         L.Trainer(**block, logger=False, enable_progress_bar=False, enable_model_summary=False)
+
+
+def _check_precision(precision: str, *, on_gpu: bool) -> None:
+    """Refuse a precision that the device lacks; Lightning would take another one and go on."""
+    if precision == "16" and not on_gpu:
+        raise InputError("precision=16 needs a GPU: give precision=bf16 or precision=32, or trainer=gpu")
+    if precision == "bf16" and on_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise InputError(f"precision=bf16: {torch.cuda.get_device_name()} has none: give precision=16 or precision=32")
 
 
 def _try_model(content: dict[str, Any], key: str) -> None:

@@ -16,6 +16,7 @@ from rich.console import Console
 from cfvqa.training.callbacks import EpochLine, EpochMeans, StepSeeds
 from cfvqa.training.checkpoints import AtomicCheckpoints, check_weights, find_resumable, load_weights
 from cfvqa.training.keeping import LastCheckpoint
+from cfvqa.training.ranks import meeting
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def fit(
         if found is None and settings.start is not None:
             check_weights(module, settings.start)
             found = settings.start
-        trainer.fit(module, datamodule=data, ckpt_path=found, weights_only=True)
+        with meeting():
+            trainer.fit(module, datamodule=data, ckpt_path=found, weights_only=True)
     load_weights(module, checkpoints / "best.ckpt")
     return checkpoints / "best.ckpt"
 

@@ -41,15 +41,19 @@ def started_outside() -> bool:
     return "LOCAL_RANK" in os.environ or _by_slurm()
 
 
+def uses_gpu(trainer: Mapping[str, Any]) -> bool:
+    """Whether the arguments of a `Trainer` ask for GPUs, or take one where there is one."""
+    accelerator = trainer.get("accelerator", "auto")
+    return accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.device_count() > 0)
+
+
 def device_count(trainer: Mapping[str, Any]) -> int:
     """Return how many devices of a machine the arguments of a `Trainer` ask for.
 
     Raises:
         InputError: if they ask for none, or for GPUs that are not there.
     """
-    wanted, accelerator = trainer.get("devices", 1), trainer.get("accelerator", "auto")
-    there = torch.cuda.device_count()
-    on_gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and there > 0)
+    wanted, on_gpu, there = trainer.get("devices", 1), uses_gpu(trainer), torch.cuda.device_count()
     if wanted in ("auto", -1):
         return max(1, there) if on_gpu else 1
     count = len(wanted) if isinstance(wanted, Sequence) and not isinstance(wanted, str) else int(wanted)
@@ -102,6 +106,24 @@ def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterato
         os.environ.clear()
         os.environ.update(before)
         torch.set_num_threads(threads)  # Lightning has shared the cores among the processes
+
+
+@contextmanager
+def meeting() -> Iterator[None]:
+    """Make of processes that cannot reach each other a message with the place where they were to meet.
+
+    Raises:
+        InputError: if the port is taken, or nobody answers there.
+    """
+    try:
+        yield
+    except distributed.DistNetworkError as error:
+        place = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"the processes of the training cannot meet at {place} ({reason}): give another MASTER_PORT, or "
+            "torchrun --master-port"
+        ) from error
 
 
 def _watch(children: list[subprocess.Popen[bytes]], over: threading.Event) -> None:

@@ -2,56 +2,9 @@ import sys
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given
-from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
-from cfvqa.commands.application import quoted, run
+from cfvqa.commands.application import run
 from cfvqa.errors import InputError
-
-LITERAL = ("question", "main")
-GRAMMAR = st.text(alphabet=st.sampled_from(list("ab\\\"'${}()[],=:? \n#%é~+*@")), max_size=14)
-
-
-def understood(argument):
-    """Return what a task finds in its config behind an override."""
-    override = OverridesParser.create().parse_override(argument)
-    config = OmegaConf.create({override.key_or_group: None})
-    OmegaConf.update(config, override.key_or_group, override.value())
-    return config[override.key_or_group]
-
-
-@given(text=GRAMMAR | st.text(max_size=12))
-def test_literal_values_arrive_as_they_were_given(text):
-    argument = quoted(f"question={text}", LITERAL)
-    already = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
-    if text not in ("null", "???") and not already:
-        assert understood(argument) == text
-
-
-@pytest.mark.parametrize(
-    "argument",
-    [
-        "seed=1,2",
-        "experiment=a",
-        "--multirun",
-        "question='is there {edema}?'",
-        'main="a b"',
-        "main=null",
-        "~main",
-        "main",
-    ],
-)
-def test_other_arguments_and_quoted_values_stay(argument):
-    assert quoted(argument, LITERAL) == argument
-
-
-@pytest.mark.parametrize(
-    "question", ["is there edema, or (maybe) not = {a}?", '"edema" or "effusion"', "a 'b' ${c} \\"]
-)
-def test_questions_with_grammar_in_them(question):
-    assert understood(quoted(f"question={question}", LITERAL)) == question
 
 
 @pytest.fixture

@@ -57,8 +57,9 @@ def test_torchrun_starts_the_same_training(folder, two):
     assert_same(weights(folder, "torchrun"), two)
 
 
-def test_processes_of_slurm_find_each_other(folder, two):
-    shared = ENVIRONMENT | {
+def by_slurm(rank, port):
+    """Return the environment of one of two processes that srun has started."""
+    return ENVIRONMENT | {
         "SLURM_JOB_ID": "7",
         "SLURM_JOB_NAME": "train",
         "SLURM_NTASKS": "2",
@@ -66,14 +67,20 @@ def test_processes_of_slurm_find_each_other(folder, two):
         "SLURM_NNODES": "1",
         "SLURM_NODEID": "0",
         "SLURM_NODELIST": "localhost",
+        "SLURM_PROCID": str(rank),
+        "SLURM_LOCALID": str(rank),
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": free_port(),
+        "MASTER_PORT": port,
     }
+
+
+def test_processes_of_slurm_find_each_other(folder, two):
+    port = free_port()
     processes = [
         subprocess.Popen(
             command("train", TWO, "name=slurm"),
             cwd=folder,
-            env=shared | {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)},
+            env=by_slurm(rank, port),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -83,6 +90,18 @@ def test_processes_of_slurm_find_each_other(folder, two):
     outputs = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
     assert_same(weights(folder, "slurm"), two)
+
+
+def test_a_port_that_is_taken_is_named(folder):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environment = by_slurm(0, str(taken.getsockname()[1]))
+        line = command("train", TWO, "name=port")
+        done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("error: ") == 1
+    assert "give another MASTER_PORT" in done.stderr
 
 
 def test_extraction_in_two_processes_writes_the_same_rows(folder, tmp_path):

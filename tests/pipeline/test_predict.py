@@ -213,7 +213,7 @@ def test_vision_models_that_are_gone_or_other_are_named_with_the_command(folder,
     file.write_text(json.dumps(description))
     with pytest.raises(InputError, match="classifier") as caught:
         load_run(run)
-    assert f"cfvqa-run --config-path {run}" in str(caught.value)
+    assert f"the settings of {run}/config.yaml" in str(caught.value)
     assert description["vision"]["classifier"]["folder"] in str(caught.value)
 
 

@@ -105,6 +105,17 @@ TABLE = [
     (["trainer.strategy=nosuch"], ["trainer cannot be made", "invalid strategy name"]),
     *wrong("trainer.gradient_clip_val", "abc", words=NUMBER),
     *wrong("trainer.num_nodes", "0", words=WHOLE),
+    *wrong("precision", "16", words="needs a GPU"),
+    *wrong("group", "a/b", "null", words="begin with a letter or digit"),
+    (["trial={study: x}"], ["trial.number is missing"]),
+    (
+        ["logger=wandb", "logger.tracker._target_=lightning.pytorch.loggers.WandbLogger"],
+        ["logger.tracker._target_", "allowed are"],
+    ),
+    *wrong("+logger.share_samples", "maybe", words="give true or false"),
+    (["logger=wandb", "logger.tracker.offline=perhaps"], ["logger.tracker.offline", "give true or false"]),
+    (["+logger.tracker.nosuch=1", "logger=wandb"], ["key 'logger.tracker.nosuch' is unknown"]),
+    (["runs=[a,b]"], ["runs is a list, which only cfvqa-compare takes"]),
     *wrong("+trainer.precision", "16-mixed", words="set by the program itself"),
     *wrong("+trainer.max_epochs", "3", words="set by the program itself"),
     *wrong("+trainer.nosuch", "3", words="is unknown"),
@@ -124,6 +135,8 @@ TABLE = [
     (["+phases.finetune.epoch=1"], ["did you mean 'phases.finetune.epochs'?"]),
     (["~pairs.swap"], ["pairs.swap is missing"]),
     (["~phases.pretrain", "~phases.finetune"], ["phases is empty"]),
+    (["phases.pretrain.objectives={coarse:0,fine:0,matching:0,masked_language:0}"], ["objectives are all 0"]),
+    (["phases.pretrain.objectives.coarse=0", "phases.pretrain.monitor=val/coarse"], ["choose one of val/loss"]),
     (["pairs=5"], ["pairs is '5': it is a block"]),
 ]
 
@@ -142,6 +155,14 @@ def test_gpus_that_are_not_there(monkeypatch, devices):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     with pytest.raises(InputError, match=r"(?i)trainer.*gpu"):
         check_training(composed("trainer=gpu", f"trainer.devices={devices}"))
+
+
+def test_a_precision_that_the_gpu_lacks(monkeypatch):
+    monkeypatch.setattr("cfvqa.stages.settings._try_trainer", lambda block, place: None)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: False)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "an old card")
+    with pytest.raises(InputError, match="an old card has none"):
+        check_training(composed("trainer=gpu", "precision=bf16"))
 
 
 @pytest.mark.parametrize(
