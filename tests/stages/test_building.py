@@ -41,6 +41,12 @@ def _unresolved(node):
         {"a": {"b": [{"_target_": "torch.load", "f": "x"}]}},
         {"_target_": "torch.optim.AdamW", "x": {"_target_": "builtins.eval"}},
         {"_target_": "torch.hub.load"},
+        {"_target_": "subprocess.Popen", "_partial_": True},
+        {"_target_": "torch.optim.AdamW", "_args_": [{"_target_": "os.system", "command": "true"}]},
+        {"_target_": "torch.optim.lr_scheduler.partial"},
+        {"_target_": "cfvqa.training.trackers.find_spec", "name": "os"},
+        {"_target_": "cfvqa.training.ranks.subprocess.Popen"},
+        {"x": [[{"_target_": "pathlib.Path.touch"}]]},
         {"_target_": "cfvqa.visionary.Thing"},
     ],
 )

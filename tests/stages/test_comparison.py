@@ -1,0 +1,73 @@
+"""Runs side by side: the settings in which they differ, their figures, and what cannot be compared."""
+
+import csv
+import json
+from io import StringIO
+
+import pytest
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from cfvqa.errors import InputError
+from cfvqa.stages.comparison import compare
+
+
+def write_run(folder, name, *, heads, f1, tables="t"):
+    run = folder / name
+    (run / "vqa").mkdir(parents=True)
+    settings = {"model": {"heads": heads}, "seed": 1}
+    (run / "vqa" / "settings.json").write_text(json.dumps({"id": "x", "settings": settings}))
+    metrics = {
+        "changes": {"f1": f1},
+        "interval": {"changes": {"f1": [f1 - 0.1, f1 + 0.1]}},
+        "data": {"tables": tables, "split": "test"},
+    }
+    (run / "evaluation").mkdir()
+    (run / "evaluation" / "metrics.json").write_text(json.dumps(metrics))
+    return str(run)
+
+
+def compared(runs, to=None):
+    output = StringIO()
+    found = compare(OmegaConf.create({"runs": runs, "to": to}), Console(file=output, width=120))
+    return found, output.getvalue()
+
+
+def test_runs_are_told_apart_by_what_differs(tmp_path):
+    runs = [write_run(tmp_path, "a", heads=2, f1=0.5), write_run(tmp_path, "b", heads=4, f1=0.75)]
+    found, output = compared(runs, str(tmp_path / "to"))
+    assert [run.settings for run in found] == [{"model.heads": 2}, {"model.heads": 4}]
+    assert [run.figures["change F1"].value for run in found] == [0.5, 0.75]
+    assert found[0].figures["flip"].value is None
+    assert "0.750 (0.650 to 0.850)" in output
+    assert "note" not in output
+    with (tmp_path / "to" / "comparison.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["run"], row["model.heads"]) for row in rows] == [("a", "2"), ("b", "4")]
+    assert (tmp_path / "to" / "comparison.md").read_text().startswith("| run | model.heads | change F1 |")
+
+
+def test_other_questions_are_noted(tmp_path):
+    runs = [write_run(tmp_path, "a", heads=2, f1=0.5), write_run(tmp_path, "b", heads=2, f1=0.5, tables="u")]
+    assert "not judged by the same questions" in compared(runs)[1]
+
+
+def test_names_are_looked_for_among_the_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "runs", "a", heads=2, f1=0.5)
+    assert [run.name for run in compared(["a", "runs/a"])[0]] == ["a", "a"]
+
+
+@pytest.mark.parametrize("runs", ["runs", ["a"]])
+def test_one_run_is_no_comparison(runs):
+    with pytest.raises(InputError, match="give two runs at least"):
+        compared(runs)
+
+
+def test_a_run_that_is_not_there_or_damaged_is_named(tmp_path):
+    run = write_run(tmp_path, "a", heads=2, f1=0.5)
+    with pytest.raises(InputError, match="nothing is no judged run"):
+        compared([run, "nothing"])
+    (tmp_path / "a" / "evaluation" / "metrics.json").write_text("{}")
+    with pytest.raises(InputError, match=r"metrics\.json is damaged"):
+        compared([run, run])
