@@ -28,7 +28,8 @@ def message_of(error: Exception, groups: Path) -> str:
     """
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={choice} is unknown: choose one of {', '.join(error.options)}"
+        more = ", or pip install 'cfvqa[sweep]' for more" if group == "hydra/launcher" else ""
+        return f"{group}={choice} is unknown: choose one of {', '.join(error.options)}{more}"
     cause = error.__cause__
     if isinstance(error, HydraException) and isinstance(cause, ConfigAttributeError | ConfigKeyError):
         return str(unknown(str(cause.full_key), _beside(cause, groups)))

@@ -27,8 +27,8 @@ class OptunaSweeper(Sweeper):
     Args:
         trials: that the study shall have when the search ends; failed ones are not counted.
         jobs: trials that the launcher gets at once.
-        sampler: an `optuna.samplers.BaseSampler`; None is Optuna's own.
-        pruner: an `optuna.pruners.BasePruner`; None is Optuna's own.
+        sampler: block of an `optuna.samplers.BaseSampler`; None is Optuna's own.
+        pruner: block of an `optuna.pruners.BasePruner`; None is Optuna's own.
         params: overrides that are searched, as on the command line.
     """
 

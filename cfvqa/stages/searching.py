@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
+from hydra.utils import instantiate
 
 from cfvqa.errors import InputError
 from cfvqa.stages.sweeps import DONE, PRUNED, TUNED, Job
@@ -33,7 +34,7 @@ class Search:
     Args:
         file: SQLite; made if it is not there.
         space: key -> override with a sweep in it.
-        sampler, pruner: of Optuna; None takes its own.
+        sampler, pruner: blocks of Optuna's classes; None takes its own.
 
     Raises:
         InputError: if Optuna is missing, or an override cannot be searched.
@@ -47,8 +48,8 @@ class Search:
         self._study = optuna.create_study(
             study_name=_NAME,
             storage=_storage(file),
-            sampler=sampler,
-            pruner=pruner,
+            sampler=sampler and instantiate(sampler),
+            pruner=pruner and instantiate(pruner),
             direction="minimize",
             load_if_exists=True,
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning as L
 import polars as pl
+import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -109,7 +110,7 @@ def blind(config: DictConfig, console: StageConsole) -> Stage:
 
 def _blocks(config: DictConfig) -> dict[str, Any]:
     """Return the config blocks that shape a reader."""
-    names = ("model", "text", "objective", "phases", "pairs", "trainer", "precision", "seed")
+    names = ("model", "text", "objective", "phases", "pairs", "trainer", "precision", "compile", "seed")
     return {name: plain(config[name]) for name in names}
 
 
@@ -189,13 +190,16 @@ def _data(training: _Training, tokenizer: Tokenizer, units_per_batch: int) -> Pa
 def _module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaModule:
     settings = blocks["phases"][phase]
     weights = {name: weight for name, weight in settings["objectives"].items() if weight > 0}
-    return VqaModule(
+    module = VqaModule(
         model,
         objectives={name: build(blocks["objective"][name], f"objective.{name}") for name in weights},
         weights=weights,
         optimizer=build(settings["optimizer"], f"phases.{phase}.optimizer"),
         schedule=build(settings["schedule"], f"phases.{phase}.schedule"),
     )
+    if blocks["compile"]:
+        module.losses = torch.compile(module.losses, dynamic=True)  # lengths of texts differ from batch to batch
+    return module
 
 
 def _train_phase(training: _Training, model: nn.Module, tokenizer: Tokenizer, phase: str, phases: list[str]) -> None:

@@ -7,7 +7,8 @@ import sys
 
 import polars as pl
 import pytest
-from processes import ENVIRONMENT, command
+from calling import refused
+from processes import ENVIRONMENT, run
 
 import cfvqa
 from cfvqa.errors import InputError
@@ -27,18 +28,6 @@ FILES = {
 }
 
 
-def start(folder, name, *overrides):
-    done = subprocess.run(
-        command(name, *overrides)[:3] + list(overrides),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
 @pytest.fixture(scope="module")
 def tables(folder):
     return read_tables(next(folder.glob("work/tables/*/")))
@@ -54,8 +43,8 @@ def pair(folder, tables):
 @pytest.fixture(scope="module")
 def exported(folder, tmp_path_factory):
     to = tmp_path_factory.mktemp("exported") / "a model"
-    status, output, messages = start(folder, "export", f"run={RUN}", f"to={to}")
-    assert (status, messages) == (0, "")
+    status, output = run(folder, "export", f"run={RUN}", f"to={to}")
+    assert status == 0, output
     assert "cfvqa.load" in output
     return to
 
@@ -64,15 +53,13 @@ def copy_of(exported, tmp_path):
     return shutil.copytree(exported, tmp_path / "copy")
 
 
-def test_it_answers_as_the_run_does_without_the_run(folder, exported, pair, tmp_path):
+def test_it_answers_as_the_run_does_without_the_run(folder, exported, pair, call):
     of_run = cfvqa.load(folder / RUN).ask(main=pair[0], reference=pair[1])
     assert cfvqa.load(exported).ask(main=pair[0], reference=pair[1]) == of_run
-    status, output, messages = start(
-        tmp_path, "predict", f"run={exported}", f"main={pair[0]}", f"reference={pair[1]}", "output=json"
-    )
-    assert (status, messages) == (0, "")
+    status, output = call("predict", f"run={exported}", f"main={pair[0]}", f"reference={pair[1]}", "output=json")
+    assert status == 0, output
     assert json.loads(output)["answer"] == of_run.answer
-    assert not list(tmp_path.iterdir())
+    assert not list(call.folder.iterdir())
 
 
 def test_it_holds_what_it_should_and_nothing_of_the_data_or_this_machine(folder, exported, tables):
@@ -88,30 +75,26 @@ def test_it_holds_what_it_should_and_nothing_of_the_data_or_this_machine(folder,
     assert f"{figures['other_types']['exact_match']:.3f}" in card
 
 
-def test_an_export_is_exported_again(exported, tmp_path):
-    status, _, messages = start(tmp_path, "export", f"run={exported}", "to=again")
-    assert (status, messages) == (0, "")
+def test_an_export_is_exported_again(exported, call):
+    status, output = call("export", f"run={exported}", "to=again")
+    assert status == 0, output
     for name in FILES - {"README.md"}:
-        assert (tmp_path / "again" / name).read_bytes() == (exported / name).read_bytes(), name
+        assert (call.folder / "again" / name).read_bytes() == (exported / name).read_bytes(), name
 
 
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
         (["to=new"], "run is not set"),
-        ([f"run={RUN}"], "to is not set"),
-        ([f"run={RUN}", "to=work"], "is there already"),
-        (["run=runs/nothing", "to=new"], "no folder runs/nothing"),
-        (["run=work", "to=new"], "config.yaml is missing"),
-        ([f"run={RUN}", "to=nowhere/new"], "cannot be made"),
+        (["run=RUN"], "to is not set"),
+        (["run=RUN", "to=."], "is there already"),
+        (["run=runs/nothing/here", "to=new"], "no folder runs/nothing/here"),
+        (["run=.", "to=new"], "config.yaml is missing"),
+        (["run=RUN", "to=nowhere/new"], "cannot be made"),
     ],
 )
-def test_bad_input_is_one_message_and_nothing_is_written(folder, overrides, words):
-    status, output, messages = start(folder, "export", *overrides)
-    assert (status, output) == (2, "")
-    assert words in messages
-    assert messages.count("\n") == 1
-    assert not (folder / "new").exists()
+def test_bad_input_is_one_message_and_nothing_is_written(folder, call, overrides, words):
+    refused(call, [words], "export", *(override.replace("RUN", str(folder / RUN)) for override in overrides))
 
 
 @pytest.mark.parametrize(

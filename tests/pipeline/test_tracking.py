@@ -15,7 +15,7 @@ from processes import run
 from cfvqa.sources.image_files import read_image
 from cfvqa.sources.tables import read_tables
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 BLOCK, HEADER, FILE_HEADER = 32768, 7, 7  # bytes of a W&B log: a LevelDB log behind a header of its own
 

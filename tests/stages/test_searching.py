@@ -1,5 +1,7 @@
 """A search: what it asks for, what counts as done, and that a stopped one goes on."""
 
+import sys
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
@@ -71,3 +73,9 @@ def test_a_job_finds_its_trial(tmp_path):
 def test_what_cannot_be_searched_is_named(tmp_path, sweep):
     with pytest.raises(InputError, match=f"{HEADS}: give choice"):
         search_in(tmp_path, f"{HEADS}={sweep}")
+
+
+def test_a_missing_package_is_named_with_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(InputError, match=r"pip install 'cfvqa\[sweep\]'"):
+        search_in(tmp_path, f"{HEADS}=choice(2,4)")
