@@ -23,7 +23,10 @@ class EpochBatches(Sampler[list[int]]):
         kinds: kind of each group; None where all are of one.
         on_epoch: told every epoch that begins, for data sets that draw by epoch.
         rank: of this process.
-        world: number of processes; at most `groups_per_batch`.
+        world: number of processes.
+
+    Raises:
+        InputError: if a batch, or all groups of a kind, do not go round among the processes.
     """
 
     def __init__(
@@ -45,6 +48,10 @@ class EpochBatches(Sampler[list[int]]):
         self.kinds = np.zeros(len(groups), dtype=np.int64) if kinds is None else np.asarray(kinds)
         self.epoch = 0
         self.skip = 0
+        _, counts = np.unique(self.kinds, return_counts=True)
+        least = min([groups_per_batch, *counts.tolist()])
+        if least < world:
+            raise InputError(f"{least} groups of a batch cannot be shared among {world} processes: use fewer devices")
 
     def __len__(self) -> int:
         _, counts = np.unique(self.kinds, return_counts=True)

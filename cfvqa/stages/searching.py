@@ -43,6 +43,7 @@ class Search:
     def __init__(self, file: Path, space: Mapping[str, Override], *, sampler: Any, pruner: Any) -> None:
         optuna = _optuna()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._file = file
         self._states = optuna.trial.TrialState
         self._space = {key: _distribution(key, override) for key, override in space.items()}
         self._study = optuna.create_study(
@@ -66,8 +67,18 @@ class Search:
             self._study.tell(trial.number, state=self._states.FAIL)
 
     def ask(self) -> Asked:
-        """Return the next trial."""
-        trial = self._study.ask(self._space)
+        """Return the next trial.
+
+        Raises:
+            InputError: if the study was begun with other choices.
+        """
+        try:
+            trial = self._study.ask(self._space)
+        except ValueError as error:
+            raise InputError(
+                f"the search in {self._file} was begun with other choices ({error}): give another name=..., or "
+                "delete the file"
+            ) from error
         return Asked(trial.number, [f"{key}={value}" for key, value in trial.params.items()])
 
     def tell(self, number: int, job: Job) -> None:

@@ -113,9 +113,11 @@ def check_training(config: DictConfig) -> None:
         _try(block, f"objective.{name}")
     if content["logger"]["tracker"] is not None:
         _try(content["logger"]["tracker"], "logger.tracker")
+    processes = device_count(content["trainer"]) * int(content["trainer"].get("num_nodes", 1))
     for place in _PHASES:
         for phase, settings in _select(content, place).items():
             _try_phase(settings, f"{place}.{phase}")
+            _check_batch(settings["units_per_batch"], processes, f"{place}.{phase}.units_per_batch")
 
 
 def _missing(block: Any, key: str = "") -> Iterator[str]:
@@ -155,6 +157,11 @@ def _try_trainer(block: dict[str, Any], key: str) -> None:
     with trying(key), quiet_lightning():
         device_count(block)
         L.Trainer(**block, logger=False, enable_progress_bar=False, enable_model_summary=False)
+
+
+def _check_batch(units: int, processes: int, key: str) -> None:
+    if units < processes:
+        raise InputError(f"{key} is {units}, and {processes} processes share it: give {processes} at least")
 
 
 def _check_precision(precision: str, *, on_gpu: bool) -> None:

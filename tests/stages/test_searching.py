@@ -75,6 +75,12 @@ def test_what_cannot_be_searched_is_named(tmp_path, sweep):
         search_in(tmp_path, f"{HEADS}={sweep}")
 
 
+def test_a_study_of_other_choices_is_named(tmp_path):
+    search_in(tmp_path, f"{HEADS}=choice(2,4)").ask()
+    with pytest.raises(InputError, match="begun with other choices"):
+        search_in(tmp_path, f"{HEADS}=choice(2,8)").ask()
+
+
 def test_a_missing_package_is_named_with_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(InputError, match=r"pip install 'cfvqa\[sweep\]'"):

@@ -157,6 +157,14 @@ def test_gpus_that_are_not_there(monkeypatch, devices):
         check_training(composed("trainer=gpu", f"trainer.devices={devices}"))
 
 
+def test_a_batch_that_does_not_go_round_among_the_processes(monkeypatch):
+    monkeypatch.setattr("cfvqa.stages.settings._try_trainer", lambda block, place: None)
+    monkeypatch.setattr("cfvqa.training.ranks.torch.cuda.device_count", lambda: 8)
+    key = "phases.pretrain.units_per_batch"
+    with pytest.raises(InputError, match=f"{key} is 8, and 32 processes share it: give 32 at least"):
+        check_training(composed("trainer=multi_node", "phases.finetune.units_per_batch=64"))
+
+
 def test_a_precision_that_the_gpu_lacks(monkeypatch):
     monkeypatch.setattr("cfvqa.stages.settings._try_trainer", lambda block, place: None)
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: False)
