@@ -115,14 +115,14 @@ class EpochLine(L.Callback):
         self.console = console
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Print the line."""
-        if not trainer.is_global_zero:
-            return
+        """Print the line; a training resumed behind a validation ends the epoch again, without its figures."""
         shown = [
             f"{name} {float(value):.3f}"
             for name, value in sorted(trainer.callback_metrics.items())
             if name.startswith("val/")
         ]
+        if not shown or not trainer.is_global_zero:
+            return
         epoch = f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
         line = f"  {self.title} epoch {epoch}  " + "  ".join(shown)
         self.console.print(line, highlight=False, soft_wrap=True)  # one line of a log, however narrow it is

@@ -36,7 +36,8 @@ class TrialReport(L.Callback):
             Pruned: in every process of the training, where it falls behind.
         """
         behind = False
-        if self.trial is not None:
+        # A training that was resumed behind a validation ends the epoch again, without its figures.
+        if self.trial is not None and self.monitor in trainer.callback_metrics:
             self.trial.report(float(trainer.callback_metrics[self.monitor]), trainer.current_epoch)
             behind = self.trial.should_prune()
         if trainer.strategy.broadcast(behind):

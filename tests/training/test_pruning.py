@@ -36,7 +36,7 @@ class Trial:
         return len(self.reported) == self.epochs
 
 
-def train(trial, folder):
+def train(trial, folder, monitor="val/loss"):
     trainer = L.Trainer(
         max_epochs=3,
         accelerator="cpu",
@@ -44,7 +44,7 @@ def train(trial, folder):
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[TrialReport(trial, "val/loss")],
+        callbacks=[TrialReport(trial, monitor)],
         default_root_dir=folder,
     )
     data = DataLoader(torch.ones(2, 1))
@@ -66,3 +66,9 @@ def test_a_training_that_is_given_up_ends_at_once(tmp_path):
 
 def test_another_process_of_the_training_reports_nothing(tmp_path):
     train(None, tmp_path)
+
+
+def test_an_epoch_without_the_figure_is_not_reported(tmp_path):
+    trial = Trial(epochs=1)
+    train(trial, tmp_path, monitor="val/other")
+    assert trial.reported == []
