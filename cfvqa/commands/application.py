@@ -8,14 +8,13 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 import cfvqa
+from cfvqa.commands import searching
 from cfvqa.commands.arguments import readable
 from cfvqa.commands.messages import INPUT_ERROR, PROGRAM_ERROR, WRONG_INPUT, message_of
-from cfvqa.commands.searching import OptunaSweeper
 from cfvqa.commands.sweeping import Outcome, run_job
 from cfvqa.errors import InputError, Pruned
 from cfvqa.stages.progress import StageConsole
@@ -65,8 +64,7 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
             sys.exit(status)
         return None
 
-    Plugins.instance().register(OptunaSweeper)
-
+    searching.register()
     try:
         sys.argv[1:] = readable(sys.argv[1:], literal)
         hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(application)()

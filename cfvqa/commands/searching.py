@@ -1,6 +1,8 @@
 """hydra/sweeper=optuna: a search whose study lies in a file, gives up trainings that fall behind, and goes on."""
 
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -15,6 +17,17 @@ from omegaconf import DictConfig, OmegaConf
 from cfvqa.errors import InputError
 from cfvqa.stages.searching import STUDY, Search
 from cfvqa.stages.sweeps import Job
+
+
+def register() -> None:
+    """Make the sweeper known to Hydra, which takes those of the package `hydra_plugins` alone and finds them by name.
+
+    (As a package of that name it would be imported, with torch, by every program of the environment that uses Hydra.)
+    """
+    plugins = Plugins.instance()  # has looked through the real package, if there is one
+    sys.modules.setdefault("hydra_plugins", ModuleType("hydra_plugins"))
+    sys.modules[OptunaSweeper.__module__] = sys.modules[__name__]
+    plugins.register(OptunaSweeper)
 
 
 class OptunaSweeper(Sweeper):
@@ -32,7 +45,7 @@ class OptunaSweeper(Sweeper):
         params: overrides that are searched, as on the command line.
     """
 
-    __module__ = "hydra_plugins.cfvqa"  # the only package of which Hydra takes sweepers
+    __module__ = "hydra_plugins.cfvqa"  # see `register`
 
     def __init__(
         self, *, trials: int, jobs: int, sampler: Any, pruner: Any, params: dict[str, str] | None = None

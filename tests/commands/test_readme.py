@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
 
+from cfvqa.commands import searching
 from cfvqa.commands.application import config_folder
 from cfvqa.commands.arguments import quoted, readable
-from cfvqa.commands.searching import OptunaSweeper
 from cfvqa.stages.settings import check
 
 README = Path(__file__).parents[2] / "README.md"
@@ -49,7 +48,7 @@ def first_of(argument):
 )
 def test_commands_of_the_readme(name, arguments):
     assert f"cfvqa-{name}" in {script.name for script in entry_points(group="console_scripts")}
-    Plugins.instance().register(OptunaSweeper)
+    searching.register()
     given = [quoted(argument, LITERAL) for argument in readable(arguments, LITERAL) if argument != "--multirun"]
     overrides = [override for argument in given for override in first_of(argument)]
     with initialize_config_dir(config_folder(), version_base="1.3"):

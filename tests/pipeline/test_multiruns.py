@@ -61,8 +61,11 @@ def trials(folder, name):
     return optuna.load_study(study_name="cfvqa", storage=storage).get_trials()
 
 
+LR = "phases.finetune.optimizer.lr"
+
+
 def search(folder, name, trials, *overrides):
-    lr = "phases.finetune.optimizer.lr=choice(1e-3,1e-7)"
+    lr = f"{LR}=choice(1e-3,1e-7)"
     shared = (f"name={name}", "hydra/sweeper=optuna", f"hydra.sweeper.trials={trials}", "phases=finetune_only")
     return run(folder, "train", *shared, lr, *overrides, "--multirun")
 
@@ -77,10 +80,10 @@ def test_a_search_goes_on_and_repeats_no_trial(folder):
     again = trials(folder, "search")
     assert len(again) == 3
     assert [trial.value for trial in again[:2]] == [trial.value for trial in first]
-    listed = {job["run"]: job for job in jobs(folder, "search")}
-    assert {float(job["val/generation"]) for job in listed.values()} == {
-        pytest.approx(trial.value, abs=1e-4) for trial in again
-    }
+    listed = {job["run"]: float(job["val/generation"]) for job in jobs(folder, "search")}
+    for trial in again:
+        name = f"search-phases-finetune_only-phases.finetune.optimizer.lr-{trial.params[LR]}"
+        assert listed[name] == pytest.approx(trial.value, abs=1e-4)
     status, output = search(folder, "search", 3)
     assert status == 0, output
     assert len(trials(folder, "search")) == 3
@@ -92,12 +95,11 @@ def test_a_trial_that_was_running_when_its_search_died_is_tried_again(folder):
     import optuna
 
     study = optuna.load_study(study_name="cfvqa", storage=f"sqlite:///{folder}/runs/sweeps/died/study.db")
-    lr = "phases.finetune.optimizer.lr"
-    study.enqueue_trial({lr: "1e-07"})
-    study.ask({lr: optuna.distributions.CategoricalDistribution(["0.001", "1e-07"])})
+    study.enqueue_trial({LR: "1e-07"})
+    study.ask({LR: optuna.distributions.CategoricalDistribution(["0.001", "1e-07"])})
     status, output = search(folder, "died", 2)
     assert status == 0, output
-    seen = [(trial.state.name, trial.params[lr]) for trial in trials(folder, "died")]
+    seen = [(trial.state.name, trial.params[LR]) for trial in trials(folder, "died")]
     assert seen[1:] == [("FAIL", "1e-07"), ("COMPLETE", "1e-07")]
 
 
