@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import hydra
@@ -14,7 +15,7 @@ from omegaconf import DictConfig
 import cfvqa
 from cfvqa.commands import searching
 from cfvqa.commands.arguments import readable
-from cfvqa.commands.messages import INPUT_ERROR, PROGRAM_ERROR, WRONG_INPUT, message_of
+from cfvqa.commands.messages import INPUT_ERROR, INTERRUPTED, PROGRAM_ERROR, WRONG_INPUT, message_of
 from cfvqa.commands.sweeping import Outcome, run_job
 from cfvqa.errors import InputError, Pruned
 from cfvqa.stages.progress import StageConsole
@@ -46,18 +47,8 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing some lines of its own
 
-    def attempt(config: DictConfig) -> Outcome:
-        try:
-            for check_it in (check, *needs):
-                check_it(config)
-            task(config, StageConsole(quiet=rank() > 0))
-        except Pruned as end:
-            return Outcome(message=str(end), state=PRUNED)
-        except Exception as error:
-            return _report(error)
-        return Outcome()
-
     def application(config: DictConfig) -> Job | None:
+        attempt = partial(_attempt, task, (check, *needs))
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             return run_job(config, attempt)
         if status := attempt(config).status:
@@ -68,10 +59,25 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
     try:
         sys.argv[1:] = readable(sys.argv[1:], literal)
         hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(application)()
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped: the same command goes on where it was\n")
+        sys.exit(INTERRUPTED)
     except WRONG_INPUT as error:
         sys.exit(_report(error).status)
     except (OSError, ValueError) as error:  # Hydra's own, of the folder of a sweep or of a group that is null
         sys.exit(_report(InputError(f"the command cannot be started: {error}")).status)
+
+
+def _attempt(task: Task, checks: tuple[Check, ...], config: DictConfig) -> Outcome:
+    try:
+        for check_it in checks:
+            check_it(config)
+        task(config, StageConsole(quiet=rank() > 0))
+    except Pruned as end:
+        return Outcome(message=str(end), state=PRUNED)
+    except Exception as error:
+        return _report(error)
+    return Outcome()
 
 
 def _report(error: Exception) -> Outcome:

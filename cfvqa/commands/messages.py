@@ -15,6 +15,9 @@ INPUT_ERROR = 2
 PROGRAM_ERROR = 1
 """Exit status of a command that fails by an error of the program."""
 
+INTERRUPTED = 130
+"""Exit status of a command that was stopped with Ctrl-C, as shells have it."""
+
 WRONG_INPUT = (InputError, HydraException, OmegaConfBaseException)
 """Errors of the input; every other one is an error of the program."""
 

@@ -15,6 +15,7 @@ from cfvqa.evaluation.flip import FlipScores
 from cfvqa.evaluation.intervals import SubjectBootstrap, f1, precision, ratio, recall
 from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.text_scores import TextScorer, TextScores, bleu_of_counts, exact_matches, scorers
+from cfvqa.files import write_text
 from cfvqa.language.questions import QUESTION_TYPES
 
 Figures = dict[str, object]
@@ -123,9 +124,7 @@ def assemble(
 def write_metrics(metrics: Figures, path: Path) -> Path:
     """Write figures as JSON with sorted keys, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False) + "\n")
-    temporary.replace(path)
+    write_text(path, json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False) + "\n")
     return path
 
 

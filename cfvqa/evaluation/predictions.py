@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from cfvqa.errors import InputError
+from cfvqa.files import whole
 
 DIFFERENCE = "difference"
 """The question type whose answers are changes; all other types are judged by exact match."""
@@ -53,9 +54,8 @@ def predictions_of(questions: pl.DataFrame, answers: Sequence[str]) -> pl.DataFr
 
 def write_predictions(predictions: pl.DataFrame, folder: Path) -> None:
     """Write a table of predictions to `folder/predictions.parquet`, whole or not at all."""
-    temporary = folder / "predictions.parquet.tmp"
-    predictions.write_parquet(temporary)
-    temporary.replace(folder / "predictions.parquet")
+    with whole(folder / "predictions.parquet") as file:
+        predictions.write_parquet(file)
 
 
 def join_predictions(file: Path, questions: pl.DataFrame) -> pl.DataFrame:

@@ -12,8 +12,9 @@ Metrics = Mapping[str, Any]
 
 _MODEL = "the model"
 _SYSTEMS = {
-    "question_only": ("question only", "trained like the model, but never shown an image"),
+    "question_only": ("question only", "trained on the same questions, but never shown an image"),
     "majority": ("majority", "always the most frequent training answer to the type of question"),
+    "constant": ("constant", "the same changes in every answer, those that score best so in training"),
     "prior": ("prior", "the right template, with findings drawn as often as they occur in training"),
     "shuffled_reference": (
         "shuffled reference",
@@ -103,12 +104,12 @@ def finding_rows_of(metrics: Metrics) -> tuple[FindingRow, ...]:
 def _explained(name: str, metrics: Metrics) -> tuple[str, str]:
     """Return label and meaning of what the model is compared with, and what a reader without any error scores there."""
     label, meaning = _SYSTEMS[name]
-    bound = _dig(metrics, f"labels.{name}")
-    return (
-        (label, meaning)
-        if bound is None
-        else (label, f"{meaning}; a reader that knows the labels scores {number(bound)}")
-    )
+    bound, unparsed = _dig(metrics, f"labels.{name}"), _dig(metrics, f"baseline.{name}.changes.unparsed")
+    if bound is not None:
+        meaning += f"; a reader that knows the labels scores {number(bound)}"
+    if unparsed:
+        meaning += f"; {unparsed:,} of its answers did not read as changes, and count as answers without any"
+    return label, meaning
 
 
 def _dig(figures: Any, name: str) -> Any:
@@ -140,7 +141,7 @@ def _flip_rows(metrics: Metrics) -> tuple[Whisker, ...]:
         return ()
     changed = Figure(flip["consistency_changed"], reason="no change was answered")
     return (
-        Whisker(f"of {flip['n_changed']:,} changed", changed, "part"),
+        Whisker(f"the {flip['n_changed']:,} that report a change", changed, "part"),
         Whisker("overlap", Figure(flip["jaccard"]), "part"),
     )
 

@@ -1,5 +1,6 @@
 """Writing a whole phantom data set, on several processes."""
 
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -58,8 +59,14 @@ def _write_subjects(root: Path, settings: PhantomSettings) -> Iterator[SubjectRo
     if settings.jobs == 1:
         yield from map(write, range(settings.subjects))
         return
-    with ProcessPoolExecutor(settings.jobs) as pool:
-        yield from pool.map(write, range(settings.subjects), chunksize=8)
+    # Ctrl-C is for the first process: the others end when it has no more work for them.
+    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(settings.jobs, initializer=ignore) as pool:
+        try:
+            yield from pool.map(write, range(settings.subjects), chunksize=8)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _write_one(root: Path, settings: PhantomSettings, number: int) -> SubjectRows:

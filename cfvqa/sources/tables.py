@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from cfvqa.errors import InputError
+from cfvqa.files import whole, write_text
 
 VIEWS = ("PA", "AP", "lateral", "unknown")
 PRESENCES = ("yes", "no", "uncertain")
@@ -97,14 +98,13 @@ def empty(name: str) -> pl.DataFrame:
 
 
 def write_tables(tables: Tables, folder: Path) -> None:
-    """Write the tables as Parquet, each under a temporary name first, and `dataset.json` last."""
+    """Write the tables as Parquet, and `dataset.json` last."""
     folder.mkdir(parents=True, exist_ok=True)
     hashes = {}
     for name in SCHEMAS:
-        temporary, final = folder / f"{name}.parquet.tmp", folder / f"{name}.parquet"
-        conform(getattr(tables, name), name).write_parquet(temporary)
-        hashes[name] = hashlib.sha256(temporary.read_bytes()).hexdigest()
-        temporary.replace(final)
+        with whole(folder / f"{name}.parquet") as file:
+            conform(getattr(tables, name), name).write_parquet(file)
+            hashes[name] = hashlib.sha256(file.read_bytes()).hexdigest()
     description = {
         "source": tables.source,
         "version": tables.version,
@@ -115,9 +115,7 @@ def write_tables(tables: Tables, folder: Path) -> None:
         "skipped": tables.skipped,
         "sha256": hashes,
     }
-    temporary = folder / "dataset.json.tmp"
-    temporary.write_text(json.dumps(description, indent=2) + "\n")
-    temporary.replace(folder / "dataset.json")
+    write_text(folder / "dataset.json", json.dumps(description, indent=2) + "\n")
 
 
 def read_tables(folder: Path) -> Tables:
@@ -127,15 +125,9 @@ def read_tables(folder: Path) -> Tables:
     try:
         description = json.loads((folder / "dataset.json").read_text())
         tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in SCHEMAS}
-    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        facts = {name: description[name] for name in ("source", "version", "licence", "skipped")}
+        return Tables(**tables, **facts, root=Path(description["root"]))
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise InputError(
-            f"the tables in {folder} are damaged ({error}): delete the folder and prepare again"
+            f"the tables in {folder} are damaged ({error!r}): delete the folder and prepare again"
         ) from error
-    return Tables(
-        **tables,
-        source=description["source"],
-        version=description["version"],
-        licence=description["licence"],
-        root=Path(description["root"]),
-        skipped=description["skipped"],
-    )

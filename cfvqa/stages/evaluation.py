@@ -25,7 +25,7 @@ from cfvqa.stages.tracking import track_evaluation
 from cfvqa.stages.trained import TrainedReader, load_reader
 from cfvqa.stages.vqa import blind, vqa
 
-CONTENT = 2
+CONTENT = 3
 """Of the tables of predictions and metrics; another number, and every evaluation is made again."""
 
 
@@ -56,7 +56,7 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
         write_metrics(metrics, folder / "metrics.json")
         track_evaluation(config, metrics, read, answers.predictions)
         show(metrics, console)
-        return {"changes.f1": f"{metrics['changes']['f1']:.3f}"}
+        return {"changes.f1": _number(metrics["changes"]["f1"])}
 
     with run_lock(stage, console):
         if not trained.whole:
@@ -128,10 +128,15 @@ def show(metrics: dict[str, Any], console: StageConsole) -> None:
         difference = figures["by_type"].get("difference", {})
         cells = [figures["changes"]["f1"], figures["changes"]["direction_accuracy"], difference.get("cider")]
         cells += [difference.get("bleu_4"), figures["other_types"]["exact_match"]]
-        table.add_row(name, *("-" if cell is None else f"{cell:.3f}" for cell in cells))
+        table.add_row(name, *map(_number, cells))
     console.print(table)
     for name, score in metrics.get("labels", {}).items():
         console.print(f"a reader without any error, {name.replace('_', ' ')}: {score:.3f}", highlight=False)
     if "flip" in metrics:
         flip = metrics["flip"]
-        console.print(f"flip consistency {flip['consistency']:.3f} of {flip['n']} questions", highlight=False)
+        console.print(f"flip consistency {_number(flip['consistency'])} of {flip['n']} questions", highlight=False)
+
+
+def _number(value: float | None) -> str:
+    """Write a figure; a dash where it is not defined, as without any question of the kind."""
+    return "-" if value is None else f"{value:.3f}"

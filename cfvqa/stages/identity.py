@@ -1,10 +1,8 @@
 """Stages: folders named by what shapes them, marked when whole, made by one process only."""
 
-import errno
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -14,13 +12,12 @@ from typing import Any
 
 from filelock import FileLock
 
-from cfvqa.errors import InputError
+from cfvqa.files import full_disk_named, write_text
 from cfvqa.stages.progress import StageConsole
 from cfvqa.training.ranks import rank
 
 SUCCESS = "_SUCCESS"
 _SPEED = ("workers", "cache_gib")
-_NO_SPACE = 64 * 1024  # bytes; less than any stage writes at once
 
 
 @dataclass(frozen=True)
@@ -40,12 +37,23 @@ class Stage:
     @property
     def whole(self) -> bool:
         """Whether the stage is there and finished with these settings."""
-        marker = self.folder / SUCCESS
-        return marker.is_file() and json.loads(marker.read_text()).get("id") == self.id
+        return self._written().get("id") == self.id
 
     def facts(self) -> dict[str, str]:
         """Return what the stage wrote of itself when it finished."""
-        return json.loads((self.folder / SUCCESS).read_text())["facts"]
+        return self._written()["facts"]
+
+    @property
+    def seconds(self) -> float:
+        """How long it took to make, in the end."""
+        return float(self._written()["seconds"])
+
+    def _written(self) -> dict[str, Any]:
+        """Return the content of the marker; nothing where there is none, or a power cut has left it empty."""
+        try:
+            return json.loads((self.folder / SUCCESS).read_text())
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return {}
 
 
 def identify(*parts: Any) -> str:
@@ -83,25 +91,10 @@ def ensure(stage: Stage, make: Make, console: StageConsole, *, others: Others | 
     if rank() > 0:
         return _join(stage, make if others is not None else None)
     stage.folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(stage.folder.with_name(stage.folder.name + ".lock")):
-            if not stage.whole:
-                _make(stage, make, console, others or nullcontext)
-    except InputError:
-        raise
-    except Exception as error:
-        if _disk_is_full(error, stage.folder.parent):
-            raise InputError(
-                f"the disk is full while writing {stage.folder}: free some space and run the command again; "
-                "what is finished is kept"
-            ) from error
-        raise
+    with full_disk_named(stage.folder), FileLock(stage.folder.with_name(stage.folder.name + ".lock")):
+        if not stage.whole:
+            _make(stage, make, console, others or nullcontext)
     return stage
-
-
-def _disk_is_full(error: Exception, folder: Path) -> bool:
-    """Tell whether a full disk stopped the work: HDF5, Arrow and torch each raise an error of their own."""
-    return getattr(error, "errno", None) == errno.ENOSPC or shutil.disk_usage(folder).free < _NO_SPACE
 
 
 def _join(stage: Stage, make: Make | None) -> Stage:
@@ -134,6 +127,5 @@ def _make(stage: Stage, make: Make, console: StageConsole, others: Others) -> No
 
 
 def _mark(stage: Stage, facts: dict[str, str], seconds: float) -> None:
-    temporary = stage.folder / (SUCCESS + ".tmp")
-    temporary.write_text(json.dumps({"id": stage.id, "facts": facts, "seconds": round(seconds, 1)}, indent=2) + "\n")
-    temporary.replace(stage.folder / SUCCESS)
+    content = {"id": stage.id, "facts": facts, "seconds": round(seconds, 1)}
+    write_text(stage.folder / SUCCESS, json.dumps(content, indent=2) + "\n")

@@ -135,11 +135,11 @@ class Texts(_Value):
 class Name(_Value):
     """The name of a folder that is made: it cannot lead elsewhere. A number is a name too."""
 
-    wanted = "begin with a letter or digit, go on with letters, digits, '_', '.' and '-'"
+    wanted = "begin with a letter or digit, go on with letters, digits, '_', '.' and '-', 100 of them at most"
 
     def fits(self, value: Any) -> bool:
         """Whether the value is such a name."""
-        return isinstance(value, str | int) and re.fullmatch(r"[A-Za-z0-9][\w.-]*", str(value)) is not None
+        return isinstance(value, str | int) and re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", str(value)) is not None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from cfvqa.evaluation.pictures import draw_regions
 from cfvqa.evaluation.report import Page, Pair, Picture, identity_tag, render
 from cfvqa.evaluation.report_figures import finding_rows_of, headline_of, text_table_of
 from cfvqa.evaluation.verdicts import Judgement, Verdict, choose, judge
+from cfvqa.files import write_text
 from cfvqa.sources.image_files import read_image
 from cfvqa.sources.paths import safe_path
 from cfvqa.sources.tables import Tables
@@ -57,9 +58,7 @@ def report(config: DictConfig, console: StageConsole) -> Path:
             return path
         console.announce("report", str(path), "...")
         page = _page(config, Ran.behind(config, judged), identity)
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text(render(page), encoding="utf-8")
-        temporary.replace(path)
+        write_text(path, render(page))
     console.print(f"  done  pairs {len(page.pairs)}  kilobytes {path.stat().st_size // 1024}", highlight=False)
     return path
 
@@ -70,8 +69,11 @@ def _is_whole(path: Path, identity: str) -> bool:
 
 def _page(config: DictConfig, ran: Ran, identity: str) -> Page:
     folder = ran.evaluation.folder
-    metrics = json.loads((folder / "metrics.json").read_text())
-    predictions = pl.read_parquet(folder / "predictions.parquet")
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text())
+        predictions = pl.read_parquet(folder / "predictions.parquet")
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{folder} is damaged ({error}): delete it and run the command again") from error
     judgements = [judge(*row) for row in predictions.select("question_type", "answer", "prediction").iter_rows()]
     pairs = _Pairs(load_tables(ran.tables), FeatureStore(ran.features.folder, preload_gib=0), config.report.side)
     kinds = predictions["question_type"].to_list()

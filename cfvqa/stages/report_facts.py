@@ -13,7 +13,7 @@ from cfvqa.evaluation.metrics import DECODE_FACTS
 from cfvqa.evaluation.report import Facts
 from cfvqa.stages.building import plain
 from cfvqa.stages.features import features
-from cfvqa.stages.identity import SUCCESS, Stage
+from cfvqa.stages.identity import Stage
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import TablesStage, tables
 from cfvqa.stages.vision import anatomy, findings
@@ -76,7 +76,7 @@ def facts_of(config: DictConfig, ran: Ran, metrics: Mapping[str, Any]) -> tuple[
 
 def times_of(ran: Ran, metrics: Mapping[str, Any]) -> Rows:
     """Return how long each stage took to make, and how fast answers were written."""
-    rows = [(title, f"{_seconds(stage):,.1f} s") for title, stage in ran.named().items()]
+    rows = [(title, f"{stage.seconds:,.1f} s") for title, stage in ran.named().items()]
     speed = metrics["decode"].get("answers_per_second")
     return (*rows, ("answers", f"{speed:,.0f} a second")) if speed is not None else tuple(rows)
 
@@ -140,7 +140,7 @@ def _reader(config: DictConfig, ran: Ran) -> Rows:
 
 def _phase(phase: Mapping[str, Any]) -> str:
     return (
-        f"{phase['epochs']} epochs, {phase['units_per_batch']} pairs or single images a batch; objectives "
+        f"{phase['epochs']} epoch{'s' * (phase['epochs'] > 1)}, {phase['units_per_batch']} pairs or single images a batch; objectives "
         f"{words(phase['objectives'])}; {words(phase['optimizer'])}; {words(phase['schedule'])}; "
         f"checkpoint by {phase['monitor']}"
     )
@@ -154,7 +154,3 @@ def _evaluation(config: DictConfig, metrics: Mapping[str, Any]) -> Rows:
         ("decoding", words(decoding)),
         ("bootstrap", f"{settings.draws:,} draws of subjects, seed {settings.seed}"),
     )
-
-
-def _seconds(stage: Stage) -> float:
-    return float(json.loads((stage.folder / SUCCESS).read_text())["seconds"])

@@ -9,6 +9,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cfvqa.errors import InputError
+from cfvqa.files import write_text
 from cfvqa.stages.identity import SUCCESS, Stage
 from cfvqa.stages.progress import StageConsole
 from cfvqa.training.ranks import rank
@@ -77,9 +78,7 @@ def take_folder(stage: Stage, settings: dict[str, Any], *, resume: str, console:
 
 def hold_folder(stage: Stage, settings: dict[str, Any]) -> None:
     """Write whose training the folder holds."""
-    temporary = stage.folder / (_HELD + ".tmp")
-    temporary.write_text(json.dumps({"id": stage.id, "settings": settings}, indent=2) + "\n")
-    temporary.replace(stage.folder / _HELD)
+    write_text(stage.folder / _HELD, json.dumps({"id": stage.id, "settings": settings}, indent=2) + "\n")
 
 
 def settings_in(folder: Path) -> dict[str, Any]:
@@ -103,9 +102,10 @@ def _read(folder: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:
-        return json.loads(file.read_text())
-    except ValueError as error:
-        raise InputError(f"{file} is damaged ({error}): delete the folder, or choose another name=...") from error
+        content = json.loads(file.read_text())
+        return {"id": content["id"], "settings": content["settings"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file} is damaged ({error!r}): delete the folder, or choose another name=...") from error
 
 
 def _check_harmless(stage: Stage, old: dict[str, Any], new: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from cfvqa.errors import InputError
-from cfvqa.evaluation.baselines import majority, prior
+from cfvqa.evaluation.baselines import constant, majority, prior
 from cfvqa.evaluation.changes import count_changes, score_changes
 from cfvqa.evaluation.flip import flip_consistency
 from cfvqa.evaluation.labels import answers_of_labels, names_of_nodes
@@ -104,6 +104,7 @@ def _baselines(read: Tables, settings: dict[str, Any], scorer: TextScorer) -> di
     train = read.questions.filter(pl.col("split") == "train")
     answers = {
         "majority": majority(train, questions),
+        "constant": constant(train, questions),
         "prior": prior(train, questions, generator=np.random.default_rng(settings["seed"])),
     }
     return {name: _judge(table, settings, scorer) for name, table in answers.items()}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from cfvqa.files import write_text
 from cfvqa.stages.table_files import write_table
 
 DONE, FAILED, PRUNED = "done", "failed", "pruned"
@@ -63,9 +64,7 @@ def record(job: Job, folder: Path) -> None:
     """Keep what became of a job in `folder`, under its overrides: a repeated job replaces its record."""
     path = _file_of(job, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(asdict(job), indent=2) + "\n")
-    temporary.replace(path)
+    write_text(path, json.dumps(asdict(job), indent=2) + "\n")
 
 
 def forget_failures(folder: Path) -> None:

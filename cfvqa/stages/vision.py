@@ -109,7 +109,10 @@ def _given(folder: Path, name: str) -> Stage:
     marker = folder / SUCCESS
     if not marker.is_file():
         raise InputError(f"detector.trained: {folder} holds no finished {name} stage; give a folder of work/{name}")
-    return Stage(name, folder, json.loads(marker.read_text())["id"])
+    try:
+        return Stage(name, folder, json.loads(marker.read_text())["id"])
+    except (ValueError, KeyError) as error:
+        raise InputError(f"detector.trained: {marker} is damaged ({error!r}): train the detector again") from error
 
 
 def _others(config: DictConfig, name: str) -> Others | None:

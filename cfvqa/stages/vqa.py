@@ -14,6 +14,8 @@ from torch import nn
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.pair_data import PairData
 from cfvqa.data.pair_sets import PairSettings
+from cfvqa.errors import InputError
+from cfvqa.files import write_text
 from cfvqa.language.tokenizer import Tokenizer
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import build, plain
@@ -28,7 +30,7 @@ from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.tracking import training_loggers
 from cfvqa.stages.trained import TOKENIZER
 from cfvqa.stages.vision import anatomy, describe_vision, findings
-from cfvqa.training.checkpoints import load_weights
+from cfvqa.training.checkpoints import check_weights, load_weights
 from cfvqa.training.fit import FitSettings, fit
 from cfvqa.training.pruning import TrialReport
 from cfvqa.training.ranks import rank
@@ -79,13 +81,15 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
     stage = Stage("vqa", run / "vqa", identify(settings))
 
     def make(folder: Path) -> dict[str, str]:
-        if rank() == 0:
-            hold_folder(stage, settings)
-            OmegaConf.save(config, run / "config.yaml", resolve=True)
         tracked = TrackedRun(str(config.name), "", str(config.group), run, settings)
         read, store = load_tables(source), FeatureStore(extracted.folder)
         searched = config.trial is not None
-        return _train(_Training(config, console, blocks, read, store, folder, tracked, start, searched))
+        training = _Training(config, console, blocks, read, store, folder, tracked, start, searched)
+        reader = _new_reader(training)
+        if rank() == 0:
+            hold_folder(stage, settings)
+            OmegaConf.save(config, run / "config.yaml", resolve=True)
+        return _train(training, reader)
 
     with run_lock(stage, console):
         take_folder(stage, settings, resume=str(config.resume), console=console)
@@ -103,7 +107,8 @@ def blind(config: DictConfig, console: StageConsole) -> Stage:
     def make(folder: Path) -> dict[str, str]:
         tracked = TrackedRun(f"blind-{stage_id}", "", str(config.group), folder, blocks)
         read, store = load_tables(source), FeatureStore(extracted.folder)
-        return _train(_Training(config, console, blocks, read, store, folder, tracked))
+        training = _Training(config, console, blocks, read, store, folder, tracked)
+        return _train(training, _new_reader(training))
 
     return ensure(stage, make, console, others=others_of(config, "blind", blocks["trainer"]))
 
@@ -120,24 +125,48 @@ def _checkpoint_to_start_from(config: DictConfig) -> Path | None:
     return Path(str(config.resume))
 
 
-def _train(training: _Training) -> dict[str, str]:
-    blocks, store, folder = training.blocks, training.store, training.folder
-    questions = training.source.questions
+@dataclass(frozen=True)
+class _Reader:
+    """A reader that is to be trained, and the phases that it goes through."""
+
+    model: nn.Module
+    tokenizer: Tokenizer
+    widths: Widths
+    phases: list[str]
+
+
+def _new_reader(training: _Training) -> _Reader:
+    """Build the reader of a training; nothing is written.
+
+    Raises:
+        InputError: if it cannot start from the checkpoint that it shall start from.
+    """
+    blocks, store, questions = training.blocks, training.store, training.source.questions
     rows = questions.filter(questions["split"] == "train")
     tokenizer = train_tokenizer(blocks["text"], [*rows["question"], *rows["answer"]])
     widths = Widths(*store.widths)
     model = build_model(blocks["model"], blocks["text"], tokenizer=tokenizer, widths=widths, seed=blocks["seed"])
     model.fit(store.read(_some(rows["main_image"])))
-    if rank() == 0:
-        tokenizer.save(folder / TOKENIZER)
     phases = _phases_from(list(blocks["phases"]), training.start)
-    for phase in phases:
-        _train_phase(training, model, tokenizer, phase, phases)
+    if training.start is not None:
+        try:
+            check_weights(_module(blocks, model, phases[0]), training.start)
+        except InputError as error:
+            raise InputError(f"resume={training.start}: this reader cannot start from it: {error}") from error
+    return _Reader(model, tokenizer, widths, phases)
+
+
+def _train(training: _Training, reader: _Reader) -> dict[str, str]:
+    folder = training.folder
     if rank() == 0:
-        description = _describe(training, widths, phases[-1])
-        (folder / "reader.json").write_text(json.dumps(description, indent=2) + "\n")
-    count = sum(parameter.numel() for parameter in model.parameters())
-    return {"parameters": f"{count:,}", "phases": ", ".join(phases)}
+        reader.tokenizer.save(folder / TOKENIZER)
+    for phase in reader.phases:
+        _train_phase(training, reader, phase)
+    if rank() == 0:
+        description = _describe(training, reader.widths, reader.phases[-1])
+        write_text(folder / "reader.json", json.dumps(description, indent=2) + "\n")
+    count = sum(parameter.numel() for parameter in reader.model.parameters())
+    return {"parameters": f"{count:,}", "phases": ", ".join(reader.phases)}
 
 
 def _describe(training: _Training, widths: Widths, last_phase: str) -> dict[str, Any]:
@@ -202,11 +231,11 @@ def _module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaModule:
     return module
 
 
-def _train_phase(training: _Training, model: nn.Module, tokenizer: Tokenizer, phase: str, phases: list[str]) -> None:
+def _train_phase(training: _Training, reader: _Reader, phase: str) -> None:
     """Train one of the phases, or load what it has learned if it is finished."""
     blocks, folder = training.blocks, training.folder / phase
     settings = blocks["phases"][phase]
-    module = _module(blocks, model, phase)
+    module = _module(blocks, reader.model, phase)
     if (folder / SUCCESS).is_file():
         load_weights(module, folder / "checkpoints" / "best.ckpt")
         return
@@ -217,12 +246,12 @@ def _train_phase(training: _Training, model: nn.Module, tokenizer: Tokenizer, ph
         monitor=settings["monitor"],
         mode="min",
         checkpoint_steps=training.config.checkpoint_steps,
-        start=training.start if phase == phases[0] else None,
+        start=training.start if phase == reader.phases[0] else None,
         trainer={**blocks["trainer"], "precision": _PRECISIONS[str(blocks["precision"])]},
     )
-    data = _data(training, tokenizer, settings["units_per_batch"])
+    data = _data(training, reader.tokenizer, settings["units_per_batch"])
     callbacks: list[L.Callback] = []
-    if training.searched and phase == phases[-1]:
+    if training.searched and phase == reader.phases[-1]:
         callbacks = [TrialReport(trial_of(training.config.trial), settings["monitor"])]
     with training_loggers(training.config, folder, replace(training.run, part=phase)) as loggers:
         fit(module, data, fitting, folder, loggers=loggers, console=training.console, callbacks=callbacks)

@@ -1,6 +1,5 @@
 """Checkpoints that are whole or not there, and loading that runs no code."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from rich.console import Console
 
 from cfvqa.errors import InputError
+from cfvqa.files import whole
 
 FORMAT = 1
 """Raised when older checkpoints can no longer be read."""
@@ -18,20 +18,16 @@ _LAST, _PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Write a checkpoint beside its final name, flush it, rename it; the last but one of `last.ckpt` is kept."""
+    """Write checkpoints whole or not at all; the last but one of `last.ckpt` is kept."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write `checkpoint` to `path`."""
         final = Path(path)
         final.parent.mkdir(parents=True, exist_ok=True)
-        temporary = final.with_name(final.name + ".tmp")
-        with temporary.open("wb") as file:
-            torch.save({**checkpoint, _FORMAT_KEY: FORMAT}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        if final.name == _LAST and final.exists():
-            final.replace(final.with_name(_PREVIOUS))
-        temporary.replace(final)
+        with whole(final) as temporary:
+            torch.save({**checkpoint, _FORMAT_KEY: FORMAT}, temporary)
+            if final.name == _LAST and final.exists():
+                final.replace(final.with_name(_PREVIOUS))
 
 
 def find_resumable(module: torch.nn.Module, folder: Path, console: Console) -> Path | None:
@@ -54,7 +50,7 @@ def find_resumable(module: torch.nn.Module, folder: Path, console: Console) -> P
             console.print(f"warning: {problem}; going on from {path.name}", highlight=False, soft_wrap=True)
         return path
     if problems:
-        raise InputError(problems[0])
+        raise InputError(f"{problems[0]}; to begin anew, delete {folder}")
     return None
 
 
@@ -83,17 +79,17 @@ def _fitting_weights(module: torch.nn.Module, path: Path) -> dict[str, torch.Ten
         content = torch.load(path, map_location="cpu", weights_only=True)
         state, written = content["state_dict"], content.get(_FORMAT_KEY)
     except Exception as error:
-        raise InputError(f"checkpoint {path} is damaged or foreign: delete it and train again") from error
+        raise InputError(f"checkpoint {path} is damaged or foreign: give another, or train again") from error
     if written != FORMAT:
         raise InputError(
             f"checkpoint {path} has format {written}, this version of cfvqa reads {FORMAT}: "
-            "use the version that wrote it, or delete it and train again"
+            "use the version that wrote it, or train again"
         )
     own = module.state_dict()
     wrong = sorted(own.keys() ^ state.keys()) or [name for name in own if own[name].shape != state[name].shape]
     if wrong:
         raise InputError(
             f"checkpoint {path} is of another model ({len(wrong)} of its weights do not fit, the first is "
-            f"'{wrong[0]}'): choose the config it was trained with, or delete it and train again"
+            f"'{wrong[0]}'): choose the config it was trained with, or train again"
         )
     return state

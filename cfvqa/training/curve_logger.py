@@ -8,6 +8,8 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from cfvqa.files import whole
+
 Row = dict[str, str]
 
 
@@ -52,16 +54,14 @@ class CurveLogger(Logger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Write the file beside its name and rename it."""
+        """Write the file anew."""
         rows = [*self._found, *self._rows]
         names = sorted({name for row in rows for name in row} - {"epoch", "step"})
-        temporary = self.path.with_name(self.path.name + ".tmp")
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", newline="") as file:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(self.path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, ["epoch", "step", *names], restval="", lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
-        temporary.replace(self.path)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from rich.console import Console
 
 from cfvqa.training.callbacks import EpochLine, EpochMeans, StepSeeds
-from cfvqa.training.checkpoints import AtomicCheckpoints, check_weights, find_resumable, load_weights
+from cfvqa.training.checkpoints import AtomicCheckpoints, find_resumable, load_weights
 from cfvqa.training.keeping import LastCheckpoint
 from cfvqa.training.ranks import meeting
 
@@ -30,7 +30,7 @@ class FitSettings:
         monitor: validation figure that chooses the best checkpoint; starts with "val/".
         mode: "min" or "max" of it.
         checkpoint_steps: optimizer steps between two checkpoints: what a killed training loses at most.
-        start: checkpoint to start from where the folder holds none; None begins with the module as it is.
+        start: checkpoint of such a module to start from where the folder holds none; None begins with it as it is.
         trainer: further arguments of `lightning.Trainer` (accelerator, devices, precision, ...).
     """
 
@@ -92,12 +92,22 @@ def fit(
         )
         found = find_resumable(module, checkpoints, console)
         if found is None and settings.start is not None:
-            check_weights(module, settings.start)
             found = settings.start
-        with meeting():
+        with meeting(), _interrupt_kept(trainer):
             trainer.fit(module, datamodule=data, ckpt_path=found, weights_only=True)
     load_weights(module, checkpoints / "best.ckpt")
     return checkpoints / "best.ckpt"
+
+
+@contextmanager
+def _interrupt_kept(trainer: L.Trainer) -> Iterator[None]:
+    """Let Ctrl-C be told from a failure: Lightning ends the process with status 1 for either."""
+    try:
+        yield
+    except SystemExit:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _callbacks(settings: FitSettings, checkpoints: Path, console: Console) -> list[L.Callback]:

@@ -230,7 +230,7 @@ def test_the_flip_figures_stand_together_with_what_they_are_of():
     figures["flip"] |= {"n_changed": 3210, "consistency_changed": 0.3, "jaccard": 0.7}
     panel = next(panel for panel in headline_of(figures).panels if panel.title == "Flip consistency")
     rows = {row.label: row.figure.value for row in panel.rows}
-    assert rows == {"the model": 0.4, "of 3,210 changed": 0.3, "overlap": 0.7}
+    assert rows == {"the model": 0.4, "the 3,210 that report a change": 0.3, "overlap": 0.7}
 
 
 def test_a_training_of_one_epoch_is_a_row_of_figures():

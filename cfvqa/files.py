@@ -1,0 +1,61 @@
+"""Files that are whole or not there."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cfvqa.errors import InputError
+
+_NO_SPACE = 64 * 1024  # bytes; less than anything that is written at once
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a name beside `path` to write to: flushed and renamed to it in the end, removed if anything goes wrong.
+
+    Raises:
+        InputError: if the disk is full.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with full_disk_named(path):
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, UTF-8, whole or not at all.
+
+    Raises:
+        InputError: if the disk is full.
+    """
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def full_disk_named(path: Path) -> Iterator[None]:
+    """Make of what a full disk raises a message: HDF5, Arrow, safetensors and torch each have an error of their own.
+
+    Raises:
+        InputError: if something fails and the disk on which `path` lies is full.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if getattr(error, "errno", None) == errno.ENOSPC or shutil.disk_usage(path.parent).free < _NO_SPACE:
+            raise InputError(
+                f"the disk is full while writing {path}: free some space and run the command again; "
+                "what is finished is kept"
+            ) from error
+        raise
