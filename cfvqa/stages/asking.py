@@ -69,12 +69,17 @@ def ask(
     *,
     batch_size: int,
     decoding: dict[str, Any],
+    seed: int,
     console: StageConsole,
     swapped: bool,
     title: str,
 ) -> Asked:
-    """Ask every question of `pairs`; `swapped` exchanges main and reference image (the flip test)."""
+    """Ask every question of `pairs`; `swapped` exchanges main and reference image (the flip test).
+
+    `seed` is of what is drawn where words are sampled.
+    """
     where = device()
+    torch.manual_seed(seed)
     reader.model.to(where)
     answers: list[str] = []
     scores: list[float] = []

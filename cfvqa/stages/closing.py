@@ -1,7 +1,10 @@
 """What a user reads when everything has run: what came out, what to open, what to try next."""
 
 import json
+import os
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,7 +45,14 @@ def _next(config: DictConfig, overrides: Sequence[str]) -> list[str]:
         ("report", [*_without(overrides, beams), f"{beams}={other_beams}"], "answers written in another way"),
         ("report", [*_without(overrides, pairs), f"{pairs}={config.report.seed + 1}"], "other pairs to look at"),
     )
-    return [f"cfvqa-{command} {shlex.join(words)}  # {why}" for command, words, why in tries]
+    return [f"{_program(command)} {shlex.join(words)}  # {why}" for command, words, why in tries]
+
+
+def _program(command: str) -> str:
+    """Return how a command is called from here: by its name, or with its folder where no shell would find it."""
+    name = f"cfvqa-{command}"
+    beside = Path(sys.executable).with_name(name)
+    return name if shutil.which(name) or not beside.is_file() else os.path.relpath(beside)
 
 
 def _without(overrides: Sequence[str], *keys: str) -> list[str]:

@@ -111,6 +111,7 @@ class _Asking:
             pair_set(reader, questions, self.store),
             batch_size=self.settings["batch_size"],
             decoding=self.settings["decoding"],
+            seed=self.settings["seed"],
             console=self.console,
             swapped=swapped,
             title=title,

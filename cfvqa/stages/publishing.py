@@ -14,6 +14,7 @@ from torch import nn
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.report_figures import figure_at
+from cfvqa.files import full_disk_named
 from cfvqa.stages.answering import Model
 from cfvqa.stages.building import build
 from cfvqa.stages.trained import TOKENIZER, TrainedReader, load_tokenizer, new_model
@@ -46,7 +47,7 @@ def write_export(model: Model, metrics: Mapping[str, Any], to: Path) -> Path:
         made = tempfile.TemporaryDirectory(dir=to.absolute().parent, prefix=f".{to.name}-")
     except OSError as error:
         raise InputError(f"to: {to} cannot be made ({error.strerror}): give another folder, to=FOLDER") from error
-    with made as place:
+    with made as place, full_disk_named(to):
         folder = Path(place) / to.name
         folder.mkdir()
         for name, network in _networks(model).items():

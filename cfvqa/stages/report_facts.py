@@ -139,8 +139,9 @@ def _reader(config: DictConfig, ran: Ran) -> Rows:
 
 
 def _phase(phase: Mapping[str, Any]) -> str:
+    epochs = "1 epoch" if phase["epochs"] == 1 else f"{phase['epochs']} epochs"
     return (
-        f"{phase['epochs']} epoch{'s' * (phase['epochs'] > 1)}, {phase['units_per_batch']} pairs or single images a batch; objectives "
+        f"{epochs}, {phase['units_per_batch']} pairs or single images a batch; objectives "
         f"{words(phase['objectives'])}; {words(phase['optimizer'])}; {words(phase['schedule'])}; "
         f"checkpoint by {phase['monitor']}"
     )

@@ -32,7 +32,7 @@ def f1_of(answer, truth):
 
 
 def test_the_constant_answer_takes_changes_as_long_as_they_help():
-    # Edema in 3 of 4 answers, the pneumothorax in 1: 2*3 / (4 + 4) = 0.75 with edema alone, 2*4 / (8 + 4) = 0.67 with both.
+    # Edema in 3 of 4 answers, the pneumothorax in 1: 2*3 / (4 + 4) with edema alone, 2*4 / (8 + 4) with both.
     train = questions(EDEMA, EDEMA, BOTH, "nothing has changed.")
     given = constant(train, questions(GONE, EDEMA))
     assert given["prediction"].to_list() == [EDEMA, EDEMA]

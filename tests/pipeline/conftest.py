@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 from importlib import import_module
 
@@ -46,3 +48,14 @@ def nih(tmp_path):
 @pytest.fixture
 def mimic(tmp_path):
     return MimicTree(tmp_path / "mimic")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a small disk can be mounted by root only")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

@@ -1,6 +1,5 @@
 """Bad input, as a user meets it: one message that names the place, exit status 2, nothing half-written."""
 
-import os
 import subprocess
 
 import numpy as np
@@ -171,17 +170,6 @@ def test_a_jpeg_whose_data_are_cut_before_its_end_mark(call, mimic):
     assert f"{dicom_id(SECOND)}.jpg cannot be read (its data end before its last rows" in output
     assert "Traceback" not in output
     assert not list(call.folder.glob("work/anatomy/*/_SUCCESS"))
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a small disk can be mounted by root only")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_keeps_what_is_finished(call, small_disk):

@@ -104,6 +104,13 @@ def test_bad_input_is_one_message_and_nothing_is_written(folder, call, overrides
     refused(call, [words], "export", *(override.replace("RUN", str(folder / RUN)) for override in overrides))
 
 
+def test_a_full_disk_is_named_and_nothing_is_left(folder, call, small_disk):
+    status, output = call("export", f"run={folder / RUN}", f"to={small_disk}/new")
+    assert status == 2, output
+    assert f"the disk is full while writing {small_disk}/new" in output
+    assert not list(small_disk.iterdir())
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
