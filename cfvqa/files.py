@@ -53,7 +53,8 @@ def full_disk_named(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        if getattr(error, "errno", None) == errno.ENOSPC or shutil.disk_usage(path.parent).free < _NO_SPACE:
+        said = getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error)
+        if said or shutil.disk_usage(path.parent).free < _NO_SPACE:
             raise InputError(
                 f"the disk is full while writing {path}: free some space and run the command again; "
                 "what is finished is kept"

@@ -1,6 +1,7 @@
 """Whole commands, in processes of their own, on a phantom so small that its figures mean nothing."""
 
 import json
+import signal
 import subprocess
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def test_the_pipeline_ends_with_the_promised_figures(folder):
     assert {"n", "by_type", "changes", "flip", "interval", "baseline", "control", "decode", "scorers", "data"} <= set(
         figures
     )
-    assert set(figures["baseline"]) == {"question_only", "majority", "prior"}
+    assert set(figures["baseline"]) == {"question_only", "majority", "constant", "prior"}
     assert figures["changes"]["n"] == figures["flip"]["n"] == figures["by_type"]["difference"]["n"]
     assert figures["data"]["name"] == "phantom"
 
@@ -91,6 +92,37 @@ def process_wait(process):
         process.wait(timeout=0.05)
     except subprocess.TimeoutExpired:
         return
+
+
+@pytest.mark.slow
+def test_a_training_that_is_interrupted_says_how_to_go_on(folder):
+    line = command("train", "name=interrupted", "phases=finetune_only")
+    with subprocess.Popen(line, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
+        while b"vqa" not in started.stdout.readline():
+            assert started.poll() is None
+        started.send_signal(signal.SIGINT)
+        _, messages = started.communicate()
+    assert started.returncode == 130
+    assert messages.decode() == "stopped: the same command goes on where it was\n"
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_something_else_leaves_no_run_behind(folder):
+    [foreign] = folder.glob("work/anatomy/*/checkpoints/best.ckpt")
+    status, output = run(folder, "train", "name=foreign", f"resume={foreign}")
+    assert status == 2, output
+    assert f"resume={foreign}: this reader cannot start from it" in output
+    assert not [path for path in (folder / "runs" / "foreign").rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+
+@pytest.mark.slow
+def test_a_marker_that_a_power_cut_left_empty_counts_as_none(folder):
+    marker = folder / "runs" / "phantom_tiny" / "evaluation" / "_SUCCESS"
+    marker.write_text("")
+    status, output = run(folder, "evaluate")
+    assert status == 0, output
+    assert output.count("done in") == 1
+    assert json.loads(marker.read_text())["id"]
 
 
 @pytest.mark.slow

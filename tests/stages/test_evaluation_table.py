@@ -30,6 +30,16 @@ def test_names_are_whole_in_a_narrow_terminal(width):
     assert all(len(line) <= width for line in text.splitlines())
 
 
+def test_figures_that_are_not_defined_are_dashes():
+    nothing = {"f1": None, "direction_accuracy": None}
+    metrics = {"changes": nothing, "by_type": {}, "other_types": {"exact_match": None}}
+    metrics["flip"] = {"consistency": None, "n": 0}
+    console = StageConsole()
+    console.file, console.width = StringIO(), 80
+    show(metrics, console)
+    assert "flip consistency - of 0 questions" in console.file.getvalue()
+
+
 def test_the_line_of_a_stage_is_one_line():
     console = StageConsole()
     console.file, console.width = StringIO(), 40
