@@ -186,7 +186,8 @@ def _data(training: _Training, tokenizer: Tokenizer, units_per_batch: int) -> Pa
     )
 
 
-def _module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaModule:
+def phase_module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaModule:
+    """Return what trains a model in one of the phases; of the config `blocks` it reads phases and objective."""
     settings = blocks["phases"][phase]
     weights = {name: weight for name, weight in settings["objectives"].items() if weight > 0}
     return VqaModule(
@@ -202,7 +203,7 @@ def _train_phase(training: _Training, model: nn.Module, tokenizer: Tokenizer, ph
     """Train one of the phases, or load what it has learned if it is finished."""
     blocks, folder = training.blocks, training.folder / phase
     settings = blocks["phases"][phase]
-    module = _module(blocks, model, phase)
+    module = phase_module(blocks, model, phase)
     if (folder / SUCCESS).is_file():
         load_weights(module, folder / "checkpoints" / "best.ckpt")
         return
