@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from omegaconf import DictConfig
 from cfvqa.data.batches import ImageFeatures, PairBatch
 from cfvqa.data.feature_store import FeatureStore, shard_name, write_index, write_shard
 from cfvqa.data.pair_data import PairData
-from cfvqa.data.pair_sets import PairSettings
+from cfvqa.data.pair_sets import PairSet, PairSettings
 from cfvqa.language.tokenizer import Tokenizer
 from cfvqa.phantom.evolution import sample_subject
 from cfvqa.phantom.questioning import question_rows
@@ -57,14 +58,17 @@ class Inputs:
             workers=workers,
         )
 
+    @cached_property
+    def _samples(self) -> PairSet:
+        return self.data().pair_set(_SPLIT)
+
     def pairs(self) -> list[int]:
         """Return the rows of the difference questions: one a pair."""
         return self.questions.with_row_index("row").filter(pl.col("question_type") == "difference")["row"].to_list()
 
     def batch(self, rows: Sequence[int]) -> PairBatch:
         """Return the questions of `rows` as a training sees them."""
-        pairs = self.data().pair_set(_SPLIT)
-        return pairs.collate([pairs[row] for row in rows])
+        return self._samples.collate([self._samples[row] for row in rows])
 
     def pair_batch(self) -> PairBatch:
         """Return the batch that is measured on: difference questions, each about a pair of its own."""

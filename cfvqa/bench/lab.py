@@ -15,6 +15,8 @@ from cfvqa.stages.reader import Widths, build_model
 from cfvqa.stages.vqa import phase_module
 from cfvqa.training.vqa_module import VqaModule
 
+_STATISTICS = 64  # images whose features are standardised: they are all alike
+
 
 class Loss(nn.Module):
     """The loss of a phase as a module of its own, which can be shared among processes."""
@@ -86,7 +88,9 @@ class Lab:
             widths=Widths(*store.widths),
             seed=self.config.seed,
         )
-        model.fit(store.read(self.inputs.questions["main_image"].unique(maintain_order=True).to_list()))
+        model.fit(
+            store.read(self.inputs.questions["main_image"].unique(maintain_order=True).head(_STATISTICS).to_list())
+        )
         return model.to(self.device)
 
     def loss(self, phase: str) -> Loss:
