@@ -57,9 +57,12 @@ def _measure(lab: Lab, console: Console) -> list[Figure]:
     figures: list[Figure] = []
     for number, (word, question) in enumerate(QUESTIONS.items(), start=1):
         start = time.perf_counter()
-        figures += question(lab)
+        found = question(lab)
         seconds = time.perf_counter() - start
         console.print(f"measured   {number}/{len(QUESTIONS)}  {word}, {seconds:.0f} s", highlight=False)
+        for figure in found:  # at once: who stops the command keeps what it has measured
+            console.print(f"  {figure.ours}; {figure.other}; {figure.cells()[3]}", highlight=False, soft_wrap=True)
+        figures += found
     return figures
 
 
