@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint lock clean
+.PHONY: help demo bench test test-long lint lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,6 +17,9 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY) ## draw a phantom, train everything on it, judge the reader
 	$(BIN)/cfvqa-run experiment=phantom_demo
+
+bench: $(READY) ## how fast this machine trains at the published sizes, and what limits it
+	$(BIN)/cfvqa-bench experiment=mimic_paper source=phantom  # nothing of the data set is read
 
 test: $(READY) lint ## all tests but the long ones
 	$(BIN)/pytest -m "not long"

@@ -170,6 +170,7 @@ EXPERIMENT = Block(
                 "blind": Block({"model": _MODEL, "phases": _PHASES}),
             }
         ),
+        "bench": Block({"repeats": _COUNT, "units": Whole(2)}),  # two processes share the units
         "report": Block({"pairs": Whole(0), "seed": _SEED, "side": Whole(32, 2048)}),
     },
     optional={"detector_source": Maybe(_SOURCE)},

@@ -150,7 +150,7 @@ def _new_reader(training: _Training) -> _Reader:
     phases = _phases_from(list(blocks["phases"]), training.start)
     if training.start is not None:
         try:
-            check_weights(_module(blocks, model, phases[0]), training.start)
+            check_weights(phase_module(blocks, model, phases[0]), training.start)
         except InputError as error:
             raise InputError(f"resume={training.start}: this reader cannot start from it: {error}") from error
     return _Reader(model, tokenizer, widths, phases)
@@ -216,29 +216,29 @@ def _data(training: _Training, tokenizer: Tokenizer, units_per_batch: int) -> Pa
     )
 
 
-def _module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaModule:
+def phase_module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaModule:
+    """Return what trains a model in one of the phases; of the config `blocks` it reads phases and objective."""
     settings = blocks["phases"][phase]
     weights = {name: weight for name, weight in settings["objectives"].items() if weight > 0}
-    module = VqaModule(
+    return VqaModule(
         model,
         objectives={name: build(blocks["objective"][name], f"objective.{name}") for name in weights},
         weights=weights,
         optimizer=build(settings["optimizer"], f"phases.{phase}.optimizer"),
         schedule=build(settings["schedule"], f"phases.{phase}.schedule"),
     )
-    if blocks["compile"]:
-        module.losses = torch.compile(module.losses, dynamic=True)  # lengths of texts differ from batch to batch
-    return module
 
 
 def _train_phase(training: _Training, reader: _Reader, phase: str) -> None:
     """Train one of the phases, or load what it has learned if it is finished."""
     blocks, folder = training.blocks, training.folder / phase
     settings = blocks["phases"][phase]
-    module = _module(blocks, reader.model, phase)
+    module = phase_module(blocks, reader.model, phase)
     if (folder / SUCCESS).is_file():
         load_weights(module, folder / "checkpoints" / "best.ckpt")
         return
+    if blocks["compile"]:
+        module.losses = torch.compile(module.losses, dynamic=True)  # lengths of texts differ from batch to batch
     fitting = FitSettings(
         title=phase,
         epochs=settings["epochs"],

@@ -22,3 +22,9 @@ def one_cycle(optimizer: Optimizer, *, steps: int, warmup: float = 0.1) -> Lambd
         return (1 + math.cos(math.pi * min(1.0, (step - rise) / max(1.0, last - rise)))) / 2
 
     return LambdaLR(optimizer, share)
+
+
+def staircase(optimizer: Optimizer, *, steps: int, every: float, factor: float = 0.1) -> LambdaLR:
+    """Begin with the optimizer's rate and multiply it by `factor` each time a share `every` of `steps` is over."""
+    stride = max(1, round(every * steps))
+    return LambdaLR(optimizer, lambda step: factor ** (step // stride))

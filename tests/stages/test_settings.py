@@ -5,6 +5,8 @@ from hydra import compose, initialize_config_dir
 
 from cfvqa.commands.application import config_folder
 from cfvqa.errors import InputError
+from cfvqa.stages.building import plain
+from cfvqa.stages.reader import Widths, build_model, train_tokenizer
 from cfvqa.stages.settings import check, check_folders, check_training
 
 
@@ -178,6 +180,8 @@ def test_a_precision_that_the_gpu_lacks(monkeypatch):
     [
         ["experiment=phantom_demo"],
         ["experiment=nih_sample", "source.root=."],
+        ["experiment=mimic_paper", "source.root=."],
+        ["experiment=mimic_paper", "source.root=.", "text=pubmedbert", "text.pretrained=folder", "trainer=ddp"],
         ["source=mimic", "source.root=.", "source@detector_source=phantom", "trainer=multi_node", "precision=bf16"],
         ["detector=faster_rcnn_r50_fpn", "classifier=region_crops_resnet101", "logger=wandb", "trainer=ddp"],
         ["model=question_only", "phases=finetune_only", "name=2024", "limit=3", "seed=0", "pairs.swap=0"],
@@ -196,3 +200,13 @@ def test_what_can_be_made_passes_and_leaves_nothing(tmp_path, monkeypatch, overr
     monkeypatch.chdir(tmp_path)
     check_all(composed(*overrides))
     assert not list(tmp_path.iterdir())
+
+
+def test_the_published_experiment_builds_the_published_sizes():
+    config = composed("experiment=mimic_paper", "source.root=.")
+    check_training(config)
+    block = plain(config.text)
+    tokenizer = train_tokenizer(block, [])
+    model = build_model(plain(config.model), block, tokenizer=tokenizer, widths=Widths(1024, 1024), seed=0)
+    words = len(tokenizer) * 768 + len(tokenizer)  # the embedding, and the bias of the output
+    assert sum(parameter.numel() for parameter in model.parameters()) - words == 39_790_082

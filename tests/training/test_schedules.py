@@ -1,8 +1,8 @@
 import pytest
 import torch
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
-from cfvqa.training.schedules import one_cycle
+from cfvqa.training.schedules import one_cycle, staircase
 
 
 def rates(schedule, optimizer, steps):
@@ -36,3 +36,10 @@ def test_a_longer_cycle_can_be_taken_up_in_the_middle():
     longer.load_state_dict(schedule.state_dict())
     expected = sgd()
     assert rates(longer, long, 30)[1:] == rates(one_cycle(expected, steps=40), expected, 40)[11:]
+
+
+def test_the_staircase_falls_like_torchs():
+    own, other = sgd(), sgd()
+    found = rates(staircase(own, steps=35, every=15 / 35), own, 35)
+    assert found == pytest.approx(rates(StepLR(other, step_size=15), other, 35))
+    assert found[14:16] == pytest.approx([0.5, 0.05])

@@ -1,0 +1,1 @@
+"""Figures of speed, measured side by side on the machine at hand: one file a question."""

@@ -1,0 +1,80 @@
+"""What cfvqa-bench does: every question measured in turn, one table."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from cfvqa.bench.answers import answers
+from cfvqa.bench.classifiers import classifiers
+from cfvqa.bench.figures import HEADER, Figure
+from cfvqa.bench.inputs import open_inputs, write_features
+from cfvqa.bench.lab import Lab
+from cfvqa.bench.label_texts import label_texts
+from cfvqa.bench.loading import loading
+from cfvqa.bench.machine import machine
+from cfvqa.bench.padding import padding
+from cfvqa.bench.processes import processes
+from cfvqa.bench.training_step import training_step
+from cfvqa.stages.table_files import write_table
+from cfvqa.stages.trained import device
+
+QUESTIONS: dict[str, Callable[[Lab], list[Figure]]] = {
+    "training step": training_step,
+    "label texts": label_texts,
+    "padding": padding,
+    "loading": loading,
+    "answers": answers,
+    "classifiers": classifiers,
+    "processes": processes,
+}
+"""What is measured, by the word that the user sees meanwhile."""
+
+
+def bench(config: DictConfig, console: Console) -> list[Figure]:
+    """Measure and print; with `to`, write `bench.csv` and `bench.md` there too."""
+    torch.set_float32_matmul_precision("high")  # as in a training: TF32 where a GPU has it
+    with tempfile.TemporaryDirectory(prefix="cfvqa-bench-") as name:
+        folder = Path(name)
+        write_features(config, folder)
+        lab = Lab(config, open_inputs(config, folder), device())
+        rows = [["machine", machine(), "", "", ""], ["reader", _reader(lab), "", "", ""]]
+        figures = _measure(lab, console)
+    rows += [figure.cells() for figure in figures]
+    console.print(_table(rows))
+    if config.to is not None:
+        files = write_table(HEADER, rows, Path(config.to).expanduser(), "bench")
+        console.print(f"written    {files[0]}, {files[1]}", soft_wrap=True)
+    return figures
+
+
+def _measure(lab: Lab, console: Console) -> list[Figure]:
+    figures: list[Figure] = []
+    for number, (word, question) in enumerate(QUESTIONS.items(), start=1):
+        start = time.perf_counter()
+        found = question(lab)
+        seconds = time.perf_counter() - start
+        console.print(f"measured   {number}/{len(QUESTIONS)}  {word}, {seconds:.0f} s", highlight=False)
+        for figure in found:  # at once: who stops the command keeps what it has measured
+            console.print(f"  {figure.ours}; {figure.other}; {figure.cells()[3]}", highlight=False, soft_wrap=True)
+        figures += found
+    return figures
+
+
+def _reader(lab: Lab) -> str:
+    count = sum(parameter.numel() for parameter in lab.reader().parameters())
+    return f"{lab.config.name}: {count:,} parameters; medians of {lab.repeats} rounds"
+
+
+def _table(rows: list[list[str]]) -> Table:
+    table = Table(title="speed, each figure measured in turn with the one beside it", title_justify="left")
+    for title in HEADER:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table

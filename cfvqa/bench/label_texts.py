@@ -1,0 +1,44 @@
+"""What does it cost to encode the texts of the graph's nodes for every image, instead of once a batch?"""
+
+import torch
+
+from cfvqa.bench.figures import Figure
+from cfvqa.bench.lab import Lab
+from cfvqa.bench.rounds import interleave, timed
+from cfvqa.models.coarse_to_fine import CoarseToFine
+
+
+def label_texts(lab: Lab) -> list[Figure]:
+    """Compare the step with one in which every image has the labels encoded by the text reader, as published."""
+    loss = lab.loss(lab.last_phase)
+    model = loss.module.model
+    if not isinstance(model, CoarseToFine):
+        return []
+    batch = lab.inputs.pair_batch().to(lab.device)
+    step, images = lab.step(loss, lab.last_phase), 2 * len(batch.has_reference)
+
+    def with_encoding() -> None:
+        for _ in range(images):
+            encode_labels(model)
+        step.take(batch)
+
+    ways = {"once": timed(lambda: step.take(batch)), "every image": timed(with_encoding)}
+    rounds = interleave(ways, lab.repeats)
+    return [
+        Figure(
+            measured="label texts: embedded once a batch, or encoded for every image",
+            ours=f"{rounds.median('once'):.2f} s a step",
+            other=f"{rounds.median('every image'):.2f} s a step, {images} images",
+            ratio=rounds.ratio("every image", "once"),
+            meaning="times as long",
+            limit=f"{len(model.label_ids)} texts through a layer of the text reader cost the same for every image, "
+            "and say the same; once a batch they cost nothing that can be measured",
+        )
+    ]
+
+
+@torch.no_grad()
+def encode_labels(model: CoarseToFine) -> torch.Tensor:
+    """Return the label texts (62, D) as the published code encodes them: their first state in the text reader."""
+    output = model.text.reader(input_ids=model.label_ids, attention_mask=model.label_mask.long(), is_decoder=False)
+    return output.last_hidden_state[:, 0]

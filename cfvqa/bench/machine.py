@@ -1,0 +1,23 @@
+"""Where the figures come from: they mean nothing without the machine."""
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+
+def machine() -> str:
+    """Describe processor, cores, threads, GPU and torch in one line."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    cores, threads = len(os.sched_getaffinity(0)), torch.get_num_threads()
+    return f"{_processor()}, {cores} cores, {threads} threads, {gpu}, torch {torch.__version__}, float32"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # no Linux
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,46 @@
+"""The command: one table, its files, and one message for a wrong setting."""
+
+import csv
+import subprocess
+import sys
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+from cfvqa.bench.bench import QUESTIONS
+from cfvqa.commands import bench
+
+
+@pytest.mark.slow
+def test_one_table_on_the_screen_and_in_files(tmp_path, config):
+    small = ["bench.units=2", "bench.repeats=1", "text.transformer.width=32", "image_size=64"]
+    line = [sys.executable, "-m", "cfvqa.commands.bench", "experiment=phantom_tiny", *small, "to=there"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("measured   ") == len(QUESTIONS)
+    with (tmp_path / "there" / "bench.csv").open() as file:
+        header, machine, reader, *rows = csv.reader(file)
+    assert header[0] == "measured"
+    assert machine[0] == "machine"
+    assert "threads" in machine[1]
+    assert "parameters" in reader[1]
+    assert len(rows) == len(QUESTIONS) + 2  # two phases, two numbers of workers
+    assert all(all(row) for row in rows)
+    page = (tmp_path / "there" / "bench.md").read_text()
+    assert len(page.splitlines()) == len(rows) + 4
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+@pytest.mark.parametrize("override", ["bench.repeats=0", "bench.units=1", "bench.repeats=often"])
+def test_a_wrong_setting_is_one_message(tmp_path, monkeypatch, capsys, override):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["cfvqa-bench", "experiment=phantom_tiny", override])
+    GlobalHydra.instance().clear()
+    with pytest.raises(SystemExit) as stop:
+        bench.main()
+    assert stop.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.err.count("error: ") == 1
+    assert override.partition("=")[0] in printed.err
+    assert "give a whole number from" in printed.err
+    assert not list(tmp_path.iterdir())

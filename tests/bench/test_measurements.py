@@ -1,0 +1,84 @@
+"""Each measurement on a tiny reader: figures that can be, and counts that are known."""
+
+import math
+import re
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from cfvqa.bench.answers import answers
+from cfvqa.bench.classifiers import images_a_second
+from cfvqa.bench.figures import HEADER
+from cfvqa.bench.label_texts import encode_labels, label_texts
+from cfvqa.bench.loading import loading, rows_a_second
+from cfvqa.bench.machine import machine
+from cfvqa.bench.padding import padding
+from cfvqa.bench.training_step import flop_of, training_step
+from cfvqa.vision.region_crops import RegionCrops
+from cfvqa.vision.shared_trunk import SharedTrunk
+from cfvqa.vision.trunk import Trunk
+
+
+@pytest.mark.parametrize("measure", [label_texts, padding, loading, answers])
+def test_figures_are_finite_and_positive(lab, measure):
+    check(measure(lab))
+
+
+def test_every_phase_has_its_step(lab):
+    figures = training_step(lab)
+    assert [figure.measured.split()[2] for figure in figures] == ["pretrain:", "finetune:"]
+    check(figures)
+
+
+def check(figures):
+    assert figures
+    for figure in figures:
+        assert math.isfinite(figure.ratio)
+        assert figure.ratio > 0
+        assert len(figure.cells()) == len(HEADER)
+        for cell in (figure.ours, figure.other):
+            assert all(math.isfinite(float(number)) for number in re.findall(r"\d+\.\d+", cell))
+            assert "inf" not in cell
+
+
+def test_a_linear_layer_counts_as_its_closed_form():
+    layer, rows = nn.Linear(5, 7), torch.randn(3, 5)
+    product = 2 * 3 * 5 * 7
+    assert flop_of(lambda: layer(rows).sum().backward()) == 2 * product  # forward, weights
+    inside = torch.randn(3, 5, requires_grad=True)
+    assert flop_of(lambda: layer(inside).sum().backward()) == 3 * product  # and what is below
+
+
+def test_attention_is_counted():
+    query = torch.randn(1, 2, 3, 4)  # two heads, three words, four wide
+    assert flop_of(lambda: F.scaled_dot_product_attention(query, query, query)) == 2 * 2 * (2 * 3 * 3 * 4)
+
+
+def test_a_step_changes_the_reader(lab):
+    loss = lab.loss("finetune")
+    before = loss.module.model.match.weight.detach().clone()
+    lab.step(loss, "finetune").take(lab.inputs.pair_batch())
+    assert not torch.equal(loss.module.model.match.weight, before)
+
+
+def test_labels_are_encoded_to_a_state_each(lab):
+    assert encode_labels(lab.reader()).shape == (62, 32)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_loader_gives_rows(lab, workers):
+    assert 0 < rows_a_second(lab.inputs, workers)() < math.inf
+
+
+def test_classifiers_judge_images():
+    small = Trunk(channels=(4, 8, 8, 8), width=8)
+    for network in (SharedTrunk(trunk=small, channels=8, width=8), RegionCrops(network="resnet18", width=8, crop=32)):
+        assert 0 < images_a_second(network, 2, 64, torch.device("cpu"))() < math.inf
+
+
+def test_the_machine_is_named():
+    words = machine()
+    assert f"{torch.get_num_threads()} threads" in words
+    assert torch.__version__ in words
