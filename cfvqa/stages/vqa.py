@@ -7,7 +7,6 @@ from typing import Any
 
 import lightning as L
 import polars as pl
-import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -115,7 +114,7 @@ def blind(config: DictConfig, console: StageConsole) -> Stage:
 
 def _blocks(config: DictConfig) -> dict[str, Any]:
     """Return the config blocks that shape a reader."""
-    names = ("model", "text", "objective", "phases", "pairs", "trainer", "precision", "compile", "seed")
+    names = ("model", "text", "objective", "phases", "pairs", "trainer", "precision", "seed")
     return {name: plain(config[name]) for name in names}
 
 
@@ -237,8 +236,6 @@ def _train_phase(training: _Training, reader: _Reader, phase: str) -> None:
     if (folder / SUCCESS).is_file():
         load_weights(module, folder / "checkpoints" / "best.ckpt")
         return
-    if blocks["compile"]:
-        module.losses = torch.compile(module.losses, dynamic=True)  # lengths of texts differ from batch to batch
     fitting = FitSettings(
         title=phase,
         epochs=settings["epochs"],
