@@ -78,14 +78,15 @@ def one_row_each(table: pl.DataFrame, key: str, path: Path) -> pl.DataFrame:
     return rows
 
 
-def check_values(table: pl.DataFrame, column: str, allowed: Sequence[str], path: Path) -> None:
-    """Check that a column holds nothing but the allowed values and blanks.
+def check_values(table: pl.DataFrame, column: str, allowed: Sequence[str], path: Path, *, blanks: bool = True) -> None:
+    """Check that a column holds nothing but the allowed values and, unless `blanks` is false, blanks.
 
     Raises:
         InputError: naming the first row with another value.
     """
-    good = table[column].is_in(list(allowed)).fill_null(value=True)
+    good = table[column].is_in(list(allowed)).fill_null(value=blanks)
     if not good.all():
         row = int((~good).arg_true()[0])
-        found = table[column][row]
-        raise InputError(f"{path}, row {row + 2}: {column} is '{found}'; expected {', '.join(allowed)} or a blank")
+        found = "blank" if table[column][row] is None else f"'{table[column][row]}'"
+        expected = f"expected {', '.join(allowed)}{' or a blank' if blanks else ''}"
+        raise InputError(f"{path}, row {row + 2}: {column} is {found}; {expected}: correct the row")

@@ -6,8 +6,8 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.language.keywords import answer_keywords
-from cfvqa.language.questions import DIFFERENCE
-from cfvqa.sources.csv_files import integers, one_row_each, read_csv
+from cfvqa.language.questions import DIFFERENCE, QUESTION_TYPES
+from cfvqa.sources.csv_files import check_values, integers, one_row_each, read_csv
 from cfvqa.sources.paths import check_ids, existing_file
 from cfvqa.sources.splits import paper_split
 
@@ -89,11 +89,12 @@ def _published(path: Path) -> pl.DataFrame:
     the other's since.
 
     Raises:
-        InputError: naming both rows of any other question that occurs twice.
+        InputError: naming a row of another type of question, or both rows of any other question that occurs twice.
     """
     table = read_csv(path, _COLUMNS).with_row_index("row")
     for column in _COLUMNS[:3]:
         check_ids(table, column, "[0-9]+", path)
+    check_values(table, "question_type", QUESTION_TYPES, path, blanks=False)
     pairs = pl.struct(study_id="study_id", ref_id="ref_id")
     turned = table.select(pl.struct(study_id="ref_id", ref_id="study_id").unique()).to_series()
     in_order = (pl.col("question_type") == DIFFERENCE) & pairs.is_in(turned.implode())

@@ -299,9 +299,12 @@ def test_a_missing_column_is_named_with_its_file(tree):
         read(tree)
 
 
-def test_an_unknown_question_type_is_named(tree):
-    tree.questions[1]["question_type"] = "opinion"
-    with pytest.raises(InputError, match="row 1: question_type 'opinion' is unknown; expected one of abnormality"):
+@pytest.mark.parametrize(("wrong", "shown"), [("opinion", "'opinion'"), ("Difference", "'Difference'"), ("", "blank")])
+def test_an_unknown_question_type_is_named_with_its_row_of_the_file(tree, wrong, shown):
+    tree.questions[1]["question_type"] = wrong
+    with pytest.raises(
+        InputError, match=rf"mimic_pair_questions\.csv, row 3: question_type is {shown}; expected abnormality"
+    ):
         read(tree.write())
 
 
