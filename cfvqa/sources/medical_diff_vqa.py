@@ -1,6 +1,7 @@
 """Medical-Diff-VQA 1.0.x: its studies, and the questions over pairs of them."""
 
 from pathlib import Path
+from typing import Literal, get_args
 
 import polars as pl
 
@@ -11,7 +12,7 @@ from cfvqa.sources.csv_files import check_values, integers, one_row_each, read_c
 from cfvqa.sources.paths import check_ids, existing_file
 from cfvqa.sources.splits import paper_split
 
-PAIRINGS = ("auto", "always")
+Pairing = Literal["auto", "always"]
 STUDIES = "mimic_all.csv"
 QUESTIONS = "mimic_pair_questions.csv"
 KEY = "source.questions"
@@ -32,7 +33,7 @@ def read_studies(root: Path) -> pl.DataFrame:
 
 
 def read_questions(
-    root: Path, images: pl.DataFrame, *, pairing: str, subjects: pl.Series | None = None
+    root: Path, images: pl.DataFrame, *, pairing: Pairing, subjects: pl.Series | None = None
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return the questions with their images, and what was skipped, by reason.
 
@@ -45,8 +46,8 @@ def read_questions(
             published code does.
         subjects: those to read; None reads all. The split is by place among the rows that are read.
     """
-    if pairing not in PAIRINGS:
-        raise InputError(f"source.pairing is '{pairing}': choose one of {', '.join(PAIRINGS)}")
+    if pairing not in get_args(Pairing):
+        raise InputError(f"source.pairing is '{pairing}': choose one of {', '.join(get_args(Pairing))}")
     table = _published(existing_file(root, QUESTIONS, KEY))
     if subjects is not None:
         table = table.filter(pl.col("subject_id").is_in(subjects.implode()))
