@@ -15,6 +15,7 @@ from cfvqa.errors import InputError
 from cfvqa.language.grammar import flip_answer
 from cfvqa.language.keywords import answer_keywords
 from cfvqa.language.negatives import wrong_answer
+from cfvqa.language.questions import DIFFERENCE
 from cfvqa.language.tokenizer import Tokenizer
 
 
@@ -24,7 +25,7 @@ class PairSettings:
 
     Attributes:
         question_length, answer_length: tokens kept at most.
-        swap: share of the pairs whose images are exchanged, and the answers to difference questions with
+        swap: share of the pairs whose images are exchanged for their difference questions, and the answers with
             them, in training. 0 shows every pair as it is.
         seed: of what is drawn for a sample: (seed, epoch, sample) alone decides it.
     """
@@ -108,9 +109,9 @@ class PairSet(Dataset[QuestionSample]):
         row = self.rows[index]
         main, reference, answer = row["main_image"], row["reference_image"], row["answer"]
         epoch = self.epoch if self.training else 0
-        if self._is_swapped(main, reference, epoch):
-            flipped = flip_answer(answer) if row["question_type"] == "difference" else answer
-            if flipped is not None and row["question_type"] == "difference":
+        if row["question_type"] == DIFFERENCE and self._is_swapped(main, reference, epoch):
+            flipped = flip_answer(answer)
+            if flipped is not None:
                 main, reference, answer = reference, main, flipped
         rng = generator(self.settings.seed, "wrong answer", epoch, row["question_id"])
         return QuestionSample(

@@ -1,6 +1,9 @@
 """Reading the CSV files of published data sets, with messages that name file and column."""
 
+import csv
+import gzip
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -23,12 +26,27 @@ def load_csv(path: Path, *, has_header: bool = True, skip_rows: int = 0) -> pl.D
     """Read all columns as strings.
 
     Raises:
-        InputError: if the file is unreadable.
+        InputError: if the file is unreadable, naming the first row with too many fields if there is one.
     """
     try:
         return pl.read_csv(path, infer_schema=False, has_header=has_header, skip_rows=skip_rows)
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as CSV ({error}): restore the file") from error
+        _refuse_wide_row(path, skip_rows)
+        reason = str(error).partition("\n")[0].rstrip(".")  # what follows is for programmers
+        raise InputError(f"{path} cannot be read as CSV ({reason}): restore the file") from error
+
+
+def _refuse_wide_row(path: Path, skip_rows: int) -> None:
+    """Refuse the first row with more fields than the first row has; what cannot be read has none."""
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", newline="", errors="replace") as file:
+            rows = islice(enumerate(csv.reader(file), 1), skip_rows, None)
+            width = len(next(rows, (0, []))[1])
+            number, fields = next(((number, len(row)) for number, row in rows if len(row) > width), (0, 0))
+    except (OSError, EOFError, csv.Error):
+        return
+    if number:
+        raise InputError(f"{path}, row {number}: it has {fields} fields, the first row {width}: correct the row")
 
 
 def read_csv(path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()) -> pl.DataFrame:
@@ -78,14 +96,15 @@ def one_row_each(table: pl.DataFrame, key: str, path: Path) -> pl.DataFrame:
     return rows
 
 
-def check_values(table: pl.DataFrame, column: str, allowed: Sequence[str], path: Path) -> None:
-    """Check that a column holds nothing but the allowed values and blanks.
+def check_values(table: pl.DataFrame, column: str, allowed: Sequence[str], path: Path, *, blanks: bool = True) -> None:
+    """Check that a column holds nothing but the allowed values and, unless `blanks` is false, blanks.
 
     Raises:
         InputError: naming the first row with another value.
     """
-    good = table[column].is_in(list(allowed)).fill_null(value=True)
+    good = table[column].is_in(list(allowed)).fill_null(value=blanks)
     if not good.all():
         row = int((~good).arg_true()[0])
-        found = table[column][row]
-        raise InputError(f"{path}, row {row + 2}: {column} is '{found}'; expected {', '.join(allowed)} or a blank")
+        found = "blank" if table[column][row] is None else f"'{table[column][row]}'"
+        expected = f"expected {', '.join(allowed)}{' or a blank' if blanks else ''}"
+        raise InputError(f"{path}, row {row + 2}: {column} is {found}; {expected}: correct the row")

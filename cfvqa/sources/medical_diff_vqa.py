@@ -1,17 +1,18 @@
 """Medical-Diff-VQA 1.0.x: its studies, and the questions over pairs of them."""
 
 from pathlib import Path
+from typing import Literal, get_args
 
 import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.language.keywords import answer_keywords
-from cfvqa.language.questions import DIFFERENCE
-from cfvqa.sources.csv_files import integers, one_row_each, read_csv
+from cfvqa.language.questions import DIFFERENCE, QUESTION_TYPES
+from cfvqa.sources.csv_files import check_values, integers, one_row_each, read_csv
 from cfvqa.sources.paths import check_ids, existing_file
 from cfvqa.sources.splits import paper_split
 
-PAIRINGS = ("auto", "always")
+Pairing = Literal["auto", "always"]
 STUDIES = "mimic_all.csv"
 QUESTIONS = "mimic_pair_questions.csv"
 KEY = "source.questions"
@@ -32,7 +33,7 @@ def read_studies(root: Path) -> pl.DataFrame:
 
 
 def read_questions(
-    root: Path, images: pl.DataFrame, *, pairing: str, subjects: pl.Series | None = None
+    root: Path, images: pl.DataFrame, *, pairing: Pairing, subjects: pl.Series | None = None
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return the questions with their images, and what was skipped, by reason.
 
@@ -45,8 +46,8 @@ def read_questions(
             published code does.
         subjects: those to read; None reads all. The split is by place among the rows that are read.
     """
-    if pairing not in PAIRINGS:
-        raise InputError(f"source.pairing is '{pairing}': choose one of {', '.join(PAIRINGS)}")
+    if pairing not in get_args(Pairing):
+        raise InputError(f"source.pairing is '{pairing}': choose one of {', '.join(get_args(Pairing))}")
     table = _published(existing_file(root, QUESTIONS, KEY))
     if subjects is not None:
         table = table.filter(pl.col("subject_id").is_in(subjects.implode()))
@@ -89,11 +90,12 @@ def _published(path: Path) -> pl.DataFrame:
     the other's since.
 
     Raises:
-        InputError: naming both rows of any other question that occurs twice.
+        InputError: naming a row of another type of question, or both rows of any other question that occurs twice.
     """
     table = read_csv(path, _COLUMNS).with_row_index("row")
     for column in _COLUMNS[:3]:
         check_ids(table, column, "[0-9]+", path)
+    check_values(table, "question_type", QUESTION_TYPES, path, blanks=False)
     pairs = pl.struct(study_id="study_id", ref_id="ref_id")
     turned = table.select(pl.struct(study_id="ref_id", ref_id="study_id").unique()).to_series()
     in_order = (pl.col("question_type") == DIFFERENCE) & pairs.is_in(turned.implode())

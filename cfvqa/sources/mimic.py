@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import polars as pl
 
@@ -11,13 +12,13 @@ from cfvqa.sources import chest_imagenome, key_information, medical_diff_vqa, mi
 from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import find_csv
 from cfvqa.sources.image_files import measure_images
-from cfvqa.sources.order import order_pairs
+from cfvqa.sources.order import Policy, order_pairs
 from cfvqa.sources.paths import existing_file, existing_root
 from cfvqa.sources.source import FileTree, SourceFiles
 from cfvqa.sources.splits import leaked_subjects, subject_split
 from cfvqa.sources.tables import Tables, conform
 
-SPLIT_RULES = ("subject", "paper", "official")
+SplitRule = Literal["subject", "paper", "official"]
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ class MimicSource:
     name: str = "mimic"
     version: str = "1.0.1"
     licence: str = "PhysioNet Credentialed Health Data License 1.5.0"
-    split: str = "subject"
+    split: SplitRule = "subject"
     split_seed: int = 1
-    pairing: str = "auto"
-    on_reversed: str = "swap"
+    pairing: medical_diff_vqa.Pairing = "auto"
+    on_reversed: Policy = "swap"
     frontal_only: bool = True
     limit: int | None = None
 
@@ -78,8 +79,8 @@ class MimicSource:
             progress: called with the number of images done, first while they are measured, then while their
                 scene graphs are read.
         """
-        if self.split not in SPLIT_RULES:
-            raise InputError(f"source.split is '{self.split}': choose one of {', '.join(SPLIT_RULES)}")
+        if self.split not in get_args(SplitRule):
+            raise InputError(f"source.split is '{self.split}': choose one of {', '.join(get_args(SplitRule))}")
         image_root, graph_root, question_root = self._releases()
         images, subjects, skipped = self._images(image_root, question_root)
         images = measure_images(images, image_root, progress)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import polars as pl
 
@@ -35,7 +36,7 @@ LABELS: dict[str, str] = {
 }
 """Name in answers of each of the 14 labels."""
 
-SPLIT_RULES = ("subject", "official")
+SplitRule = Literal["subject", "official"]
 _NO_FINDING = "No Finding"
 _BOX_FRAME = 1024  # side in pixels of the published images, in which the boxes are given
 _BOXES = "BBox_List_2017.csv"
@@ -62,7 +63,7 @@ class NihSource:
     name: str = "nih"
     version: str = "2017"
     licence: str = "NIH Clinical Center: unrestricted use; cite Wang et al., CVPR 2017"
-    split: str = "subject"
+    split: SplitRule = "subject"
     split_seed: int = 1
     question_seed: int = 1
     limit: int | None = None
@@ -111,7 +112,7 @@ class NihSource:
         if self.split == "subject":
             return subject_split(subjects, seed=self.split_seed).alias("split")
         if self.split != "official":
-            raise InputError(f"source.split is '{self.split}': choose one of {', '.join(SPLIT_RULES)}")
+            raise InputError(f"source.split is '{self.split}': choose one of {', '.join(get_args(SplitRule))}")
         listed, others = (_names_in(existing_file(root, name)) for name in _LISTS)
         known = set(listed) | set(others)
         names = images["image_id"] + ".png"

@@ -1,5 +1,7 @@
 """The order of main and reference image: made and checked here, and nowhere else."""
 
+from typing import Literal, get_args
+
 import polars as pl
 
 from cfvqa.errors import InputError
@@ -7,7 +9,7 @@ from cfvqa.language.grammar import flip_answer
 from cfvqa.language.keywords import answer_keywords
 from cfvqa.language.questions import DIFFERENCE
 
-POLICIES = ("error", "swap", "drop")
+Policy = Literal["error", "swap", "drop"]
 
 
 def reversed_pairs(questions: pl.DataFrame, images: pl.DataFrame) -> pl.Series:
@@ -24,7 +26,7 @@ def reversed_pairs(questions: pl.DataFrame, images: pl.DataFrame) -> pl.Series:
 
 
 def order_pairs(
-    questions: pl.DataFrame, images: pl.DataFrame, *, on_reversed: str
+    questions: pl.DataFrame, images: pl.DataFrame, *, on_reversed: Policy
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Make the main image the later one in every difference question.
 
@@ -38,8 +40,8 @@ def order_pairs(
     Returns:
         The ordered questions, and how many pairs were reversed, by what became of them.
     """
-    if on_reversed not in POLICIES:
-        raise InputError(f"source.on_reversed is '{on_reversed}': choose one of {', '.join(POLICIES)}")
+    if on_reversed not in get_args(Policy):
+        raise InputError(f"source.on_reversed is '{on_reversed}': choose one of {', '.join(get_args(Policy))}")
     wrong = reversed_pairs(questions, images)
     count = int(wrong.sum())
     if count == 0:

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from cfvqa.errors import InputError
 from cfvqa.stages.blocks import inside, mapping, unknown
@@ -81,7 +81,7 @@ class Source:
             raise InputError(f"{key}.reader is missing: choose a source")
         function = resolve(mapping(content["reader"], f"{key}.reader").get("_target_"), f"{key}.reader")
         arguments = {name: entry for name, entry in content.items() if name not in ("reader", "phantom")}
-        Arguments(function, values=_OF_SOURCES).check(arguments, key)
+        Arguments(function).check(arguments, key)
         Call().check(content["reader"], f"{key}.reader")
         for name, entry in arguments.items():
             if entry != content["reader"].get(name):
@@ -92,18 +92,16 @@ class Source:
             self.phantom.check(content["phantom"], f"{key}.phantom")
 
 
-_OF_SOURCES: dict[str, Kind] = {
-    "pairing": Choice(("auto", "always")),
-    "on_reversed": Choice(("error", "swap", "drop")),
-}
-
-
 def _is_named(parameter: inspect.Parameter) -> bool:
     return parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
 
 
 def _kind_of(argument: Any, parameter: inspect.Parameter | None) -> Kind | None:
-    """Return what an argument must be, where a nested block or a plain annotation says it."""
+    """Return what an argument must be, where a nested block, a plain annotation or a list of words says it."""
     if isinstance(argument, dict) and "_target_" in argument:
         return Call()
-    return None if parameter is None else _OF_ANNOTATION.get(parameter.annotation)
+    if parameter is None:
+        return None
+    if get_origin(parameter.annotation) is Literal:
+        return Choice(tuple(shown(word) for word in get_args(parameter.annotation)))
+    return _OF_ANNOTATION.get(parameter.annotation)

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
+from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import AnswerTokenizer, PretrainedTokenizer, Tokenizer
 from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.models.text import SpecialIds, TextSettings, TextTransformer
@@ -31,6 +34,35 @@ def train_tokenizer(block: dict[str, Any], texts: Sequence[str]) -> Tokenizer:
     return AnswerTokenizer.train([*texts, *node_texts()])
 
 
+def _start_from(folder: Path, transformer: TextTransformer) -> None:
+    """Start the text transformer from the weights of a folder.
+
+    Raises:
+        InputError: if they are not there, are damaged, or are those of another kind or size of encoder.
+    """
+    file = folder / "model.safetensors"
+    if not file.is_file():
+        raise InputError(
+            f"text.pretrained: {file} is missing: give a folder with the weights and the tokenizer of a BERT model, "
+            "or choose text=scratch"
+        )
+    try:
+        weights = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"text.pretrained: {file} cannot be read ({error}): restore the file") from error
+    misfit = transformer.load_reader(weights)
+    if misfit is not None:
+        found = "is not there" if misfit.held is None else f"has shape {_shape(misfit.held)}"
+        raise InputError(
+            f"text.pretrained: {misfit.name} {found} in {file}, and shape {_shape(misfit.needed)} is needed: "
+            "give a model of the BERT family with its tokenizer, and its sizes as text.transformer.width and max_length"
+        )
+
+
+def _shape(sizes: tuple[int, ...]) -> str:
+    return " x ".join(str(size) for size in sizes)
+
+
 def build_model(
     model: dict[str, Any], text: dict[str, Any], *, tokenizer: Tokenizer, widths: Widths, seed: int
 ) -> nn.Module:
@@ -47,7 +79,7 @@ def build_model(
         settings=TextSettings(**text["transformer"]), vocabulary=len(tokenizer), special=special
     )
     if text["pretrained"] is not None:
-        transformer.load_reader(Path(text["pretrained"]))
+        _start_from(Path(text["pretrained"]), transformer)
     arguments: dict[str, Any] = {"text": transformer}
     if model["reads_images"]:
         ids, mask = tokenizer.encode(node_texts(), max_length=16)

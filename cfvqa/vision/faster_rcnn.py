@@ -5,7 +5,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
-from torchvision.ops import batched_nms
 
 from cfvqa.data.batches import ImageBatch
 from cfvqa.errors import InputError
@@ -20,17 +19,13 @@ class FasterRCNN(nn.Module):
     Args:
         weights: a state dictionary to start from (a local file); null starts from random numbers.
         shortest_edge: to which torchvision scales the frame, in pixels (800 in the paper).
-        iou: overlap above which the weaker of two proposals of one region goes (.5 in the paper).
         proposals: kept by the region proposal network at inference (1,000 in the paper).
     """
 
     width = 1024
 
-    def __init__(
-        self, *, weights: str | None = None, shortest_edge: int = 800, iou: float = 0.5, proposals: int = 1000
-    ) -> None:
+    def __init__(self, *, weights: str | None = None, shortest_edge: int = 800, proposals: int = 1000) -> None:
         super().__init__()
-        self.iou = iou
         self.network = fasterrcnn_resnet50_fpn(
             weights=None,
             weights_backbone=None,
@@ -62,7 +57,7 @@ class FasterRCNN(nn.Module):
         """Find the regions of images (B, 1, S, S) uint8.
 
         The feature of a region is what the box head says of its best proposal, just before the predictors.
-        A region without a proposal gets a zero box and score 0.
+        In an image without a proposal every region gets a zero box and score 0.
         """
         net = self.network
         sizes = [(image.shape[-2], image.shape[-1])] * len(image)
@@ -75,7 +70,7 @@ class FasterRCNN(nn.Module):
         boxes = net.roi_heads.box_coder.decode(deltas, proposals)
         counts = [len(p) for p in proposals]
         best = [
-            self._best(*parts)
+            _best_of_each_region(*parts)
             for parts in zip(boxes.split(counts), logits.softmax(-1).split(counts), feature.split(counts), strict=True)
         ]
         scale = torch.tensor(
@@ -89,19 +84,25 @@ class FasterRCNN(nn.Module):
             feature=torch.stack([f for _, _, f in best]),
         )
 
-    def _best(self, box: Tensor, probability: Tensor, feature: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Pick the best proposal of each region: (R, 4), (R,), (R, 1024)."""
-        regions = len(REGIONS)
-        label = torch.arange(regions, device=box.device).repeat(len(box))
-        flat_box, flat_score = box[:, 1:].reshape(-1, 4), probability[:, 1:].reshape(-1)
-        kept = batched_nms(flat_box, flat_score, label, self.iou)  # sorted by score, best first
-        out_box, out_score = box.new_zeros(regions, 4), box.new_zeros(regions)
-        out_feature = feature.new_zeros(regions, feature.shape[-1])
-        for row in kept.flip(0):  # the best of a region is written last
-            region = label[row]
-            out_box[region], out_score[region] = flat_box[row], flat_score[row]
-            out_feature[region] = feature[row // regions]
-        return out_box, out_score, out_feature
+
+def _best_of_each_region(box: Tensor, probability: Tensor, feature: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Pick the proposal of each region that has the highest probability of it.
+
+    Suppressing overlapping proposals of a region would never take its best one.
+
+    Args:
+        box: of each proposal as each class (P, 1 + R, 4), the background first.
+        probability: (P, 1 + R).
+        feature: (P, D).
+
+    Returns:
+        Box (R, 4), score (R,) and feature (R, D); zeros where there is no proposal.
+    """
+    regions = probability.shape[1] - 1
+    if not len(probability):
+        return box.new_zeros(regions, 4), probability.new_zeros(regions), feature.new_zeros(regions, feature.shape[1])
+    score, best = probability[:, 1:].max(0)
+    return box[best, torch.arange(1, regions + 1, device=box.device)], score, feature[best]
 
 
 def _three_channels(image: Tensor) -> list[Tensor]:

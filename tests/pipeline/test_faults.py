@@ -71,7 +71,8 @@ def test_a_box_outside_the_image(call, mimic):
 def test_an_unknown_question_type(call, mimic):
     mimic.questions[4]["question_type"] = "opinion"
     mimic.write()
-    refused(call, ["row 4", "question_type 'opinion'"], *prepare_mimic(mimic))
+    words = ["mimic_pair_questions.csv, row 6", "question_type is 'opinion'", "expected abnormality"]
+    refused(call, words, *prepare_mimic(mimic))
 
 
 def test_an_empty_split(call, nih):

@@ -8,6 +8,7 @@ from layouts import ADDED, MimicTree, dicom_id, write_image
 from cfvqa.errors import InputError
 from cfvqa.language.grammar import flip_answer
 from cfvqa.language.keywords import answer_keywords
+from cfvqa.sources.csv_files import load_csv
 from cfvqa.sources.mimic import MimicSource
 from cfvqa.sources.order import reversed_pairs
 
@@ -299,9 +300,39 @@ def test_a_missing_column_is_named_with_its_file(tree):
         read(tree)
 
 
-def test_an_unknown_question_type_is_named(tree):
-    tree.questions[1]["question_type"] = "opinion"
-    with pytest.raises(InputError, match="row 1: question_type 'opinion' is unknown; expected one of abnormality"):
+@pytest.mark.parametrize("name", ["mimic_pair_questions.csv", "mimic-cxr-2.0.0-split.csv.gz"])
+def test_a_row_with_too_many_fields_is_named(tree, name):
+    tree.write()
+    path = next(tree.root.rglob(name))
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt") as file:
+        lines = file.read().splitlines()
+    width = lines[0].count(",") + 1
+    lines[4] = ",".join(["x"] * (width + 1))
+    with opened(path, "wt") as file:
+        file.write("\n".join(lines))
+    with pytest.raises(
+        InputError, match=rf"{name}, row 5: it has {width + 1} fields, the first row {width}: "
+    ) as refused:
+        read(tree)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [b'a,b\n1,"2\n3,4\n', b"a,b\n1,\xff\n", b""])
+def test_what_is_no_csv_is_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"table\.csv cannot be read as CSV \(.*\): restore the file") as refused:
+        load_csv(path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("wrong", "shown"), [("opinion", "'opinion'"), ("Difference", "'Difference'"), ("", "blank")])
+def test_an_unknown_question_type_is_named_with_its_row_of_the_file(tree, wrong, shown):
+    tree.questions[1]["question_type"] = wrong
+    with pytest.raises(
+        InputError, match=rf"mimic_pair_questions\.csv, row 3: question_type is {shown}; expected abnormality"
+    ):
         read(tree.write())
 
 

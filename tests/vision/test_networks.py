@@ -2,9 +2,10 @@ import math
 
 import pytest
 import torch
+from torchvision.ops import nms
 
 from cfvqa.data.batches import ImageBatch
-from cfvqa.vision.faster_rcnn import FasterRCNN
+from cfvqa.vision.faster_rcnn import FasterRCNN, _best_of_each_region
 from cfvqa.vision.finding_losses import finding_losses, masked_bce, pool_regions
 from cfvqa.vision.region_crops import RegionCrops
 from cfvqa.vision.region_queries import RegionQueries
@@ -53,6 +54,42 @@ def test_every_detector_learns_and_finds_every_region_at_most_once(name):
     assert output.feature.shape == (2, 24, network.width)
     assert ((output.score >= 0) & (output.score <= 1)).all()
     assert ((output.box >= 0) & (output.box <= 64)).all()
+
+
+def best_after_suppression(box, probability, feature, iou=0.5):
+    """Say region by region what is left first when overlapping proposals are suppressed."""
+    regions = probability.shape[1] - 1
+    found = torch.zeros(regions, 4), torch.zeros(regions), torch.zeros(regions, feature.shape[1])
+    for region in range(regions):
+        kept = nms(box[:, region + 1], probability[:, region + 1], iou)
+        if len(kept):
+            for there, values in zip(found, (box[:, region + 1], probability[:, region + 1], feature), strict=True):
+                there[region] = values[kept[0]]
+    return found
+
+
+@pytest.mark.parametrize("proposals", [0, 1, 2, 40, 300])
+def test_the_best_proposal_of_a_region_is_what_suppression_would_leave(proposals):
+    g = torch.Generator().manual_seed(proposals)
+    corner = torch.rand(proposals, 25, 2, generator=g) * 40
+    box = torch.cat([corner, corner + 1 + torch.rand(proposals, 25, 2, generator=g) * 60], -1)
+    probability = torch.randn(proposals, 25, generator=g).softmax(-1)
+    feature = torch.randn(proposals, 7, generator=g)
+    found = _best_of_each_region(box, probability, feature)
+    for ours, expected in zip(found, best_after_suppression(box, probability, feature), strict=True):
+        assert torch.equal(ours, expected)
+
+
+def test_an_image_without_a_proposal_has_boxes_of_zero():
+    torch.manual_seed(0)
+    network = FasterRCNN(shortest_edge=64, proposals=50).eval()
+    network.network.rpn.score_thresh = 1.1
+    with torch.inference_mode():
+        output = network.detect(batch().image)
+    assert output.box.shape == (2, 24, 4)
+    assert not output.box.any()
+    assert not output.score.any()
+    assert not output.feature.any()
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
