@@ -19,6 +19,8 @@ ALLOWED = (
     "cfvqa.objectives.",
     "cfvqa.training.schedules.",
     "torch.optim.",
+    "optuna.samplers.",
+    "optuna.pruners.",
     "cfvqa.training.trackers.",
 )
 

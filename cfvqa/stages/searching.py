@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
-from hydra.utils import instantiate
 
 from cfvqa.errors import InputError
+from cfvqa.stages.building import build, plain
 from cfvqa.stages.sweeps import DONE, PRUNED, TUNED, Job
 from cfvqa.training.pruning import Trial
 from cfvqa.training.ranks import rank
@@ -17,7 +17,7 @@ from cfvqa.training.ranks import rank
 STUDY = "study.db"
 """Name of the SQLite file of a study, in the folder of its sweep."""
 
-_NAME = "cfvqa"
+_NAME, _PRUNER = "cfvqa", "pruner"
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class Search:
         self._study = optuna.create_study(
             study_name=_NAME,
             storage=_storage(file),
-            sampler=sampler and instantiate(sampler),
-            pruner=pruner and instantiate(pruner),
+            sampler=_made("sampler", sampler),
             direction="minimize",
             load_if_exists=True,
         )
+        self._study.set_user_attr(_PRUNER, plain(pruner))  # the jobs ask it
 
     @property
     def done(self) -> int:
@@ -97,7 +97,9 @@ def trial_of(place: Any) -> Trial | None:
     if rank() > 0:
         return None
     optuna = _optuna()
-    study = optuna.load_study(study_name=_NAME, storage=_storage(Path(place.study)))
+    where = {"study_name": _NAME, "storage": _storage(Path(place.study))}
+    pruner = optuna.load_study(**where).user_attrs[_PRUNER]
+    study = optuna.load_study(**where, pruner=_made(_PRUNER, pruner))
     return optuna.Trial(study, study.get_trials(deepcopy=False)[place.number]._trial_id)
 
 
@@ -107,6 +109,10 @@ def _optuna() -> Any:
     except ImportError as error:
         raise InputError("hydra/sweeper=optuna needs Optuna: pip install 'cfvqa[sweep]'") from error
     return optuna
+
+
+def _made(name: str, block: Any) -> Any:
+    return None if block is None else build(block, f"hydra.sweeper.{name}")
 
 
 def _storage(file: Path) -> str:

@@ -13,10 +13,10 @@ from cfvqa.stages.sweeps import DONE, FAILED, PRUNED, TUNED, Job
 LR, HEADS, SIZE = "phases.finetune.optimizer.lr", "model.network.heads", "pairs.question_length"
 
 
-def search_in(folder, *overrides):
+def search_in(folder, *overrides, pruner=None):
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     space = {override.get_key_element(): override for override in parsed}
-    return Search(folder / STUDY, space, sampler=None, pruner=None)
+    return Search(folder / STUDY, space, sampler=None, pruner=pruner)
 
 
 def ended(state, figure=None):
@@ -67,6 +67,23 @@ def test_a_job_finds_its_trial(tmp_path):
     trial.report(0.5, 0)
     assert trial.number == second.number
     assert trial.study.trials[1].intermediate_values == {0: 0.5}
+
+
+@pytest.mark.parametrize(("upper", "pruned"), [(0.4, True), (0.6, False)])
+def test_a_job_asks_the_pruner_of_its_search(tmp_path, upper, pruned):
+    pruner = {"_target_": "optuna.pruners.ThresholdPruner", "upper": upper}
+    number = search_in(tmp_path, f"{LR}=interval(0.1,0.9)", pruner=pruner).ask().number
+    trial = trial_of(OmegaConf.create({"study": str(tmp_path / STUDY), "number": number}))
+    trial.report(0.5, 0)
+    assert trial.should_prune() is pruned
+
+
+def test_a_study_of_a_stranger_names_no_foreign_class(tmp_path):
+    number = (
+        search_in(tmp_path, f"{LR}=interval(0.1,0.9)", pruner={"_target_": "os.system", "command": "true"}).ask().number
+    )
+    with pytest.raises(InputError, match=r"os\.system"):
+        trial_of(OmegaConf.create({"study": str(tmp_path / STUDY), "number": number}))
 
 
 @pytest.mark.parametrize("sweep", ["glob(*)", "shuffle(1,2)"])
