@@ -11,8 +11,7 @@ from cfvqa.bench.inputs import Inputs
 from cfvqa.data.batches import PairBatch
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.stages.building import build, plain
-from cfvqa.stages.reader import Widths, build_model
-from cfvqa.stages.vqa import phase_module
+from cfvqa.stages.reader import Widths, build_model, phase_module
 from cfvqa.training.vqa_module import VqaModule
 
 _STATISTICS = 64  # images whose features are standardised: they are all alike

@@ -1,7 +1,5 @@
 """The text transformer: one set of BLIP blocks to read questions and keywords, one to write answers."""
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +9,6 @@ from transformers.models.blip.configuration_blip import BlipTextConfig
 from transformers.models.blip.modeling_blip_text import BlipTextLMHeadModel, BlipTextModel
 
 from cfvqa.data.batches import Tokens
-
-_WORDS = "embeddings.word_embeddings.weight"
 
 
 @dataclass(frozen=True)
@@ -47,21 +43,6 @@ class SpecialIds:
     mask: int
     dec: int
     specials: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Misfit:
-    """A parameter that an encoder does not hold as the reader needs it.
-
-    Attributes:
-        name: in the reader.
-        needed: its shape there.
-        held: its shape in the encoder; None where it is not there.
-    """
-
-    name: str
-    needed: tuple[int, ...]
-    held: tuple[int, ...] | None
 
 
 class TextTransformer(nn.Module):
@@ -173,60 +154,6 @@ class TextTransformer(nn.Module):
         logits = self.next_token_logits(Tokens(whole, mask), memory, memory_mask)[:, :-1]
         probability = logits.float().softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
         return (probability * written).sum(1) / written.sum(1).clamp(min=1)
-
-    def load_reader(self, weights: Mapping[str, Tensor]) -> Misfit | None:
-        """Start the reader from a BERT encoder.
-
-        Cross-attention stays new, as do layers that the encoder does not have and words that the tokenizer added.
-
-        Args:
-            weights: the encoder's parameters by their name.
-
-        Returns:
-            The first parameter that the encoder does not hold as it is needed; nothing is taken then.
-        """
-        held = {_name_here(name): value for name, value in weights.items()}
-        own = self.reader.state_dict()
-        taken: dict[str, Tensor] = {}
-        for name in _names_to_take(own, held):
-            value = self._with_added_words(held.get(name)) if name == _WORDS else held.get(name)
-            if value is None or value.shape != own[name].shape:
-                found = None if name not in held else tuple(held[name].shape)
-                return Misfit(name, needed=tuple(own[name].shape), held=found)
-            taken[name] = value
-        self.reader.load_state_dict(own | taken)
-        return None
-
-    def _with_added_words(self, table: Tensor | None) -> Tensor | None:
-        """Return an encoder's word embeddings with new rows for the special tokens that it does not know.
-
-        Rows beyond the vocabulary only round up the size of the table.
-        """
-        own = self.word_embeddings.weight
-        if table is None or table.shape[1:] != own.shape[1:]:
-            return table
-        added = range(len(table), len(own))
-        if not set(added) <= set(self.special.specials):
-            return table
-        return torch.cat([table[: len(own)], own.detach()[len(table) :].to(table)])
-
-
-def _name_here(name: str) -> str:
-    """Return the name that a parameter of BERT has in the reader; the first releases wrote gamma and beta."""
-    name = name.removeprefix("bert.")
-    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
-
-
-def _names_to_take(own: Mapping[str, Tensor], held: Mapping[str, Tensor]) -> list[str]:
-    """Return the parameters of the reader that an encoder must hold, in their order; its first layer is among them."""
-    layers = {_layer_of(name) for name in held} | {-1, 0}
-    return [name for name in own if "crossattention" not in name and _layer_of(name) <= max(layers)]
-
-
-def _layer_of(name: str) -> int:
-    """Return the number of the layer that a parameter belongs to, or -1."""
-    found = re.match(r"encoder\.layer\.(\d+)\.", name)
-    return -1 if found is None else int(found[1])
 
 
 def _start_as_look_up(attention: nn.Module) -> None:

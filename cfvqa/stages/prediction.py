@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from cfvqa.errors import InputError
-from cfvqa.stages.answering import Prediction
+from cfvqa.stages.answers import Prediction
 from cfvqa.stages.loading import load
 from cfvqa.stages.showing import as_json, show, write_picture
 

@@ -1,4 +1,4 @@
-"""Building a reader from its config: tokenizer, text transformer, model."""
+"""Building a reader from its config: tokenizer, text transformer, model, and what trains it in a phase."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,10 @@ from torch import nn
 from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import AnswerTokenizer, PretrainedTokenizer, Tokenizer
 from cfvqa.models.knowledge_graph import node_texts
+from cfvqa.models.pretrained_text import start_from_encoder
 from cfvqa.models.text import SpecialIds, TextSettings, TextTransformer
 from cfvqa.stages.building import build
+from cfvqa.training.vqa_module import VqaModule
 
 _SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]")
 
@@ -50,7 +52,7 @@ def _start_from(folder: Path, transformer: TextTransformer) -> None:
         weights = load_file(file)
     except (SafetensorError, OSError) as error:
         raise InputError(f"text.pretrained: {file} cannot be read ({error}): restore the file") from error
-    misfit = transformer.load_reader(weights)
+    misfit = start_from_encoder(transformer, weights)
     if misfit is not None:
         found = "is not there" if misfit.held is None else f"has shape {_shape(misfit.held)}"
         raise InputError(
@@ -90,3 +92,16 @@ def build_model(
             "finding_width": widths.finding,
         }
     return build(model["network"], "model.network", **arguments)
+
+
+def phase_module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaModule:
+    """Return what trains a model in one of the phases; of the config `blocks` it reads phases and objective."""
+    settings = blocks["phases"][phase]
+    weights = {name: weight for name, weight in settings["objectives"].items() if weight > 0}
+    return VqaModule(
+        model,
+        objectives={name: build(blocks["objective"][name], f"objective.{name}") for name in weights},
+        weights=weights,
+        optimizer=build(settings["optimizer"], f"phases.{phase}.optimizer"),
+        schedule=build(settings["schedule"], f"phases.{phase}.schedule"),
+    )

@@ -17,12 +17,12 @@ from cfvqa.errors import InputError
 from cfvqa.files import write_text
 from cfvqa.language.tokenizer import Tokenizer
 from cfvqa.sources.tables import Tables
-from cfvqa.stages.building import build, plain
+from cfvqa.stages.building import plain
 from cfvqa.stages.distribution import others_of
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
 from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.reader import Widths, build_model, train_tokenizer
+from cfvqa.stages.reader import Widths, build_model, phase_module, train_tokenizer
 from cfvqa.stages.run_folders import hold_folder, run_lock, take_folder
 from cfvqa.stages.searching import trial_of
 from cfvqa.stages.tables import load_tables, tables
@@ -34,7 +34,6 @@ from cfvqa.training.fit import FitSettings, fit
 from cfvqa.training.pruning import TrialReport
 from cfvqa.training.ranks import rank
 from cfvqa.training.trackers import TrackedRun
-from cfvqa.training.vqa_module import VqaModule
 
 _STATISTICS = 4096  # images
 _PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
@@ -212,19 +211,6 @@ def _data(training: _Training, tokenizer: Tokenizer, units_per_batch: int) -> Pa
         ),
         units_per_batch=units_per_batch,
         workers=pairs["workers"],
-    )
-
-
-def phase_module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaModule:
-    """Return what trains a model in one of the phases; of the config `blocks` it reads phases and objective."""
-    settings = blocks["phases"][phase]
-    weights = {name: weight for name, weight in settings["objectives"].items() if weight > 0}
-    return VqaModule(
-        model,
-        objectives={name: build(blocks["objective"][name], f"objective.{name}") for name in weights},
-        weights=weights,
-        optimizer=build(settings["optimizer"], f"phases.{phase}.optimizer"),
-        schedule=build(settings["schedule"], f"phases.{phase}.schedule"),
     )
 
 
