@@ -35,7 +35,7 @@ def answers(lab: Lab) -> list[Figure]:
             other=f"{rounds.median('alone'):.2f} answers/s",
             ratio=rounds.ratio("together", "alone"),
             meaning="times as many",
-            limit="a word is a pass over all weights for a few rows: the work of calling, not of multiplying",
+            limit="a word of all answers is a pass over all weights, one word after the other",
         )
     ]
 

@@ -50,5 +50,5 @@ def _figure(name: str, rounds: Rounds) -> Figure:
         other=f"{rounds.median(_STEP):.1f} questions/s in a training step",
         ratio=ratio,
         meaning="times as many",
-        limit="drawing wrong answers and turning half floats into floats; the files lie in memory after the first pass",
+        limit="a read for every kind of feature of every image; the files lie in memory after the first pass",
     )

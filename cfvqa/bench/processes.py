@@ -37,8 +37,7 @@ def processes(lab: Lab) -> list[Figure]:
             other=f"{1 / rounds.median('one'):.2f} steps/s",
             ratio=rounds.ratio("one", "two"),
             meaning="times as many",
-            limit="the same cores either way: two save waiting at the end of every operation, and pay with exchanging "
-            "gradients and a second pass of the optimizer over all weights",
+            limit="the same cores either way; two processes exchange gradients, and each updates all weights",
         )
     ]
 

@@ -51,7 +51,7 @@ def _figure(phase: str, questions: int, flop: int, rounds: Rounds) -> Figure:
     share = flop / plain * rounds.ratio(_SGEMM, phase)
     return Figure(
         measured=f"training step, {phase}: {questions} pairs, a question each",
-        ours=f"{seconds:.2f} s, {flop / 1e9:.0f} GFLOP, {flop / seconds / 1e9:.0f} GFLOP/s",
+        ours=f"{seconds:.2f} s, {flop / 1e9:.3g} GFLOP, {flop / seconds / 1e9:.3g} GFLOP/s",
         other=f"sgemm of side {_SIDE:,}: {peak / 1e9:.0f} GFLOP/s",
         ratio=share,
         meaning="of its speed",

@@ -88,6 +88,7 @@ class FeatureStore:
         self.folder = folder
         self._place = {i: (s, r) for i, s, r in index.iter_rows()}
         self._files: dict[str, h5py.File] = {}
+        self._tables: dict[tuple[str, str], h5py.Dataset] = {}
         size = sum(path.stat().st_size for path in folder.glob("part-*.h5"))
         self._memory = self._load(index) if size <= preload_gib * 2**30 else None
 
@@ -115,7 +116,7 @@ class FeatureStore:
         rows_of = [self._place[i] for i in image_ids]
         return ImageFeatures(
             **{
-                field: torch.from_numpy(np.stack([self._open(s)[name][r] for s, r in rows_of])).float()
+                field: torch.from_numpy(np.stack([self._table(s, name)[r] for s, r in rows_of])).float()
                 for field, (name, _) in _DATASETS.items()
             }
         )
@@ -127,6 +128,12 @@ class FeatureStore:
             for field, (name, _) in _DATASETS.items()
         }
         return ImageFeatures(**columns), {i: n for n, i in enumerate(index["image_id"])}
+
+    def _table(self, shard: str, name: str) -> h5py.Dataset:
+        """Return a data set of a shard; looking one up by its name takes longer than reading a row of it."""
+        if (shard, name) not in self._tables:
+            self._tables[shard, name] = self._open(shard)[name]
+        return self._tables[shard, name]
 
     def _open(self, shard: str) -> h5py.File:
         if shard not in self._files:
@@ -140,4 +147,4 @@ class FeatureStore:
 
     def __getstate__(self) -> dict[str, object]:
         # Open HDF5 handles do not cross into worker processes: each opens its own.
-        return {**self.__dict__, "_files": {}}
+        return {**self.__dict__, "_files": {}, "_tables": {}}

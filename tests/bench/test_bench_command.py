@@ -17,7 +17,9 @@ def test_one_table_on_the_screen_and_in_files(tmp_path, config):
     line = [sys.executable, "-m", "cfvqa.commands.bench", "experiment=phantom_tiny", *small, "to=there"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("measured   ") == len(QUESTIONS)
+    assert all(
+        f"measured   {number}/{len(QUESTIONS)}  {word}" in done.stdout for number, word in enumerate(QUESTIONS, 1)
+    )
     with (tmp_path / "there" / "bench.csv").open() as file:
         header, machine, reader, *rows = csv.reader(file)
     assert header[0] == "measured"
