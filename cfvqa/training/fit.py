@@ -101,11 +101,11 @@ def fit(
 
 @contextmanager
 def _interrupt_kept(trainer: L.Trainer) -> Iterator[None]:
-    """Let Ctrl-C be told from a failure: Lightning ends the process with status 1 for either."""
+    """Let Ctrl-C be told from a failure: Lightning ends the process with status 1 for it."""
     try:
         yield
-    except SystemExit:
-        if trainer.interrupted:
+    except SystemExit as end:
+        if trainer.interrupted and end.code == 1:  # a training that was preempted has a status of its own
             raise KeyboardInterrupt from None
         raise
 

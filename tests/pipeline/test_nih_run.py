@@ -28,7 +28,7 @@ def test_public_radiographs_go_through_every_stage(tmp_path):
     evaluation = tmp_path / "runs" / "nih_sample" / "evaluation"
     figures = json.loads((evaluation / "metrics.json").read_text())
     assert figures["data"]["name"] == "nih"
-    assert set(figures["baseline"]) == {"question_only", "majority", "prior"}
+    assert set(figures["baseline"]) == {"question_only", "majority", "constant", "prior"}
     answers = pl.read_parquet(evaluation / "predictions.parquet")
     assert set(answers["question_type"]) == {"abnormality", "presence", "view", "difference"}
     assert (tmp_path / "runs" / "nih_sample" / "report.html").is_file()
