@@ -11,7 +11,7 @@ from cfvqa.bench.bench import QUESTIONS
 from cfvqa.commands import bench
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_table_on_the_screen_and_in_files(tmp_path, config):
     small = ["bench.units=2", "bench.repeats=1", "text.transformer.width=32", "image_size=64"]
     line = [sys.executable, "-m", "cfvqa.commands.bench", "experiment=phantom_tiny", *small, "to=there"]
