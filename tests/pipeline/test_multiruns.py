@@ -89,20 +89,6 @@ def test_a_search_goes_on_and_repeats_no_trial(folder):
     assert len(trials(folder, "search")) == 3
 
 
-def test_a_trial_that_was_running_when_its_search_died_is_tried_again(folder):
-    status, output = search(folder, "died", 1)
-    assert status == 0, output
-    import optuna
-
-    study = optuna.load_study(study_name="cfvqa", storage=f"sqlite:///{folder}/runs/sweeps/died/study.db")
-    study.enqueue_trial({LR: "1e-07"})
-    study.ask({LR: optuna.distributions.CategoricalDistribution(["0.001", "1e-07"])})
-    status, output = search(folder, "died", 2)
-    assert status == 0, output
-    seen = [(trial.state.name, trial.params[LR]) for trial in trials(folder, "died")]
-    assert seen[1:] == [("FAIL", "1e-07"), ("COMPLETE", "1e-07")]
-
-
 def test_trials_that_fall_behind_are_given_up_and_stay_so(folder):
     # This pruner gives up whatever has a loss above 0.
     pruner = (
