@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.loggers.logger import Logger
 
@@ -78,7 +79,7 @@ class TensorBoard:
 class WeightsAndBiases:
     """Weights & Biases: a run a phase, in the group of its sweep.
 
-    Code, command line, console and paths stay on this machine whatever the settings: they can hold identifiers.
+    Code, command line and console stay on this machine whatever the settings: they can hold identifiers.
 
     Args:
         project: where the runs appear.
@@ -138,12 +139,19 @@ class WeightsAndBiases:
         return logger
 
     def log_table(self, logger: Logger, name: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        """Log a table; an array (H, W) in it becomes a picture."""
-        import numpy as np
+        """Log a table; every array (H, W) in it is logged as a picture beside it, and named by its number there."""
         import wandb
 
-        data = [[wandb.Image(cell) if isinstance(cell, np.ndarray) else cell for cell in row] for row in rows]
-        logger.experiment.log({name: wandb.Table(columns=list(columns), data=data)})
+        pictures: list[Any] = []
+
+        def text_of(cell: Any) -> Any:
+            if not isinstance(cell, np.ndarray):
+                return cell
+            pictures.append(wandb.Image(cell, caption=f"picture {len(pictures)}"))
+            return f"picture {len(pictures) - 1}"
+
+        table = wandb.Table(columns=list(columns), data=[[text_of(cell) for cell in row] for row in rows])
+        logger.experiment.log({name: table} | ({f"{name} pictures": pictures} if pictures else {}))
 
     def end(self, logger: Logger) -> None:
         """Close the run: the next phase is one of its own."""

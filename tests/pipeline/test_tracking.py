@@ -4,7 +4,6 @@ import gzip
 import io
 import struct
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -14,6 +13,7 @@ from processes import run
 
 from cfvqa.sources.image_files import read_image
 from cfvqa.sources.tables import read_tables
+from cfvqa.vocabulary.findings import ANSWER_FINDINGS
 
 pytestmark = pytest.mark.long
 
@@ -69,11 +69,12 @@ def canaries(folder):
     images = tables.images
     paths = [tables.root / path for path in images["path"]]
     questions = pl.concat([tables.questions["question"], tables.questions["answer"]])
-    middle = [np.rint(read_image(path) * 255).astype(np.uint8)[64] for path in paths[:40]]
+    middle = [np.rint(read_image(path) * 255).astype(np.uint8)[64] for path in paths]
     identifiers = [images["image_id"], images["study_id"], images["subject_id"], tables.questions["question_id"]]
     return {
         "identifiers": {str(value).encode() for column in identifiers for value in column if len(str(value)) > 5},
-        "texts": {text.encode() for text in questions if len(text) > 20},
+        # The name of a finding alone can be an answer, and is in every table of figures.
+        "texts": {text.encode() for text in questions if len(text) > 20 and text not in ANSWER_FINDINGS},
         "pixels": {row[:48].tobytes() for row in middle},
     }
 
@@ -93,10 +94,9 @@ def test_figures_and_settings_are_tracked_and_nothing_of_the_data(folder, canari
     parts = track(folder, "tracked")
     assert all(len(some) > 20 for some in canaries.values())
     assert found(parts, canaries) == {"identifiers": 0, "texts": 0, "pixels": 0}
-    for path in (folder, Path.home()):
-        assert not any(str(path).encode() in part for part in parts if b"wandb-resume" not in part)
+    assert not any(str(folder).encode() in part for part in parts)
     whole = b"\n".join(parts)
-    for told in (b"val/generation", b"changes.f1", b"finetune", b"evaluation", b"heads", b"system."):
+    for told in (b"val/generation", b"changes.f1", b"finetune", b"evaluation", b"heads", b"memory_percent"):
         assert told in whole, told
 
 
