@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from cfvqa.errors import InputError
 
 _QUOTED = re.compile(r"""(['"])(?:(?!\1)[^\\]|\\.)*\1""", re.DOTALL)
-_FOREIGN_CONFIG = ("--config-path", "-cp", "--config-name", "-cn")
+_FOREIGN_CONFIG = re.compile(r"--config-[pn]|-c[pn]")  # argparse takes what is left of an option's name too
 _TARGET = re.compile(r"""_target_['"]?\s*[:=]\s*['"]?([\w.]*)""")
 _OF_SEARCHES = ("optuna.samplers.", "optuna.pruners.")
 
@@ -22,7 +22,7 @@ def readable(arguments: Sequence[str], literal: tuple[str, ...]) -> list[str]:
         InputError: if they replace the config by a file, or let Hydra itself make objects of a class.
     """
     for argument in arguments:
-        if argument.partition("=")[0] in _FOREIGN_CONFIG:
+        if _FOREIGN_CONFIG.match(argument):
             raise InputError(
                 f"{argument.partition('=')[0]} would run whatever a config from elsewhere names: give KEY=VALUE, or "
                 "configs of your own that are added to these, --config-dir FOLDER"

@@ -60,6 +60,8 @@ def test_questions_with_grammar_in_them(question):
         "--config-path",
         "-cp",
         "--config-name=config",
+        "--config-p=/a/run",
+        "--config-nam",
         "-cn",
         "+hydra.callbacks.x={_target_: pathlib.Path.touch, self: /tmp/x}",
         "+hydra.callbacks.x._target_=os.system",
