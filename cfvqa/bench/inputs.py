@@ -15,13 +15,14 @@ from cfvqa.data.batches import ImageFeatures, PairBatch
 from cfvqa.data.feature_store import FeatureStore, shard_name, write_index, write_shard
 from cfvqa.data.pair_data import PairData
 from cfvqa.data.pair_sets import PairSet, PairSettings
+from cfvqa.language.questions import DIFFERENCE
 from cfvqa.language.tokenizer import Tokenizer
 from cfvqa.phantom.evolution import sample_subject
 from cfvqa.phantom.questioning import question_rows
 from cfvqa.phantom.records import choose_absent
 from cfvqa.phantom.study import StudyTruth
 from cfvqa.stages.building import build, plain
-from cfvqa.stages.reader import Widths, train_tokenizer
+from cfvqa.stages.reader import Widths, pair_settings, train_tokenizer
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGIONS
 
@@ -64,7 +65,7 @@ class Inputs:
 
     def pairs(self) -> list[int]:
         """Return the rows of the difference questions: one a pair."""
-        return self.questions.with_row_index("row").filter(pl.col("question_type") == "difference")["row"].to_list()
+        return self.questions.with_row_index("row").filter(pl.col("question_type") == DIFFERENCE)["row"].to_list()
 
     def batch(self, rows: Sequence[int]) -> PairBatch:
         """Return the questions of `rows` as a training sees them."""
@@ -83,12 +84,7 @@ def open_inputs(config: DictConfig, folder: Path) -> Inputs:
         questions=questions,
         tokenizer=train_tokenizer(plain(config.text), texts),
         folder=folder,
-        settings=PairSettings(
-            question_length=config.pairs.question_length,
-            answer_length=config.pairs.answer_length,
-            swap=config.pairs.swap,
-            seed=config.seed,
-        ),
+        settings=pair_settings(plain(config.pairs), config.seed),
         units=config.bench.units,
     )
 
@@ -131,7 +127,7 @@ def _asked(
     names: tuple[str, str], main: StudyTruth, reference: StudyTruth, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
     for kind, question, answer in question_rows(main, reference, choose_absent(main, rng), rng):
-        seen = names[1] if kind == "difference" else None
+        seen = names[1] if kind == DIFFERENCE else None
         asked = {"question_type": kind, "question": question, "answer": answer}
         yield {"main_image": names[0], "reference_image": seen, **asked}
 

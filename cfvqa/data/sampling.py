@@ -48,14 +48,13 @@ class EpochBatches(Sampler[list[int]]):
         self.kinds = np.zeros(len(groups), dtype=np.int64) if kinds is None else np.asarray(kinds)
         self.epoch = 0
         self.skip = 0
-        _, counts = np.unique(self.kinds, return_counts=True)
-        least = min([groups_per_batch, *counts.tolist()])
+        self._counts: list[int] = np.unique(self.kinds, return_counts=True)[1].tolist()
+        least = min([groups_per_batch, *self._counts])
         if least < world:
             raise InputError(f"{least} groups of a batch cannot be shared among {world} processes: use fewer devices")
 
     def __len__(self) -> int:
-        _, counts = np.unique(self.kinds, return_counts=True)
-        return sum(len(self._cuts(count)) for count in counts.tolist())
+        return sum(len(self._cuts(count)) for count in self._counts)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from cfvqa.errors import InputError
 from cfvqa.evaluation.changes import ChangeCounts, count_changes, score_changes
 from cfvqa.evaluation.flip import FlipScores
 from cfvqa.evaluation.intervals import SubjectBootstrap, f1, precision, ratio, recall
@@ -126,6 +127,20 @@ def write_metrics(metrics: Figures, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False) + "\n")
     return path
+
+
+def read_metrics(path: Path) -> Figures:
+    """Read what `write_metrics` wrote.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} is damaged ({error}): delete its folder and give the command that made it again"
+        ) from error
 
 
 def _score_by_type(predictions: pl.DataFrame, scorer: TextScorer) -> dict[str, TextScores]:

@@ -58,7 +58,7 @@ _COLUMNS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr"
 
 def figure_at(metrics: Metrics, name: str) -> Figure:
     """Return the figure with a dotted name, its interval, and why it is not there if it is not."""
-    value, interval = _dig(metrics, name), _dig(metrics, f"interval.{name}") or (None, None)
+    value, interval = dig(metrics, name), dig(metrics, f"interval.{name}") or (None, None)
     reason = metrics.get("undefined", {}).get(name, "not measured") if value is None else ""
     return Figure(value, interval[0], interval[1], reason)
 
@@ -93,7 +93,7 @@ def text_table_of(metrics: Metrics) -> TextTable:
 
 def finding_rows_of(metrics: Metrics) -> tuple[FindingRow, ...]:
     """Return the scores of changes by finding, the most frequent first."""
-    blind = _dig(metrics, "baseline.question_only.changes.by_finding") or {}
+    blind = dig(metrics, "baseline.question_only.changes.by_finding") or {}
     rows = (
         FindingRow(name, s["n"], s["precision"], s["recall"], s["f1"], blind.get(name, {}).get("f1"))
         for name, s in metrics["changes"]["by_finding"].items()
@@ -104,7 +104,7 @@ def finding_rows_of(metrics: Metrics) -> tuple[FindingRow, ...]:
 def _explained(name: str, metrics: Metrics) -> tuple[str, str]:
     """Return label and meaning of what the model is compared with, and what a reader without any error scores there."""
     label, meaning = _SYSTEMS[name]
-    bound, unparsed = _dig(metrics, f"labels.{name}"), _dig(metrics, f"baseline.{name}.changes.unparsed")
+    bound, unparsed = dig(metrics, f"labels.{name}"), dig(metrics, f"baseline.{name}.changes.unparsed")
     if bound is not None:
         meaning += f"; a reader that knows the labels scores {number(bound)}"
     if unparsed:
@@ -112,7 +112,8 @@ def _explained(name: str, metrics: Metrics) -> tuple[str, str]:
     return label, meaning
 
 
-def _dig(figures: Any, name: str) -> Any:
+def dig(figures: Any, name: str) -> Any:
+    """Return what a dotted name leads to in nested mappings; None where it leads nowhere."""
     for part in name.split("."):
         figures = figures.get(part) if isinstance(figures, Mapping) else None
     return figures
@@ -196,8 +197,8 @@ def _warning(metrics: Metrics) -> str:
         "Text scores reward the template: an answer with every change reversed keeps most of its words, and so most "
         "of its BLEU."
     )
-    prior = _dig(metrics, "baseline.prior")
-    bleu, f1 = _dig(prior, "by_type.difference.bleu_4"), _dig(prior, "changes.f1")
+    prior = dig(metrics, "baseline.prior")
+    bleu, f1 = dig(prior, "by_type.difference.bleu_4"), dig(prior, "changes.f1")
     if bleu is None or f1 is None:
         return start
     return (

@@ -1,6 +1,5 @@
 """What a user reads when everything has run: what came out, what to open, what to try next."""
 
-import json
 import os
 import shlex
 import shutil
@@ -11,6 +10,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from cfvqa.evaluation.charts import Figure, number
+from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.report_figures import headline_of
 from cfvqa.stages.tracking import sending_lines
 
@@ -23,12 +23,12 @@ def closing_lines(config: DictConfig, page: Path, overrides: Sequence[str]) -> l
         page: its report; the evaluation lies beside it.
         overrides: those of the command line, which the commands to try repeat.
     """
-    headline = headline_of(json.loads((page.parent / "evaluation" / "metrics.json").read_text()))
+    headline = headline_of(read_metrics(page.parent / "evaluation" / "metrics.json"))
     lines = [f"change F1  {_with_interval(headline.figure)}"]
     if headline.best_blind is not None:
         name, figure = headline.best_blind
         lines.append(f"blind      {_with_interval(figure)}  the best without any image: {name}")
-    lines += [f"open       {page}", *sending_lines(config)]
+    lines += [f"open       {page}", *sending_lines(config, page.parent)]
     return lines + [f"{'next' if not place else '':<9}  {line}" for place, line in enumerate(_next(config, overrides))]
 
 

@@ -1,6 +1,5 @@
 """What cfvqa-compare does: the figures of finished runs beside the settings in which they differ."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from rich.table import Table
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.charts import Figure
-from cfvqa.evaluation.report_figures import figure_at
+from cfvqa.evaluation.metrics import read_metrics
+from cfvqa.evaluation.report_figures import dig, figure_at
 from cfvqa.stages.kinds import shown
 from cfvqa.stages.run_folders import differences, settings_in
 from cfvqa.stages.table_files import write_table
@@ -84,19 +84,13 @@ def _folder(name: str) -> Path:
 
 def _compared(folder: Path, settings: dict[str, Any], keys: Sequence[str]) -> Compared:
     file = folder / "evaluation" / "metrics.json"
+    metrics = read_metrics(file)
     try:
-        metrics = json.loads(file.read_text())
         figures = {title: figure_at(metrics, key) for title, key in _FIGURES.items()}
         asked = (metrics["data"]["tables"], metrics["data"]["split"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error!r}): judge the run again, cfvqa-evaluate") from error
-    return Compared(folder.name, {key: _dig(settings, key) for key in keys}, figures, asked)
-
-
-def _dig(settings: Any, key: str) -> Any:
-    for name in key.split("."):
-        settings = settings.get(name) if isinstance(settings, dict) else None
-    return settings
+    return Compared(folder.name, {key: dig(settings, key) for key in keys}, figures, asked)
 
 
 def _cells(runs: Sequence[Compared], keys: Sequence[str]) -> tuple[list[str], list[list[str]]]:

@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cfvqa.stages.identity import Others
-from cfvqa.training.ranks import device_count, further_ranks
+from cfvqa.training.ranks import further_ranks, process_count
 
 
 def others_of(config: DictConfig, stage: str, trainer: Mapping[str, Any]) -> Others | None:
@@ -21,7 +21,7 @@ def others_of(config: DictConfig, stage: str, trainer: Mapping[str, Any]) -> Oth
         stage: name in `pipeline.STAGES`.
         trainer: arguments of `lightning.Trainer`.
     """
-    if device_count(trainer) * int(trainer.get("num_nodes", 1)) == 1:
+    if process_count(trainer) == 1:
         return None
 
     @contextmanager

@@ -1,6 +1,5 @@
 """What cfvqa-export does: a judged run becomes a folder to give away, and goes to the hub where that is asked for."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from cfvqa.errors import InputError
+from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.stages.loading import load
 from cfvqa.stages.publishing import write_export
 
@@ -37,10 +37,7 @@ def export(config: DictConfig, console: Console) -> Path:
 def _figures_of(run: Path) -> dict[str, Any]:
     for file in (run / "evaluation" / "metrics.json", run / "metrics.json"):  # of a run, or of an export
         if file.is_file():
-            try:
-                return json.loads(file.read_text())
-            except ValueError as error:
-                raise InputError(f"{file} is damaged ({error}): judge the run again, cfvqa-evaluate") from error
+            return read_metrics(file)
     raise InputError(f"{run} was not judged, and a model card needs figures: cfvqa-evaluate with its config first")
 
 

@@ -19,7 +19,7 @@ from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.vision import anatomy, findings, load_classifier, load_detector
 from cfvqa.training.extraction import ExtractionModule, ShardWriter
 from cfvqa.training.fit import quiet_lightning
-from cfvqa.training.ranks import device_count, local_rank, rank
+from cfvqa.training.ranks import local_rank, process_count, rank
 
 
 def features(config: DictConfig, console: StageConsole) -> Stage:
@@ -58,7 +58,7 @@ def _extract(
     settings = config.extraction
     rows = settings.rows_per_shard
     trainer = plain(settings.trainer)
-    processes = device_count(trainer) * int(trainer.get("num_nodes", 1))
+    processes = process_count(trainer)
     own = [number for number in shards if number % processes == rank() % processes]
     todo = [number for number in own if not _finished(folder, number, shards[number])]
     chosen = [number * rows + row for number in todo for row in range(len(shards[number]))]

@@ -23,6 +23,7 @@ STAGES: dict[str, Make] = TASKS | {"features": features, "blind": blind}
 def train(config: DictConfig, console: StageConsole) -> Stage:
     """Train what `task` names, and what it needs before."""
     stage = TASKS[config.task](config, console)
-    for line in sending_lines(config):
+    tracked = stage.folder.parent if config.task == "vqa" else stage.folder  # a run holds more than its training
+    for line in sending_lines(config, tracked):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     return stage

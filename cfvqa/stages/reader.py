@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from cfvqa.data.pair_sets import PairSettings
 from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import AnswerTokenizer, PretrainedTokenizer, Tokenizer
 from cfvqa.models.knowledge_graph import node_texts
@@ -92,6 +93,11 @@ def build_model(
             "finding_width": widths.finding,
         }
     return build(model["network"], "model.network", **arguments)
+
+
+def pair_settings(pairs: dict[str, Any], seed: int) -> PairSettings:
+    """Return how a training sees its questions, from the config block `pairs`."""
+    return PairSettings(**{name: value for name, value in pairs.items() if name != "workers"}, seed=seed)
 
 
 def phase_module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaModule:

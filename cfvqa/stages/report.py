@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from PIL import Image
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
 from cfvqa.evaluation.curves import Curve, curve_of
+from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.pictures import draw_regions
 from cfvqa.evaluation.report import Page, Pair, Picture, identity_tag, render
 from cfvqa.evaluation.report_figures import finding_rows_of, headline_of, text_table_of
@@ -69,10 +69,10 @@ def _is_whole(path: Path, identity: str) -> bool:
 
 def _page(config: DictConfig, ran: Ran, identity: str) -> Page:
     folder = ran.evaluation.folder
+    metrics = read_metrics(folder / "metrics.json")
     try:
-        metrics = json.loads((folder / "metrics.json").read_text())
         predictions = pl.read_parquet(folder / "predictions.parquet")
-    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{folder} is damaged ({error}): delete it and run the command again") from error
     judgements = [judge(*row) for row in predictions.select("question_type", "answer", "prediction").iter_rows()]
     pairs = _Pairs(load_tables(ran.tables), FeatureStore(ran.features.folder, preload_gib=0), config.report.side)

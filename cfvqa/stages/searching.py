@@ -21,8 +21,8 @@ _NAME, _PRUNER = "cfvqa", "pruner"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A trial that the study has asked for: its number, and its overrides."""
+class Suggestion:
+    """What the study wants to be tried: the number of the trial, and its overrides."""
 
     number: int
     overrides: list[str]
@@ -66,7 +66,7 @@ class Search:
             self._study.enqueue_trial(trial.params)
             self._study.tell(trial.number, state=self._states.FAIL)
 
-    def ask(self) -> Asked:
+    def ask(self) -> Suggestion:
         """Return the next trial.
 
         Raises:
@@ -79,7 +79,7 @@ class Search:
                 f"the search in {self._file} was begun with other choices ({error}): give another name=..., or "
                 "delete the file"
             ) from error
-        return Asked(trial.number, [f"{key}={value}" for key, value in trial.params.items()])
+        return Suggestion(trial.number, [f"{key}={value}" for key, value in trial.params.items()])
 
     def tell(self, number: int, job: Job) -> None:
         """Say what became of a trial."""

@@ -17,7 +17,7 @@ from cfvqa.stages.building import build, check_targets, plain, trying
 from cfvqa.stages.reader import Widths, build_model, train_tokenizer
 from cfvqa.stages.schema import EXPERIMENT
 from cfvqa.training.fit import quiet_lightning
-from cfvqa.training.ranks import device_count, uses_gpu
+from cfvqa.training.ranks import device_count, process_count, uses_gpu
 
 _TRAINERS = ("trainer", "detector.training.trainer", "classifier.training.trainer", "extraction.trainer")
 _PHASES = ("phases", "evaluation.blind.phases")
@@ -113,7 +113,7 @@ def check_training(config: DictConfig) -> None:
         _try(block, f"objective.{name}")
     if content["logger"]["tracker"] is not None:
         _try(content["logger"]["tracker"], "logger.tracker")
-    processes = device_count(content["trainer"]) * int(content["trainer"].get("num_nodes", 1))
+    processes = process_count(content["trainer"])
     for place in _PHASES:
         for phase, settings in _select(content, place).items():
             _try_phase(settings, f"{place}.{phase}")

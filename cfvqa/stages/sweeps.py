@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from cfvqa.evaluation.metrics import read_metrics
+from cfvqa.evaluation.report_figures import dig
 from cfvqa.files import write_text
 from cfvqa.stages.table_files import write_table
 
@@ -98,11 +100,9 @@ def figures_of(run: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     judged = run / "evaluation" / "metrics.json"
     if judged.is_file():
-        metrics = json.loads(judged.read_text())
+        metrics = read_metrics(judged)
         for title, key in _HEADLINES.items():
-            value = metrics
-            for part in key.split("."):
-                value = value.get(part) if isinstance(value, dict) else None
+            value = dig(metrics, key)
             if isinstance(value, float):
                 found[title] = value
     return found | _best_loss(run / "vqa")

@@ -56,10 +56,10 @@ def track_evaluation(config: DictConfig, metrics: Mapping[str, Any], read: Table
             tracker.log_table(logger, "samples", _SAMPLE_COLUMNS, _samples(read, answers, config.report.pairs))
 
 
-def sending_lines(config: DictConfig) -> list[str]:
-    """Return what a user may do to send a run to its tracker; nothing where it is there, or has none."""
+def sending_lines(config: DictConfig, folder: Path) -> list[str]:
+    """Return what a user may do to send what `folder` holds to its tracker; nothing where it is there, or has none."""
     tracker = tracker_of(config)
-    command = None if tracker is None else tracker.sending(Path(config.runs) / str(config.name))
+    command = None if tracker is None else tracker.sending(folder)
     return [] if command is None else [f"send       {command}  # figures and settings, kept on this machine till then"]
 
 

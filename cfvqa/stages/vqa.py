@@ -12,7 +12,6 @@ from torch import nn
 
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.pair_data import PairData
-from cfvqa.data.pair_sets import PairSettings
 from cfvqa.errors import InputError
 from cfvqa.files import write_text
 from cfvqa.language.tokenizer import Tokenizer
@@ -22,7 +21,7 @@ from cfvqa.stages.distribution import others_of
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
 from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.reader import Widths, build_model, phase_module, train_tokenizer
+from cfvqa.stages.reader import Widths, build_model, pair_settings, phase_module, train_tokenizer
 from cfvqa.stages.run_folders import hold_folder, run_lock, take_folder
 from cfvqa.stages.searching import trial_of
 from cfvqa.stages.tables import load_tables, tables
@@ -203,12 +202,7 @@ def _data(training: _Training, tokenizer: Tokenizer, units_per_batch: int) -> Pa
         training.source.questions,
         store=training.store,
         tokenizer=tokenizer,
-        settings=PairSettings(
-            question_length=pairs["question_length"],
-            answer_length=pairs["answer_length"],
-            swap=pairs["swap"],
-            seed=training.blocks["seed"],
-        ),
+        settings=pair_settings(pairs, training.blocks["seed"]),
         units_per_batch=units_per_batch,
         workers=pairs["workers"],
     )

@@ -64,6 +64,15 @@ def device_count(trainer: Mapping[str, Any]) -> int:
     return count
 
 
+def process_count(trainer: Mapping[str, Any]) -> int:
+    """Return how many processes, over all machines, the arguments of a `Trainer` ask for.
+
+    Raises:
+        InputError: as `device_count`.
+    """
+    return device_count(trainer) * int(trainer.get("num_nodes", 1))
+
+
 @contextmanager
 def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterator[None]:
     """Start the other processes of a training for as long as the context lasts.
@@ -76,7 +85,7 @@ def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterato
         InputError: if several machines are asked for and nobody has started the processes.
     """
     count = device_count(trainer)
-    if started_outside() or count * trainer.get("num_nodes", 1) == 1:
+    if started_outside() or process_count(trainer) == 1:
         yield
         return
     if trainer.get("num_nodes", 1) > 1:

@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.loggers.logger import Logger
 
 from cfvqa.errors import InputError
+from cfvqa.files import write_text
 
 Row = Sequence[Any]
 
@@ -167,7 +168,7 @@ def _run_id(run: TrackedRun) -> str:
     file = run.folder / "wandb" / f"{run.part}.id"
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(secrets.token_hex(6))
+        write_text(file, secrets.token_hex(6))
     return file.read_text()
 
 
