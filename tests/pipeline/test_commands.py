@@ -96,8 +96,16 @@ def process_wait(process):
 
 @pytest.mark.slow
 def test_a_training_that_is_interrupted_says_how_to_go_on(folder):
-    line = command("train", "name=interrupted", "phases=finetune_only", "phases.finetune.epochs=1000")
-    with subprocess.Popen(line, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
+    line = command("train", "name=interrupted", "phases=finetune_only", "phases.finetune.epochs=60")
+    with subprocess.Popen(
+        line,
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Behind a `&`, shells let their processes ignore Ctrl-C, and these hand that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as started:
         while b"finetune epoch" not in started.stdout.readline():
             assert started.poll() is None
         started.send_signal(signal.SIGINT)
