@@ -25,7 +25,8 @@ def test_a_resumed_training_continues_its_run_and_another_phase_is_another(tmp_p
         ids.append(run.id)
         tracker.end(logger)
     assert ids[0] == ids[1] != ids[2]
-    parts = sorted(path.name.rpartition("-")[2] for path in (tmp_path / "wandb").glob("offline-run-*"))
+    # offline-run-TIME-ID, and a number behind it where a run is continued within the second
+    parts = sorted(path.name.split("-")[3] for path in (tmp_path / "wandb").glob("offline-run-*"))
     assert parts == sorted(ids)
     assert tracker.sending(tmp_path) == f"wandb sync {tmp_path}/wandb/offline-run-*"
 
