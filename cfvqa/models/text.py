@@ -107,9 +107,22 @@ class TextTransformer(nn.Module):
         """Return logits (Q, T, V) of the token at each position; every position sees the whole text."""
         return self.writer.cls(self._states(text, memory, memory_mask, causal=False))
 
-    def answer_states(self, text: Tokens, memory: Tensor, memory_mask: Tensor) -> Tensor:
-        """Return states (Q, T, D) of a whole answer read in the light of the memory."""
-        return self._states(text, memory, memory_mask, causal=False)
+    def answer_state(self, text: Tokens, memory: Tensor, memory_mask: Tensor) -> Tensor:
+        """Return the first state (Q, D) of a whole answer read in the light of the memory.
+
+        The last layer computes that state alone: the others would be thrown away.
+        """
+        bert = self.writer.bert
+        states = bert.embeddings(input_ids=text.ids)
+        own, across = (_additive(mask, states.dtype) for mask in (text.mask, memory_mask))
+        *lower, last = bert.encoder.layer
+        for layer in lower:
+            states = layer(states, memory, attention_mask=own, encoder_attention_mask=across)
+        first = states[:, :1]
+        seen, _ = last.attention.self(first, encoder_hidden_states=states, encoder_attention_mask=own)
+        state = last.attention.output(seen, first)
+        state, _ = last.crossattention(state, encoder_hidden_states=memory, attention_mask=across)
+        return last.feed_forward_chunk(state).squeeze(1)
 
     def _states(self, text: Tokens, memory: Tensor, memory_mask: Tensor, *, causal: bool) -> Tensor:
         output = self.writer.bert(
@@ -154,6 +167,11 @@ class TextTransformer(nn.Module):
         logits = self.next_token_logits(Tokens(whole, mask), memory, memory_mask)[:, :-1]
         probability = logits.float().softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
         return (probability * written).sum(1) / written.sum(1).clamp(min=1)
+
+
+def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return what attention adds to its scores (Q, 1, 1, N): 0 where the mask (Q, N) is true."""
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, float("-inf"))[:, None, None]
 
 
 def _start_as_look_up(attention: nn.Module) -> None:

@@ -13,6 +13,8 @@ from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
 from cfvqa.objectives.gathering import gather, gather_tokens
 
+_SHORTEST = 1e-6  # length of an attended token at least, where tokens cancel each other
+
 
 def equal_texts(text: Tokens) -> Tensor:
     """Return (Q, Q) bool: which texts are equal, token by token. Symmetric, true on the diagonal."""
@@ -51,10 +53,13 @@ def fine_scores(word: Tensor, word_mask: Tensor, visual: Tensor, *, sharpness: f
         sharpness: inverse temperature of a word's attention.
         emphasis: inverse temperature over the words.
     """
-    similarity = torch.einsum("ind,jld->ijln", visual, word)
+    similarity = word.flatten(0, 1) @ visual.mT  # (i, j L, N)
     attention = (similarity * sharpness).softmax(-1)
-    context = torch.einsum("ijln,ind->ijld", attention, visual)
-    cosine = F.cosine_similarity(context, word.unsqueeze(0), dim=-1)  # (i, j, L)
+    # The length of an attended token and its product with the word need only products of tokens: the attended tokens
+    # themselves (i, j L, D) would be the largest tensor of a training.
+    square = (attention @ (visual @ visual.mT) * attention).sum(-1)
+    product = (attention * similarity).sum(-1)
+    cosine = (product / square.clamp(min=_SHORTEST**2).sqrt()).unflatten(1, word_mask.shape)  # (i, j, L)
     cosine = (cosine * emphasis).masked_fill(~word_mask.unsqueeze(0), float("-inf"))
     count = word_mask.sum(1).clamp(min=1).log()
     return (torch.logsumexp(cosine, dim=-1) - count) / emphasis

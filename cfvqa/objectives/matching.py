@@ -31,7 +31,7 @@ class Matching:
 
     def _judge(self, model: Reader, answer: Tokens, reading: Reading) -> Tensor:
         some = slice(self.limit)
-        states = model.text.answer_states(
+        state = model.text.answer_state(
             Tokens(answer.ids[some], answer.mask[some]), reading.memory[some], reading.memory_mask[some]
         )
-        return model.match(states[:, 0])
+        return model.match(state)

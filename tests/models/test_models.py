@@ -54,8 +54,8 @@ def batch_of(tokenizer, *, padding=0):
     )
 
 
-def model_of(tokenizer, block=FULL):
-    return build_model(block, TEXT, tokenizer=tokenizer, widths=Widths(8, 6), seed=0).eval()
+def model_of(tokenizer, block=FULL, text=TEXT):
+    return build_model(block, text, tokenizer=tokenizer, widths=Widths(8, 6), seed=0).eval()
 
 
 @pytest.mark.parametrize("block", [FULL, BLIND])
@@ -88,6 +88,26 @@ def test_defect_8_the_answer_depends_on_the_images(tokenizer):
         second = model.read(swap_images(batch))
     assert not torch.allclose(first.visual[0], second.visual[0], atol=1e-4)
     assert torch.allclose(first.visual[1], second.visual[1], atol=1e-6)  # no reference: nothing to swap
+
+
+def test_the_state_that_matching_judges_is_the_first_of_a_whole_reading(tokenizer):
+    text = TEXT | {"transformer": TEXT["transformer"] | {"writer_layers": 2}}
+    model, batch = model_of(tokenizer, text=text), batch_of(tokenizer)
+    batch.answer.mask[0, 3:] = False  # what is padded is not read
+    batch.answer.ids[0, 3:] = 0
+    with torch.inference_mode():
+        reading = model.read(batch)
+        memory_mask = reading.memory_mask.clone()
+        memory_mask[1, 2:4] = False
+        state = model.text.answer_state(batch.answer, reading.memory, memory_mask)
+        whole = model.text.writer.bert(
+            input_ids=batch.answer.ids,
+            attention_mask=batch.answer.mask.long(),
+            encoder_hidden_states=reading.memory,
+            encoder_attention_mask=memory_mask.long(),
+            is_decoder=False,
+        )
+    assert torch.allclose(state, whole.last_hidden_state[:, 0], atol=1e-5)
 
 
 def test_defect_8b_a_position_sees_none_after_itself(tokenizer):

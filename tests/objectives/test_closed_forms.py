@@ -32,8 +32,8 @@ class FlatText:
 
     masked_logits = next_token_logits
 
-    def answer_states(self, text, memory, memory_mask):
-        return torch.ones(*text.ids.shape, WIDTH)
+    def answer_state(self, text, memory, memory_mask):
+        return torch.ones(len(text.ids), WIDTH)
 
 
 @dataclass

@@ -48,6 +48,22 @@ def test_defect_17_a_single_word_attends_to_its_region():
     assert math.isclose(flat.item(), 1 / math.sqrt(3), rel_tol=1e-5)
 
 
+def test_fine_scores_against_the_attended_tokens_themselves():
+    generator = torch.Generator().manual_seed(2)
+    visual = torch.nn.functional.normalize(torch.randn(3, 6, 4, generator=generator), dim=-1)
+    word = torch.nn.functional.normalize(torch.randn(2, 5, 4, generator=generator), dim=-1)
+    mask = torch.tensor([[True] * 5, [True, True, False, False, False]])
+    score = fine_scores(word, mask, visual, sharpness=4.0, emphasis=5.0)
+    for i in range(3):
+        for j in range(2):
+            terms = []
+            for one in word[j][mask[j]]:
+                context = ((visual[i] @ one) * 4.0).softmax(0) @ visual[i]
+                terms.append(math.exp(5.0 * torch.cosine_similarity(context, one, dim=0)))
+            expected = math.log(sum(terms) / len(terms)) / 5.0
+            assert math.isclose(score[i, j].item(), expected, rel_tol=1e-4, abs_tol=1e-5)
+
+
 def test_padding_words_change_no_fine_score():
     generator = torch.Generator().manual_seed(1)
     visual = torch.nn.functional.normalize(torch.randn(2, 6, 4, generator=generator), dim=-1)
