@@ -12,6 +12,7 @@ from rich.table import Table
 
 from cfvqa.bench.answers import answers
 from cfvqa.bench.classifiers import classifiers
+from cfvqa.bench.compiled import compiled
 from cfvqa.bench.figures import HEADER, Figure
 from cfvqa.bench.inputs import open_inputs, write_features
 from cfvqa.bench.lab import Lab
@@ -27,6 +28,7 @@ from cfvqa.stages.trained import device
 QUESTIONS: dict[str, Callable[[Lab], list[Figure]]] = {
     "training step": training_step,
     "label texts": label_texts,
+    "compiled": compiled,
     "padding": padding,
     "loading": loading,
     "answers": answers,

@@ -133,6 +133,7 @@ def _reader(config: DictConfig, ran: Ran) -> Rows:
         ("of the blind control", ran.control.facts().get("parameters", "not recorded")),
         ("seed", words(config.seed)),
         ("precision", words(config.precision)),
+        ("compiled", words(config.compile)),
         ("trainer", words(plain(config.trainer))),
         ("pairs", words({key: value for key, value in plain(config.pairs).items() if key != "workers"})),
     )

@@ -133,6 +133,7 @@ EXPERIMENT = Block(
         "resume": Text("choose auto, never, or the path of a checkpoint"),
         "checkpoint_steps": _COUNT,
         "precision": Choice(("32", "bf16", "16")),
+        "compile": Truth(),
         "image_size": _SIDE,
         "trial": Maybe(Block({"study": Text(), "number": Whole(0)})),
         "predictions": OrNull(Text()),

@@ -16,6 +16,7 @@ from cfvqa.stages.blocks import inside, unknown
 from cfvqa.stages.building import build, check_targets, plain, trying
 from cfvqa.stages.reader import Widths, build_model, train_tokenizer
 from cfvqa.stages.schema import EXPERIMENT
+from cfvqa.training.compiling import has_compiler
 from cfvqa.training.fit import quiet_lightning
 from cfvqa.training.ranks import device_count, process_count, uses_gpu
 
@@ -104,6 +105,8 @@ def check_training(config: DictConfig) -> None:
     for place in _TRAINERS:
         _try_trainer(_select(content, place), place)
     _check_precision(str(content["precision"]), on_gpu=uses_gpu(content["trainer"]))
+    if content["compile"]:
+        _check_compiler()
     with torch.random.fork_rng(devices=[]):
         for place in ("detector.network", "classifier.network"):
             _try(_select(content, place), place)
@@ -170,6 +173,13 @@ def _check_precision(precision: str, *, on_gpu: bool) -> None:
         raise InputError("precision=16 needs a GPU: give precision=bf16 or precision=32, or trainer=gpu")
     if precision == "bf16" and on_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise InputError(f"precision=bf16: {torch.cuda.get_device_name()} has none: give precision=16 or precision=32")
+
+
+def _check_compiler() -> None:
+    if not has_compiler():
+        raise InputError(
+            "compile=true needs a C++ compiler: install g++ or clang++, or name one in CXX; or compile=false"
+        )
 
 
 def _try_model(content: dict[str, Any], key: str) -> None:

@@ -29,6 +29,7 @@ from cfvqa.stages.tracking import training_loggers
 from cfvqa.stages.trained import TOKENIZER
 from cfvqa.stages.vision import anatomy, describe_vision, findings
 from cfvqa.training.checkpoints import check_weights, load_weights
+from cfvqa.training.compiling import compile_parts
 from cfvqa.training.fit import FitSettings, fit
 from cfvqa.training.pruning import TrialReport
 from cfvqa.training.ranks import rank
@@ -112,7 +113,7 @@ def blind(config: DictConfig, console: StageConsole) -> Stage:
 
 def _blocks(config: DictConfig) -> dict[str, Any]:
     """Return the config blocks that shape a reader."""
-    names = ("model", "text", "objective", "phases", "pairs", "trainer", "precision", "seed")
+    names = ("model", "text", "objective", "phases", "pairs", "trainer", "precision", "compile", "seed")
     return {name: plain(config[name]) for name in names}
 
 
@@ -226,6 +227,8 @@ def _train_phase(training: _Training, reader: _Reader, phase: str) -> None:
         start=training.start if phase == reader.phases[0] else None,
         trainer={**blocks["trainer"], "precision": _PRECISIONS[str(blocks["precision"])]},
     )
+    if blocks["compile"]:
+        compile_parts(reader.model)
     data = _data(training, reader.tokenizer, settings["units_per_batch"])
     callbacks: list[L.Callback] = []
     if training.searched and phase == reader.phases[-1]:

@@ -87,6 +87,14 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_figures(folder):
     assert figures == expected
 
 
+@pytest.mark.long
+def test_a_compiled_reader_is_trained_and_answers(folder):
+    status, output = run(folder, "evaluate", "name=compiled", "compile=true", "phases=finetune_only")
+    assert status == 0, output
+    assert "compile: true" in (folder / "runs" / "compiled" / "config.yaml").read_text()
+    assert metrics(folder, "compiled")["n"] == metrics(folder)["n"]
+
+
 def process_wait(process):
     try:
         process.wait(timeout=0.05)

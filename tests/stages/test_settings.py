@@ -37,6 +37,7 @@ TABLE = [
     *wrong("runs", "/proc/x", words="cannot be made or written"),
     *wrong("image_size", "0", "abc", "7", "100000", words="give a whole number from 32 to 4096"),
     *wrong("precision", "64", "null", words="choose one of 32, bf16, 16"),
+    *wrong("compile", "fast", "null", words="give true or false"),
     *wrong("checkpoint_steps", "0", "abc", words=WHOLE),
     *wrong("resume", "/no/such/file", "null", words="choose auto, never, or the path of a checkpoint"),
     *wrong("output", "xml", words="choose one of text, json"),
@@ -179,6 +180,12 @@ def test_a_precision_that_the_gpu_lacks(monkeypatch):
     monkeypatch.setattr("torch.cuda.get_device_name", lambda: "an old card")
     with pytest.raises(InputError, match="an old card has none"):
         check_training(composed("trainer=gpu", "precision=bf16"))
+
+
+def test_a_compiler_that_is_not_there(monkeypatch):
+    monkeypatch.setenv("CXX", "/no/such/compiler")
+    with pytest.raises(InputError, match=r"compile=true needs a C\+\+ compiler"):
+        check_training(composed("compile=true"))
 
 
 @pytest.mark.parametrize(
