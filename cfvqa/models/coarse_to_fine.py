@@ -8,7 +8,7 @@ answer   <--writer, cross-attention to question states and pair states
 import torch
 from torch import Tensor, nn
 
-from cfvqa.data.batches import ImageFeatures, PairBatch
+from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.models.difference import PairEncoder
 from cfvqa.models.knowledge_graph import KnowledgeGraph
 from cfvqa.models.outputs import Reading
@@ -24,8 +24,7 @@ class CoarseToFine(nn.Module):
 
     Args:
         text: reads questions, writes answers; its width D is the model's.
-        label_ids: (62, L) int64 tokens of the node labels.
-        label_mask: (62, L) bool.
+        labels: tokens (62, L) of the node labels.
         region_width, finding_width: of the stored features.
         layers, heads, dropout: of the difference encoder.
         memory: "question_and_images" lets the writer see the pair states; "question" gives it the question
@@ -36,8 +35,7 @@ class CoarseToFine(nn.Module):
         self,
         *,
         text: TextTransformer,
-        label_ids: Tensor,
-        label_mask: Tensor,
+        labels: Tokens,
         region_width: int,
         finding_width: int,
         layers: int = 1,
@@ -50,8 +48,8 @@ class CoarseToFine(nn.Module):
         self.text = text
         self.memory = memory
         self.label_norm = nn.LayerNorm(width)  # word embeddings are small: a label must weigh as much as a state
-        self.register_buffer("label_ids", label_ids)
-        self.register_buffer("label_mask", label_mask)
+        self.register_buffer("label_ids", labels.ids)
+        self.register_buffer("label_mask", labels.mask)
         self.graph = KnowledgeGraph(
             region_width=region_width, finding_width=finding_width, width=width, dropout=dropout
         )

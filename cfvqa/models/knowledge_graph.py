@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cfvqa.data.batches import ImageFeatures
+from cfvqa.models.standardise import Standardise, relative_boxes
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.findings import label_text as finding_text
 from cfvqa.vocabulary.regions import REGIONS
@@ -35,33 +36,6 @@ def adjacency(probability: Tensor) -> Tensor:
     matrix = matrix + torch.eye(regions + findings, device=probability.device, dtype=probability.dtype)
     scale = matrix.sum(-1).rsqrt()
     return scale.unsqueeze(-1) * matrix * scale.unsqueeze(-2)
-
-
-class Standardise(nn.Module):
-    """Map a region's features to zero mean and unit deviation over images, channel by channel.
-
-    Features of a frozen network are mostly the same in every image of a region; what tells images apart is a small
-    part of them, which a reader would take most of a training to find.
-
-    Args:
-        regions: R.
-        width: D of the features.
-    """
-
-    def __init__(self, regions: int, width: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(regions, width))
-        self.register_buffer("scale", torch.ones(regions, width))
-
-    def fit(self, values: Tensor) -> None:
-        """Take mean and deviation from features (N, R, D); channels that hardly vary are not blown up."""
-        deviation = values.std(0, correction=0)
-        self.mean.copy_(values.mean(0))
-        self.scale.copy_(deviation.clamp(min=0.1 * float(deviation.mean()) + 1e-6))
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Standardise features (U, R, D)."""
-        return ((values - self.mean) / self.scale).clamp(-6, 6)
 
 
 class KnowledgeGraph(nn.Module):
@@ -98,7 +72,7 @@ class KnowledgeGraph(nn.Module):
         """Take the statistics of the features of N training images; they become part of the weights."""
         self.region.fit(features.region)
         self.finding.fit(features.finding)
-        self.box.fit(_relative(features.box))
+        self.box.fit(relative_boxes(features.box))
 
     def forward(self, features: ImageFeatures, labels: Tensor) -> Tensor:
         """Return node states (U, 62, D).
@@ -109,7 +83,7 @@ class KnowledgeGraph(nn.Module):
         """
         probability = features.probability
         seen = self.from_finding(self.finding(features.finding))
-        place = self.geometry(self.box(_relative(features.box)))
+        place = self.geometry(self.box(relative_boxes(features.box)))
         regions = self.from_region(self.region(features.region)) + seen + place
         share = probability / probability.sum(1, keepdim=True).clamp(min=1e-4)
         there = seen + self.whereabouts(labels[: len(REGIONS)])
@@ -131,10 +105,3 @@ def _presence(probability: Tensor, severity: Tensor) -> Tensor:
     highest = probability.amax(1)
     odds = torch.logit(highest.float(), eps=1e-3).to(highest.dtype) / 2
     return torch.cat([torch.stack([6 * highest - 3, odds], dim=-1), 6 * severity - 3], dim=-1)
-
-
-def _relative(box: Tensor) -> Tensor:
-    """Return boxes (U, R, 4) as shares of the frame around all of them: free of the size and place of the image."""
-    low, high = box[..., :2].amin(1, keepdim=True), box[..., 2:].amax(1, keepdim=True)
-    extent = (high - low).clamp(min=1)
-    return torch.cat([(box[..., :2] - low) / extent, (box[..., 2:] - low) / extent], dim=-1)

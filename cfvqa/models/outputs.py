@@ -6,7 +6,7 @@ from typing import Protocol
 from torch import Tensor
 
 from cfvqa.data.batches import ImageFeatures, PairBatch
-from cfvqa.models.text import TextTransformer
+from cfvqa.models.writing import Writer
 
 
 @dataclass
@@ -30,21 +30,20 @@ class Reading:
 
 
 class Reader(Protocol):
-    """A whole model: reads pairs and questions, writes answers through its text transformer."""
+    """A whole model: reads pairs and questions, writes answers.
 
-    text: TextTransformer
+    Objectives may ask for more: `contrast(state)`, which projects states (Q, D) into the space of contrast, and
+    `match(state)`, which judges them: logits (Q, 2) of wrong, right answer; and of a writer for `masked_logits` and
+    `answer_state`, as `models.text.TextTransformer` has them.
+    """
+
+    text: Writer
 
     def fit(self, features: ImageFeatures) -> None:
         """Take what it needs to know of the features of training images, once before training."""
 
     def read(self, batch: PairBatch) -> Reading:
         """Read the questions of a batch."""
-
-    def contrast(self, state: Tensor) -> Tensor:
-        """Project first-token states (Q, D) into the space of contrast (Q, D)."""
-
-    def match(self, state: Tensor) -> Tensor:
-        """Judge first-token states (Q, D): logits (Q, 2) of wrong, right answer."""
 
     def region_attention(self, reading: Reading, batch: PairBatch) -> Tensor | None:
         """Return where in main and reference image the attention lies (Q, 2, R), all of it 1; or None.

@@ -9,6 +9,7 @@ from transformers.models.blip.configuration_blip import BlipTextConfig
 from transformers.models.blip.modeling_blip_text import BlipTextLMHeadModel, BlipTextModel
 
 from cfvqa.data.batches import Tokens
+from cfvqa.models.writing import SpecialIds, mean_probability
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,6 @@ class TextSettings:
     dropout: float = 0.1
     attention_dropout: float = 0.0
     max_length: int = 128
-
-
-@dataclass(frozen=True)
-class SpecialIds:
-    """Token ids that the model needs to know."""
-
-    pad: int
-    sep: int
-    mask: int
-    dec: int
-    specials: tuple[int, ...]
 
 
 class TextTransformer(nn.Module):
@@ -157,16 +147,7 @@ class TextTransformer(nn.Module):
             **decoding,
         )
         ids = output[:, 1:]
-        return ids, self._mean_probability(ids, memory, memory_mask)
-
-    def _mean_probability(self, ids: Tensor, memory: Tensor, memory_mask: Tensor) -> Tensor:
-        start = torch.full((len(ids), 1), self.special.dec, device=ids.device)
-        whole = torch.cat([start, ids], dim=1)
-        written = ids != self.special.pad
-        mask = torch.cat([torch.ones_like(start, dtype=torch.bool), written], dim=1)
-        logits = self.next_token_logits(Tokens(whole, mask), memory, memory_mask)[:, :-1]
-        probability = logits.float().softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
-        return (probability * written).sum(1) / written.sum(1).clamp(min=1)
+        return ids, mean_probability(self, ids, memory, memory_mask)
 
 
 def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:

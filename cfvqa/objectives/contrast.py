@@ -75,6 +75,8 @@ class Coarse:
 
     scale: float = 10.0
 
+    needs = ("contrast",)
+
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""
         keywords = gather_tokens(batch.keywords)
@@ -101,6 +103,8 @@ class Fine:
     sharpness: float = 4.0
     emphasis: float = 5.0
     limit: int = 16
+
+    needs = ("contrast",)
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""

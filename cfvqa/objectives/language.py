@@ -61,6 +61,8 @@ class Generation:
 
     smoothing: float = 0.0
 
+    needs = ()
+
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""
         logits = model.text.next_token_logits(batch.answer, reading.memory, reading.memory_mask)
@@ -78,6 +80,8 @@ class MaskedLanguage:
 
     several: float = 0.6
     none: float = 0.3
+
+    needs = ("text.masked_logits",)
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the mean cross-entropy over the masked tokens; 0 where nothing was drawn."""

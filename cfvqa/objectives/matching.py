@@ -21,6 +21,8 @@ class Matching:
 
     limit: int = 16
 
+    needs = ("match", "text.answer_state")
+
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the cross-entropy over twice the questions."""
         right = self._judge(model, batch.answer, reading)

@@ -1,7 +1,9 @@
 """Building a reader from its config: tokenizer, text transformer, model, and what trains it in a phase."""
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from cfvqa.data.batches import Tokens
 from cfvqa.data.pair_sets import PairSettings
 from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import AnswerTokenizer, PretrainedTokenizer, Tokenizer
 from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.models.pretrained_text import start_from_encoder
-from cfvqa.models.text import SpecialIds, TextSettings, TextTransformer
-from cfvqa.stages.building import build
+from cfvqa.models.text import TextSettings, TextTransformer
+from cfvqa.models.writing import SpecialIds
+from cfvqa.stages.building import build, resolve
 from cfvqa.training.vqa_module import VqaModule
 
 _SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]")
@@ -69,7 +73,11 @@ def _shape(sizes: tuple[int, ...]) -> str:
 def build_model(
     model: dict[str, Any], text: dict[str, Any], *, tokenizer: Tokenizer, widths: Widths, seed: int
 ) -> nn.Module:
-    """Return a new model with weights drawn from `seed`."""
+    """Return a new model with weights drawn from `seed`.
+
+    Its class is given what its signature names of: `text` (a text transformer), `vocabulary` (number of tokens),
+    `special` (their ids), `labels` (tokens of the 62 node labels), `region_width`, `finding_width`.
+    """
     torch.manual_seed(seed)
     special = SpecialIds(
         pad=tokenizer.id_of("[PAD]"),
@@ -78,21 +86,30 @@ def build_model(
         dec=tokenizer.id_of("[DEC]"),
         specials=tuple(tokenizer.id_of(token) for token in _SPECIALS),
     )
-    transformer = TextTransformer(
-        settings=TextSettings(**text["transformer"]), vocabulary=len(tokenizer), special=special
-    )
+    offered = {
+        "text": lambda: _text_transformer(text, len(tokenizer), special),
+        "vocabulary": lambda: len(tokenizer),
+        "special": lambda: special,
+        "labels": lambda: _labels(tokenizer, special),
+        "region_width": lambda: widths.region,
+        "finding_width": lambda: widths.finding,
+    }
+    asked = inspect.signature(resolve(model["network"]["_target_"], "model.network")).parameters
+    return build(model["network"], "model.network", **{name: make() for name, make in offered.items() if name in asked})
+
+
+def _text_transformer(text: dict[str, Any], vocabulary: int, special: SpecialIds) -> TextTransformer:
+    transformer = TextTransformer(settings=TextSettings(**text["transformer"]), vocabulary=vocabulary, special=special)
     if text["pretrained"] is not None:
         _start_from(Path(text["pretrained"]), transformer)
-    arguments: dict[str, Any] = {"text": transformer}
-    if model["reads_images"]:
-        ids, mask = tokenizer.encode(node_texts(), max_length=16)
-        arguments |= {
-            "label_ids": torch.from_numpy(ids[:, 1:].copy()),  # a view could not be exported
-            "label_mask": torch.from_numpy(mask[:, 1:] & (ids[:, 1:] != special.sep)),
-            "region_width": widths.region,
-            "finding_width": widths.finding,
-        }
-    return build(model["network"], "model.network", **arguments)
+    return transformer
+
+
+def _labels(tokenizer: Tokenizer, special: SpecialIds) -> Tokens:
+    """Return the words of the node labels, without what frames a text."""
+    ids, mask = tokenizer.encode(node_texts(), max_length=16)
+    words = mask[:, 1:] & (ids[:, 1:] != special.sep)
+    return Tokens(torch.from_numpy(ids[:, 1:].copy()), torch.from_numpy(words))  # a view could not be exported
 
 
 def pair_settings(pairs: dict[str, Any], seed: int) -> PairSettings:
@@ -104,10 +121,23 @@ def phase_module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaMod
     """Return what trains a model in one of the phases; of the config `blocks` it reads phases and objective."""
     settings = blocks["phases"][phase]
     weights = {name: weight for name, weight in settings["objectives"].items() if weight > 0}
+    objectives = {name: build(blocks["objective"][name], f"objective.{name}") for name in weights}
+    for name, objective in objectives.items():
+        _check_needs(objective.needs, model, f"phases.{phase}.objectives.{name}")
     return VqaModule(
         model,
-        objectives={name: build(blocks["objective"][name], f"objective.{name}") for name in weights},
+        objectives=objectives,
         weights=weights,
         optimizer=build(settings["optimizer"], f"phases.{phase}.optimizer"),
         schedule=build(settings["schedule"], f"phases.{phase}.schedule"),
     )
+
+
+def _check_needs(needs: Sequence[str], model: nn.Module, key: str) -> None:
+    for need in needs:
+        try:
+            attrgetter(need)(model)
+        except AttributeError as error:
+            raise InputError(
+                f"{key} needs {need} of a model, which {type(model).__name__} does not have: set it to 0"
+            ) from error

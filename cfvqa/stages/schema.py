@@ -89,9 +89,8 @@ _TEXT = Block(
 )
 _MODEL = Block(
     {
-        "reads_images": Truth(),
         "network": Call(
-            given=("text", "label_ids", "label_mask", "region_width", "finding_width"),
+            given=("text", "vocabulary", "special", "labels", "region_width", "finding_width"),
             values={"layers": _COUNT, "heads": _COUNT, "dropout": _SHARE},
         ),
     }

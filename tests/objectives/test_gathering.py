@@ -22,7 +22,6 @@ ANSWERS = [
 ]
 TEXT = {"pretrained": None, "transformer": {"width": 16, "layers": 1, "heads": 2, "dropout": 0.0, "max_length": 64}}
 MODEL = {
-    "reads_images": True,
     "network": {"_target_": "cfvqa.models.coarse_to_fine.CoarseToFine", "heads": 2, "dropout": 0.0},
 }
 # All keywords are masked, so that nothing is drawn.

@@ -26,8 +26,8 @@ from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGIONS
 
 TEXT = {"pretrained": None, "transformer": {"width": 32, "layers": 1, "heads": 2, "dropout": 0.0, "max_length": 64}}
-READING = {"reads_images": True, "network": {"_target_": "cfvqa.models.coarse_to_fine.CoarseToFine", "heads": 2}}
-BLIND = {"reads_images": False, "network": {"_target_": "cfvqa.models.question_only.QuestionOnly"}}
+READING = {"network": {"_target_": "cfvqa.models.coarse_to_fine.CoarseToFine", "heads": 2}}
+BLIND = {"network": {"_target_": "cfvqa.models.question_only.QuestionOnly"}}
 
 
 def run_of(model):

@@ -8,7 +8,7 @@ from cfvqa.errors import InputError
 from cfvqa.stages.reader import Widths, build_model, train_tokenizer
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "edema", "lung", "left", "right", "."]
-MODEL = {"reads_images": True, "network": {"_target_": "cfvqa.models.coarse_to_fine.CoarseToFine"}}
+MODEL = {"network": {"_target_": "cfvqa.models.coarse_to_fine.CoarseToFine"}}
 LAYER = "encoder.layer.0.attention.self.query.weight"
 
 

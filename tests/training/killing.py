@@ -37,7 +37,6 @@ ADDED = "the main image has an additional finding of edema than the reference im
 REMOVED = "the main image is missing the finding of hernia than the reference image."
 TEXT = {"pretrained": None, "transformer": {"width": 16, "layers": 1, "heads": 2, "dropout": 0.1, "max_length": 64}}
 MODEL = {
-    "reads_images": True,
     "network": {"_target_": "cfvqa.models.coarse_to_fine.CoarseToFine", "heads": 2, "dropout": 0.1},
 }
 OBJECTIVES = {"generation": Generation(), "coarse": Coarse(), "fine": Fine(), "masked_language": MaskedLanguage()}

@@ -1,0 +1,167 @@
+"""How the rows of an image relate: the edges and the graph attention of EKAID (Hu et al., KDD 2023)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from cfvqa.data.batches import ImageFeatures
+from cfvqa.models.standardise import relative_boxes
+from cfvqa.vocabulary.findings import FINDINGS
+from cfvqa.vocabulary.groups import GROUPS, finding_group, region_group
+from cfvqa.vocabulary.regions import REGIONS
+
+SPATIAL_LABELS = 12
+"""0 no edge, 1 inside, 2 contains, 3 overlap, 4 to 11 the sectors of 45 degrees in which the other box lies."""
+SEMANTIC_LABELS = 3
+"""0 no edge, 1 a region and a finding of one knowledge group, 2 findings that occur together."""
+GEOMETRY = 64
+"""Numbers that describe how one box lies to another."""
+
+_FAR = 2 / 3  # of the side of the frame: boxes whose centres are as far apart have no spatial edge
+_OVERLAP = 0.5  # intersection over union
+_PRESENT = 0.5  # probability of a finding
+_TOGETHER = 0.18  # share of the images with a finding that have the other one too
+_WAVES = 8  # of sine and cosine, a measure of geometry
+
+
+def spatial_edges(box: Tensor) -> Tensor:
+    """Return the labels (U, N, N) int64 of the edges from each box i to each box j.
+
+    Args:
+        box: (U, N, 4), x1, y1, x2, y2 as shares of the frame.
+    """
+    one, other = box.unsqueeze(2), box.unsqueeze(1)
+    inside = (one[..., :2] > other[..., :2]).all(-1) & (one[..., 2:] < other[..., 2:]).all(-1)
+    low, high = torch.maximum(one[..., :2], other[..., :2]), torch.minimum(one[..., 2:], other[..., 2:])
+    shared = (high - low).clamp(min=0).prod(-1)
+    area = (box[..., 2:] - box[..., :2]).clamp(min=0).prod(-1)
+    union = area.unsqueeze(2) + area.unsqueeze(1) - shared
+    centre = (box[..., :2] + box[..., 2:]) / 2
+    step = centre.unsqueeze(1) - centre.unsqueeze(2)  # from i to j
+    angle = torch.rad2deg(torch.atan2(step[..., 1], step[..., 0])) % 360
+    label = 4 + (angle / 45).floor().long().clamp(max=7)
+    label = label.masked_fill(step.norm(dim=-1) >= _FAR, 0)
+    label = label.masked_fill(shared >= _OVERLAP * union.clamp(min=1e-9), 3)
+    label = label.masked_fill(inside.transpose(1, 2), 2)
+    label = label.masked_fill(inside, 1)
+    return label * ~torch.eye(box.shape[1], dtype=torch.bool, device=box.device)
+
+
+def geometry(box: Tensor) -> Tensor:
+    """Return how each box j lies to each box i (U, N, N, 64): logarithms of distances and sizes as sines and cosines.
+
+    Args:
+        box: as of `spatial_edges`.
+    """
+    centre, size = (box[..., :2] + box[..., 2:]) / 2, (box[..., 2:] - box[..., :2]).clamp(min=1e-3)
+    apart = (centre.unsqueeze(1) - centre.unsqueeze(2)).abs() / size.unsqueeze(2)
+    scale = size.unsqueeze(2) / size.unsqueeze(1)
+    measure = torch.cat([apart.clamp(min=1e-3), scale], dim=-1).log()  # (U, N, N, 4)
+    wave = 100 / 1000 ** (torch.arange(_WAVES, device=box.device) / _WAVES)
+    phase = measure.unsqueeze(-1) * wave
+    return torch.cat([phase.sin(), phase.cos()], dim=-1).flatten(-2)
+
+
+class SemanticEdges(nn.Module):
+    """Label edges by knowledge: groups of regions and findings, and which findings occur together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("region_groups", _one_hot([region_group(name) for name in REGIONS]))
+        self.register_buffer("finding_groups", _one_hot([finding_group(name) for name in FINDINGS]))
+        self.register_buffer("together", torch.zeros(len(FINDINGS), len(FINDINGS)))
+
+    def fit(self, probability: Tensor) -> None:
+        """Count on training images (N, R, F) which findings occur together: in more than 0.18 of those with one."""
+        present = (probability.amax(1) >= _PRESENT).float()
+        both = present.T @ present
+        share = both / both.diagonal().unsqueeze(1).clamp(min=1)
+        self.together.copy_((share > _TOGETHER) & ~torch.eye(len(share), dtype=torch.bool, device=share.device))
+
+    def forward(self, probability: Tensor) -> Tensor:
+        """Return the labels (U, 2R, 2R) int64 of the edges among rows of regions, then of findings.
+
+        Args:
+            probability: (U, R, F).
+        """
+        present = (probability >= _PRESENT).float()
+        count, regions = present.shape[:2]
+        known = (self.region_groups @ (present @ self.finding_groups).transpose(1, 2)) > 0  # region, findings of a row
+        met = (present @ self.together @ present.transpose(1, 2)) > 0
+        met = met | met.transpose(1, 2)
+        label = torch.zeros(count, 2 * regions, 2 * regions, dtype=torch.long, device=probability.device)
+        label[:, :regions, regions:] = known
+        label[:, regions:, :regions] = known.transpose(1, 2)
+        label[:, regions:, regions:] = 2 * (met & ~torch.eye(regions, dtype=torch.bool, device=met.device))
+        return label
+
+
+class RelationEncoder(nn.Module):
+    """Graph attention along one kind of relation, in both directions, aware of the question.
+
+    Args:
+        width: D of a node.
+        heads, dropout: of the attention.
+        labels: kinds of edges, 0 being none; None where every node is joined to all by its geometry.
+    """
+
+    def __init__(self, *, width: int, heads: int, dropout: float, labels: int | None) -> None:
+        super().__init__()
+        self.join = weight_norm(nn.Linear(2 * width, width), dim=None)
+        self.itself = weight_norm(nn.Linear(width, width), dim=None)
+        self.directions = nn.ModuleList(_Direction(width, heads, labels) for _ in range(2))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, node: Tensor, question: Tensor, edge: Tensor) -> Tensor:
+        """Return what the relation adds to the nodes (Q, N, D).
+
+        Args:
+            node: (Q, N, D).
+            question: (Q, D).
+            edge: labels (Q, N, N), or geometry (Q, N, N, 64).
+        """
+        asked = question.unsqueeze(1).expand(-1, node.shape[1], -1)
+        state = self.join(torch.cat([node, asked], dim=-1))
+        there, back = self.directions
+        seen = there(state, edge) + back(state, edge.transpose(1, 2))
+        return torch.relu(self.dropout(self.itself(state) + seen))
+
+
+class _Direction(nn.Module):
+    """Attention along the edges of one direction; what is not projected is the value, as published."""
+
+    def __init__(self, width: int, heads: int, labels: int | None) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = weight_norm(nn.Linear(width, width), dim=None)
+        self.key = weight_norm(nn.Linear(width, width), dim=None)
+        self.output = weight_norm(nn.Linear(heads * width, width), dim=None)
+        self.bias = nn.Embedding(labels, 1) if labels is not None else nn.Linear(GEOMETRY, heads)
+
+    def forward(self, node: Tensor, edge: Tensor) -> Tensor:
+        """Return (Q, N, D): a node that has no neighbour receives zero."""
+        query, key = (
+            part(node).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.query, self.key)
+        )  # (Q, H, N, D / H)
+        score = query @ key.mT / math.sqrt(query.shape[-1])
+        if isinstance(self.bias, nn.Embedding):
+            joined = (edge > 0).unsqueeze(1)
+            score = score + self.bias(edge).squeeze(-1).unsqueeze(1)
+        else:
+            joined = torch.ones_like(edge[..., 0], dtype=torch.bool).unsqueeze(1)
+            score = score + torch.relu(self.bias(edge)).clamp(min=1e-6).log().movedim(-1, 1)
+        weight = score.masked_fill(~joined, torch.finfo(score.dtype).min).softmax(-1) * joined
+        seen = weight @ node.unsqueeze(1)  # (Q, H, N, D)
+        return self.output(seen.transpose(1, 2).flatten(2))
+
+
+def row_boxes(features: ImageFeatures) -> Tensor:
+    """Return the boxes (U, 2R, 4) of the rows, as shares of the frame: findings lie where their region does."""
+    box = relative_boxes(features.box)
+    return torch.cat([box, box], dim=1)
+
+
+def _one_hot(groups: list[str | None]) -> Tensor:
+    return torch.tensor([[float(group == name) for name in GROUPS] for group in groups])

@@ -1,0 +1,100 @@
+"""Writing an answer with any model that says which token comes next."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutput
+
+from cfvqa.data.batches import Tokens
+
+
+@dataclass(frozen=True)
+class SpecialIds:
+    """Token ids that the model needs to know."""
+
+    pad: int
+    sep: int
+    mask: int
+    dec: int
+    specials: tuple[int, ...]
+
+
+class Writer(Protocol):
+    """Writes answers from a memory."""
+
+    special: SpecialIds
+    word_embeddings: nn.Embedding
+
+    def next_token_logits(self, text: Tokens, memory: Tensor, memory_mask: Tensor) -> Tensor:
+        """Return logits (Q, T, V) of the token after each position; a position sees none after itself."""
+
+    def generate(self, memory: Tensor, memory_mask: Tensor, **decoding: Any) -> tuple[Tensor, Tensor]:
+        """Return ids (Q, T) that begin behind [DEC], and scores (Q,): the mean probability of the written tokens."""
+
+
+def write(writer: Writer, memory: Tensor, memory_mask: Tensor, **decoding: Any) -> tuple[Tensor, Tensor]:
+    """Write answers by transformers' generation: greedy, beam search or sampling. Each step reads the text again.
+
+    Args:
+        writer: says which token comes next.
+        memory: (Q, N, D), what it writes from.
+        memory_mask: (Q, N) bool.
+        decoding: what transformers takes: num_beams, do_sample, top_p, max_new_tokens, ...
+
+    Returns:
+        Ids (Q, T) that begin behind [DEC], and scores (Q,): the mean probability of the written tokens.
+    """
+    start = torch.full((len(memory), 1), writer.special.dec, device=memory.device)
+    output = _Continuation(writer).generate(
+        input_ids=start,
+        memory=memory,
+        memory_mask=memory_mask,
+        bos_token_id=writer.special.dec,
+        eos_token_id=writer.special.sep,
+        pad_token_id=writer.special.pad,
+        use_cache=False,
+        **decoding,
+    )
+    ids = output[:, 1:]
+    return ids, mean_probability(writer, ids, memory, memory_mask)
+
+
+def mean_probability(writer: Writer, ids: Tensor, memory: Tensor, memory_mask: Tensor) -> Tensor:
+    """Return the mean probability (Q,) of written tokens; padding behind the end weighs nothing.
+
+    Args:
+        writer: that has written them.
+        ids: (Q, T), behind [DEC].
+        memory: (Q, N, D), that they were written from.
+        memory_mask: (Q, N) bool.
+    """
+    start = torch.full((len(ids), 1), writer.special.dec, device=ids.device)
+    whole = torch.cat([start, ids], dim=1)
+    written = ids != writer.special.pad
+    mask = torch.cat([torch.ones_like(start, dtype=torch.bool), written], dim=1)
+    logits = writer.next_token_logits(Tokens(whole, mask), memory, memory_mask)[:, :-1]
+    probability = logits.float().softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+    return (probability * written).sum(1) / written.sum(1).clamp(min=1)
+
+
+class _Continuation(PreTrainedModel, GenerationMixin):
+    """What transformers' generation wants to see of a writer."""
+
+    main_input_name = "input_ids"
+
+    def __init__(self, writer: Writer) -> None:
+        super().__init__(PretrainedConfig())
+        assert isinstance(writer, nn.Module)
+        self.writer = writer
+
+    def forward(self, input_ids: Tensor, memory: Tensor, memory_mask: Tensor, **_: Any) -> CausalLMOutput:
+        mask = torch.ones_like(input_ids, dtype=torch.bool)
+        return CausalLMOutput(logits=self.writer.next_token_logits(Tokens(input_ids, mask), memory, memory_mask))
+
+    def prepare_inputs_for_generation(
+        self, input_ids: Tensor, memory: Tensor, memory_mask: Tensor, **_: Any
+    ) -> dict[str, Tensor]:
+        return {"input_ids": input_ids, "memory": memory, "memory_mask": memory_mask}

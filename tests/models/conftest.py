@@ -1,0 +1,7 @@
+import pytest
+from cases import new_tokenizer
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return new_tokenizer()

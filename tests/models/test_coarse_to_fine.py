@@ -1,0 +1,106 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from cases import TEXT, batch_of, features, model_of
+
+from cfvqa.data.batches import swap_images
+from cfvqa.models.difference import PairEncoder
+from cfvqa.models.knowledge_graph import NODES, adjacency, node_texts
+from cfvqa.models.standardise import Standardise
+
+
+def test_the_state_that_matching_judges_is_the_first_of_a_whole_reading(tokenizer):
+    text = TEXT | {"transformer": TEXT["transformer"] | {"writer_layers": 2}}
+    model, batch = model_of(tokenizer, text=text), batch_of(tokenizer)
+    batch.answer.mask[0, 3:] = False  # what is padded is not read
+    batch.answer.ids[0, 3:] = 0
+    with torch.inference_mode():
+        reading = model.read(batch)
+        memory_mask = reading.memory_mask.clone()
+        memory_mask[1, 2:4] = False
+        state = model.text.answer_state(batch.answer, reading.memory, memory_mask)
+        whole = model.text.writer.bert(
+            input_ids=batch.answer.ids,
+            attention_mask=batch.answer.mask.long(),
+            encoder_hidden_states=reading.memory,
+            encoder_attention_mask=memory_mask.long(),
+            is_decoder=False,
+        )
+    assert torch.allclose(state, whole.last_hidden_state[:, 0], atol=1e-5)
+
+
+def test_attention_of_a_finding_goes_to_the_image_and_the_regions_where_it_is_seen(tokenizer):
+    model, batch = model_of(tokenizer), batch_of(tokenizer)
+    batch.main.probability[:], batch.reference.probability[:] = 0, 0
+    batch.main.probability[0, 3, 5], batch.main.probability[0, 4, 5] = 0.9, 0.3
+    batch.reference.probability[0, 7, 6] = 0.5
+    attention = torch.zeros(2, NODES)
+    attention[:, 24 + 5], attention[:, 24 + 6], attention[:, 9] = 0.4, 0.4, 0.2
+    reading = replace(model.read(batch), attention=attention)
+    main, reference = model.region_attention(reading, batch)[0]
+    assert main[[3, 4, 9]].tolist() == pytest.approx([0.3, 0.1, 0.1], abs=1e-4)
+    assert reference[[7, 9]].tolist() == pytest.approx([0.4, 0.1], abs=1e-4)
+
+
+def test_all_attention_is_one_and_none_is_in_a_reference_that_is_not_there(tokenizer):
+    model, batch = model_of(tokenizer), batch_of(tokenizer)
+    batch.main.probability[1, :, 5] = 0  # seen nowhere
+    with torch.inference_mode():
+        seen = model.region_attention(model.read(batch), batch)
+        turned = model.region_attention(model.read(batch), swap_images(batch))
+    assert seen.sum((1, 2)).tolist() == pytest.approx([1, 1], abs=1e-5)
+    assert (seen[1, 1] == 0).all()
+    assert torch.allclose(seen[0], turned[0].flip(0), atol=1e-6)
+
+
+def test_defect_15_without_findings_nodes_keep_to_themselves():
+    assert torch.allclose(adjacency(torch.zeros(1, 24, 38))[0], torch.eye(NODES))
+
+
+def test_adjacency_is_symmetric_and_joins_a_region_with_its_finding():
+    probability = torch.zeros(1, 24, 38)
+    probability[0, 3, 5] = 1.0
+    matrix = adjacency(probability)[0]
+    assert torch.allclose(matrix, matrix.T)
+    assert matrix[3, 24 + 5] == pytest.approx(0.5)
+
+
+def test_features_are_standardised_a_region_and_what_never_varies_is_not_blown_up():
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(500, 2, 3, generator=generator) * torch.tensor([1.0, 5.0, 0.0]) + torch.tensor(
+        [3.0, -1.0, 2.0]
+    )
+    values[:, 1] += 7
+    standardise = Standardise(2, 3)
+    standardise.fit(values)
+    seen = standardise(values)
+    assert torch.allclose(seen.mean(0), torch.zeros(2, 3), atol=1e-3)
+    assert torch.allclose(seen[..., :2].std(0), torch.ones(2, 2), atol=0.02)
+    assert seen[..., 2].abs().max() < 1e-3
+    again = Standardise(2, 3)
+    again.load_state_dict(standardise.state_dict())
+    assert torch.equal(again(values), seen)
+
+
+def test_boxes_reach_the_graph_free_of_the_size_of_the_image(tokenizer):
+    model, first = model_of(tokenizer), features(2, 0)
+    corner = torch.rand(2, 24, 2, generator=torch.Generator().manual_seed(1)) * 100
+    first.box = torch.cat([corner, corner + 40], -1)
+    twice = replace(first, box=first.box * 2 + 13)
+    with torch.inference_mode():
+        labels = model.labels()
+        assert torch.allclose(model.graph(first, labels), model.graph(twice, labels), atol=1e-5)
+
+
+def test_every_node_has_a_text_of_its_own():
+    assert len(set(node_texts())) == NODES
+
+
+def test_equal_images_have_no_difference():
+    encoder = PairEncoder(width=16, layers=1, heads=2, dropout=0.0).eval()
+    nodes = torch.randn(1, 62, 16, generator=torch.Generator().manual_seed(0))
+    seen = {}
+    encoder.encoder.register_forward_pre_hook(lambda _, inputs: seen.update(difference=inputs[1]))
+    encoder(nodes, nodes.clone(), torch.tensor([True]))
+    assert seen["difference"].abs().max() == 0

@@ -1,0 +1,77 @@
+import torch
+from cases import CROSSED, JOINT, batch_of, features, model_of
+
+from cfvqa.models.mccformers import CrossEncoder, JointEncoder
+
+
+def rows(seed, count=5):
+    return torch.randn(2, count, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def encoder_of(kind):
+    torch.manual_seed(0)
+    return kind(width=8, layers=2, heads=2, inner=16, dropout=0.0).eval()
+
+
+def test_defect_29_each_half_depends_on_both_images():
+    for kind in (JointEncoder, CrossEncoder):
+        encoder = encoder_of(kind)
+        first, second = encoder(rows(0), rows(1))
+        other_first, other_second = encoder(rows(0), rows(2))
+        assert not torch.allclose(first, other_first, atol=1e-5)
+        assert not torch.allclose(second, other_second, atol=1e-5)
+
+
+def test_defect_4_any_number_of_rows_is_encoded():
+    for kind in (JointEncoder, CrossEncoder):
+        first, second = encoder_of(kind)(rows(0, 57), rows(1, 57))
+        assert first.shape == second.shape == (2, 57, 8)
+
+
+def test_both_directions_of_d_are_updated_at_once_with_the_same_weights():
+    encoder = encoder_of(CrossEncoder)
+    first, second = encoder(rows(0), rows(1))
+    turned_second, turned_first = encoder(rows(1), rows(0))
+    assert torch.allclose(first, turned_first, atol=1e-6)
+    assert torch.allclose(second, turned_second, atol=1e-6)
+
+
+def test_a_crossed_layer_against_its_formula():
+    layer = encoder_of(CrossEncoder).layers[0]
+    own, other = rows(0)[:1], rows(1)[:1]
+    weight, bias = layer.attention.in_proj_weight, layer.attention.in_proj_bias
+    query, key, value = (
+        torch.nn.functional.linear(x, w, b)
+        for x, w, b in zip((own, other, other), weight.chunk(3), bias.chunk(3), strict=True)
+    )
+    heads = []
+    for half in (slice(0, 4), slice(4, 8)):
+        share = (query[0, :, half] @ key[0, :, half].T / 2).softmax(-1)
+        heads.append(share @ value[0, :, half])
+    seen = layer.attention.out_proj(torch.cat(heads, dim=-1))
+    state = layer.first_norm(own + seen)
+    expected = layer.second_norm(state + layer.forward_part(state))
+    assert torch.allclose(layer(own, other), expected, atol=1e-5)
+
+
+def test_the_images_are_joined_on_the_features_row_by_row(tokenizer):
+    for block in (JOINT, CROSSED):
+        states = model_of(tokenizer, block).pair_states(batch_of(tokenizer))
+        assert states.shape == (2, 48, 32)
+
+
+def test_without_question_all_questions_about_a_pair_are_one(tokenizer):
+    block = {"network": JOINT["network"] | {"question": False}}
+    model, batch = model_of(tokenizer, block), batch_of(tokenizer)
+    first = model.read(batch).memory
+    batch.question.ids[:, 2] += 1
+    assert torch.equal(first, model.read(batch).memory)
+    assert first.shape[1] == 48
+
+
+def test_training_features_decide_the_scale_of_the_rows(tokenizer):
+    model, seen = model_of(tokenizer, JOINT), features(20, 3)
+    before = model.rows(seen)
+    model.fit(seen)
+    assert not torch.allclose(before, model.rows(seen), atol=1e-3)
+    assert model.rows.region(seen.region).mean().abs() < 1e-2
