@@ -81,6 +81,17 @@ def build(block: Any, place: str, **arguments: Any) -> Any:
         raise
 
 
+_OF_CONSTRUCTORS = (
+    InstantiationException,
+    TypeError,
+    ValueError,
+    KeyError,
+    RuntimeError,
+    AssertionError,  # torch checks its arguments so
+    MisconfigurationException,
+)
+
+
 @contextmanager
 def trying(place: str) -> Iterator[None]:
     """Make of what a constructor says of its arguments a message about the block that gives them."""
@@ -88,7 +99,7 @@ def trying(place: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(str(error) if place in str(error) else f"{place}: {error}") from error
-    except (InstantiationException, TypeError, ValueError, KeyError, RuntimeError, MisconfigurationException) as error:
+    except _OF_CONSTRUCTORS as error:
         cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
         raise InputError(f"{place} cannot be made with these settings: {_one_line(cause)}") from error
 

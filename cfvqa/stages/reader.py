@@ -20,6 +20,7 @@ from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.models.pretrained_text import start_from_encoder
 from cfvqa.models.text import TextSettings, TextTransformer
 from cfvqa.models.writing import SpecialIds
+from cfvqa.objectives.base import Objective
 from cfvqa.stages.building import build, resolve
 from cfvqa.training.vqa_module import VqaModule
 
@@ -117,27 +118,41 @@ def pair_settings(pairs: dict[str, Any], seed: int) -> PairSettings:
     return PairSettings(**{name: value for name, value in pairs.items() if name != "workers"}, seed=seed)
 
 
+def used(settings: dict[str, Any]) -> dict[str, float]:
+    """Return the weights of the objectives that a phase of these settings trains with, by name."""
+    return {name: weight for name, weight in settings["objectives"].items() if weight > 0}
+
+
 def phase_module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaModule:
     """Return what trains a model in one of the phases; of the config `blocks` it reads phases and objective."""
     settings = blocks["phases"][phase]
-    weights = {name: weight for name, weight in settings["objectives"].items() if weight > 0}
-    objectives = {name: build(blocks["objective"][name], f"objective.{name}") for name in weights}
-    for name, objective in objectives.items():
-        _check_needs(objective.needs, model, f"phases.{phase}.objectives.{name}")
+    weights = used(settings)
     return VqaModule(
         model,
-        objectives=objectives,
+        objectives={name: build(blocks["objective"][name], f"objective.{name}") for name in weights},
         weights=weights,
         optimizer=build(settings["optimizer"], f"phases.{phase}.optimizer"),
         schedule=build(settings["schedule"], f"phases.{phase}.schedule"),
     )
 
 
-def _check_needs(needs: Sequence[str], model: nn.Module, key: str) -> None:
-    for need in needs:
-        try:
-            attrgetter(need)(model)
-        except AttributeError as error:
-            raise InputError(
-                f"{key} needs {need} of a model, which {type(model).__name__} does not have: set it to 0"
-            ) from error
+def check_needs(objectives: dict[str, Objective], model: nn.Module, key: str) -> None:
+    """Refuse to train a model with objectives that ask for what it does not have.
+
+    Args:
+        objectives: by name.
+        model: to be trained.
+        key: of the phase in the config.
+
+    Raises:
+        InputError: naming the objective and what the model lacks.
+    """
+    for name, objective in objectives.items():
+        for need in objective.needs:
+            try:
+                attrgetter(need)(model)
+            except AttributeError as error:
+                raise InputError(
+                    f"{key}.objectives.{name} needs {need} of a model, which {type(model).__name__} does not have: "
+                    "set it to 0"
+                ) from error

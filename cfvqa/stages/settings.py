@@ -14,14 +14,14 @@ from torch import nn
 from cfvqa.errors import InputError
 from cfvqa.stages.blocks import inside, unknown
 from cfvqa.stages.building import build, check_targets, plain, trying
-from cfvqa.stages.reader import Widths, build_model, train_tokenizer
+from cfvqa.stages.reader import Widths, build_model, check_needs, train_tokenizer, used
 from cfvqa.stages.schema import EXPERIMENT
 from cfvqa.training.compiling import has_compiler
 from cfvqa.training.fit import quiet_lightning
 from cfvqa.training.ranks import device_count, process_count, uses_gpu
 
 _TRAINERS = ("trainer", "detector.training.trainer", "classifier.training.trainer", "extraction.trainer")
-_PHASES = ("phases", "evaluation.blind.phases")
+_PHASES = {"phases": "model", "evaluation.blind.phases": "evaluation.blind.model"}  # and whom they train
 _FOLDERS = ("root", "pretrained", "trained", "work", "runs")
 _WIDTHS = Widths(region=8, finding=8)  # of features, where only whether a model can be made is asked
 
@@ -38,13 +38,16 @@ class _Relation:
 
 _LENGTH = "text.transformer.max_length"
 _WIDTH = "text.transformer.width"
+_CAPTION = "model.network.max_length"
 _RELATIONS = (
     _Relation("classifier.image_size", "detector.image_size", lambda one, other: one == other, "must be that of"),
     _Relation("extraction.batch_size", "extraction.rows_per_shard", lambda one, all_: all_ % one == 0, "must divide"),
     _Relation("text.transformer.heads", _WIDTH, lambda one, all_: all_ % one == 0, "must divide"),
-    _Relation("model.network.heads", _WIDTH, lambda one, all_: all_ % one == 0, "must divide"),
     _Relation("pairs.question_length", _LENGTH, lambda one, most: one <= most, "must not be above"),
     _Relation("pairs.answer_length", _LENGTH, lambda one, most: one <= most, "must not be above"),
+    _Relation("pairs.question_length", _CAPTION, lambda one, most: one <= most, "must not be above"),
+    _Relation("pairs.answer_length", _CAPTION, lambda one, most: one <= most, "must not be above"),
+    _Relation("evaluation.decoding.max_new_tokens", _CAPTION, lambda one, most: one < most, "must be below"),
     _Relation(
         "evaluation.decoding.max_new_tokens",
         _LENGTH,
@@ -110,15 +113,14 @@ def check_training(config: DictConfig) -> None:
     with torch.random.fork_rng(devices=[]):
         for place in ("detector.network", "classifier.network"):
             _try(_select(content, place), place)
-        for place in ("model", "evaluation.blind.model"):
-            _try_model(content, place)
-    for name, block in content["objective"].items():
-        _try(block, f"objective.{name}")
+        models = {phases: _try_model(content, place) for phases, place in _PHASES.items()}
+    objectives = {name: _try(block, f"objective.{name}") for name, block in content["objective"].items()}
     if content["logger"]["tracker"] is not None:
         _try(content["logger"]["tracker"], "logger.tracker")
     processes = process_count(content["trainer"])
-    for place in _PHASES:
+    for place, model in models.items():
         for phase, settings in _select(content, place).items():
+            check_needs({name: objectives[name] for name in used(settings)}, model, f"{place}.{phase}")
             _try_phase(settings, f"{place}.{phase}")
             _check_batch(settings["units_per_batch"], processes, f"{place}.{phase}.units_per_batch")
 
@@ -148,10 +150,9 @@ def _check_phase(known: dict[str, Any], settings: dict[str, Any], key: str) -> N
     for name in settings["objectives"]:
         if name not in known:
             raise unknown(f"{key}.objectives.{name}", known)
-    used = [name for name, weight in settings["objectives"].items() if weight > 0]
-    if not used:
+    if not used(settings):
         raise InputError(f"{key}.objectives are all 0: give one a weight above 0")
-    monitors = ["val/loss", *(f"val/{name}" for name in used)]
+    monitors = ["val/loss", *(f"val/{name}" for name in used(settings))]
     if settings["monitor"] not in monitors:
         raise InputError(f"{key}.monitor is '{settings['monitor']}': choose one of {', '.join(monitors)}")
 
@@ -182,10 +183,10 @@ def _check_compiler() -> None:
         )
 
 
-def _try_model(content: dict[str, Any], key: str) -> None:
+def _try_model(content: dict[str, Any], key: str) -> nn.Module:
     text = content["text"]
     with trying(f"{key}.network"):
-        build_model(_select(content, key), text, tokenizer=train_tokenizer(text, []), widths=_WIDTHS, seed=0)
+        return build_model(_select(content, key), text, tokenizer=train_tokenizer(text, []), widths=_WIDTHS, seed=0)
 
 
 def _try(block: dict[str, Any], key: str) -> Any:

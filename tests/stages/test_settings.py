@@ -1,5 +1,7 @@
 """Every key of the config, given something wrong: refused at once, in words that name the key and what to give."""
 
+from pathlib import Path
+
 import pytest
 from hydra import compose, initialize_config_dir
 
@@ -132,7 +134,18 @@ TABLE = [
     *wrong("text.transformer.dropout", "2", words="give a number from 0.0 to 1.0"),
     *wrong("model.network.dropout", "abc", words=NUMBER),
     *wrong("+model.network.text", "abc", words="set by the program itself"),
-    (["model=question_only", "model.reads_images=true"], ["model.network", "unexpected keyword argument"]),
+    (["model=ekaid"], ["phases.pretrain.objectives.coarse needs contrast of a model, which EKAID does not have"]),
+    (
+        ["model=mccformers_s", "phases=generation_only", "phases.finetune.objectives.matching=1"],
+        ["phases.finetune.objectives.matching needs match of a model, which MCCFormers does not have: set it to 0"],
+    ),
+    (["model=mccformers_d", "model.network.heads=3"], ["model.network", "divisible by num_heads"]),
+    (
+        ["model=mccformers_d", "pairs.answer_length=129", "text.transformer.max_length=200"],
+        ["model.network.max_length, which is 128"],
+    ),
+    (["model=mccformers_s", "model.network.encoder=both"], ["model.network.encoder", "choose one of joint, crossed"]),
+    (["model=ekaid", "+model.network.decoding_contraint=1"], ["key 'model.network.decoding_contraint' is unknown"]),
     (["source=mimic"], ["source.root is not set: give source.root=FOLDER"]),
     (["source=nih"], ["source.root is not set: give source.root=FOLDER"]),
     (["source@detector_source=nih"], ["detector_source.root is not set: give detector_source.root=FOLDER"]),
@@ -208,7 +221,10 @@ def test_what_is_right_passes(overrides):
     check(composed(*overrides))
 
 
-@pytest.mark.parametrize("overrides", [[], ["trainer=ddp_cpu"], ["model=question_only", "phases=finetune_only"]])
+VARIANTS = [[f"variant={file.stem}"] for file in sorted(Path(config_folder(), "variant").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("overrides", [[], ["trainer=ddp_cpu"], *VARIANTS])
 def test_what_can_be_made_passes_and_leaves_nothing(tmp_path, monkeypatch, overrides):
     monkeypatch.chdir(tmp_path)
     check_all(composed(*overrides))
