@@ -16,6 +16,7 @@ from cfvqa.evaluation.intervals import f1, precision, ratio, recall
 from cfvqa.language.grammar import Change, ChangeKind, parse_changes
 
 Changes = frozenset[Change]
+_NO_CHANGE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class ChangeScores:
         level_accuracy: of the true changes of level, the share answered with the same finding and levels.
         unchanged_accuracy: of the questions where nothing has changed, the share answered so.
         unparsed: answers that the grammar does not parse; they count as answers without any change.
+        hallucinated_per_100: findings named in 100 answers that have not changed.
+        confusion: true kind of change (added, removed, level, none) -> answered kind -> findings.
         by_finding: scores of each finding named in truth or answers.
     """
 
@@ -56,6 +59,8 @@ class ChangeScores:
     level_accuracy: float
     unchanged_accuracy: float
     unparsed: int
+    hallucinated_per_100: float
+    confusion: dict[str, dict[str, int]]
     by_finding: dict[str, FindingScores]
 
     def figures(self) -> dict[str, object]:
@@ -73,6 +78,8 @@ class ChangeCounts:
         level: (N, 2) true changes of level that were answered, all true changes of level.
         unchanged: (N, 2) one where "nothing has changed" was answered rightly, one where it is true.
         unparsed: (N,) true where the answer did not parse.
+        hallucinated: (N, 2) findings that were answered and have not changed, in hundredths of an answer; answers.
+        confusion: true kind of change -> answered kind -> findings over all questions.
         by_finding: finding -> (3,) true positives, false positives, false negatives over all questions.
     """
 
@@ -81,6 +88,8 @@ class ChangeCounts:
     level: np.ndarray
     unchanged: np.ndarray
     unparsed: np.ndarray
+    hallucinated: np.ndarray
+    confusion: dict[str, dict[str, int]]
     by_finding: dict[str, np.ndarray]
 
 
@@ -101,6 +110,8 @@ def count_changes(predictions: pl.DataFrame) -> ChangeCounts:
         level=_rows([_level(truth, answer) for truth, answer in pairs], 2),
         unchanged=_rows(unchanged, 2),
         unparsed=unparsed,
+        hallucinated=_rows([(100 * len(_named(answer) - _named(truth)), 1) for truth, answer in pairs], 2),
+        confusion=_confusion(pairs),
         by_finding=_by_finding(pairs),
     )
 
@@ -120,6 +131,8 @@ def score_changes(counts: ChangeCounts) -> ChangeScores:
         level_accuracy=float(ratio(counts.level.sum(axis=0))),
         unchanged_accuracy=float(ratio(counts.unchanged.sum(axis=0))),
         unparsed=int(counts.unparsed.sum()),
+        hallucinated_per_100=float(ratio(counts.hallucinated.sum(axis=0))),
+        confusion=counts.confusion,
         by_finding=by_finding,
     )
 
@@ -157,6 +170,26 @@ def _direction(truth: Changes, answer: Changes) -> tuple[int, int]:
 def _level(truth: Changes, answer: Changes) -> tuple[int, int]:
     true = {change for change in truth if change.kind is ChangeKind.LEVEL}
     return len(true & answer), len(true)
+
+
+def _named(changes: Changes) -> set[str]:
+    return {change.finding for change in changes}
+
+
+def _confusion(pairs: Sequence[tuple[Changes, Changes]]) -> dict[str, dict[str, int]]:
+    kinds = [kind.value for kind in ChangeKind] + [_NO_CHANGE]
+    table = {true: dict.fromkeys(kinds, 0) for true in kinds}
+    for truth, answer in pairs:
+        true, given = _kinds(truth), _kinds(answer)
+        for finding in true.keys() | given.keys():
+            table[true.get(finding, _NO_CHANGE)][given.get(finding, _NO_CHANGE)] += 1
+    del table[_NO_CHANGE][_NO_CHANGE]  # of findings that nobody names there is no number
+    return table
+
+
+def _kinds(changes: Changes) -> dict[str, str]:
+    """Return finding -> what happened to it; of a finding that an answer names twice, one of both."""
+    return {change.finding: change.kind.value for change in sorted(changes, key=lambda change: change.kind)}
 
 
 def _by_finding(pairs: Sequence[tuple[Changes, Changes]]) -> dict[str, np.ndarray]:

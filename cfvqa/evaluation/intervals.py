@@ -1,6 +1,6 @@
 """95 % bootstrap intervals that draw whole subjects: the questions of one patient are not independent."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -42,6 +42,11 @@ class SubjectBootstrap:
         if not len(figures):
             return [float("nan"), float("nan")]
         return [float(bound) for bound in np.percentile(figures, PERCENTILES)]
+
+    def samples(self) -> Iterator[np.ndarray]:
+        """Yield, for each draw, the questions (M,) that it takes, for figures that are no ratio of sums."""
+        for weights in self.weights:
+            yield np.repeat(np.arange(len(self._rows)), weights[self._rows])
 
     def mean(self, values: np.ndarray) -> list[float]:
         """Return [low, high] of the mean of per-question values (N,)."""

@@ -6,18 +6,21 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.changes import ChangeCounts, count_changes, score_changes
-from cfvqa.evaluation.flip import FlipScores
 from cfvqa.evaluation.intervals import SubjectBootstrap, f1, precision, ratio, recall
 from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.text_scores import TextScorer, TextScores, bleu_of_counts, exact_matches, scorers
 from cfvqa.files import write_text
 from cfvqa.language.questions import QUESTION_TYPES
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Figures = dict[str, object]
 """Nested figures that JSON can hold: a figure that is not defined is None, and `undefined` says why."""
@@ -89,7 +92,7 @@ def evaluate_predictions(
 
 def assemble(
     model: Figures,
-    flip: FlipScores | None,
+    tests: Mapping[str, "DataclassInstance | None"],
     baselines: Mapping[str, Figures],
     controls: Mapping[str, Figures],
     decode: Mapping[str, object],
@@ -99,20 +102,20 @@ def assemble(
 
     Args:
         model: what `evaluate_predictions` says of the model.
-        flip: of the flip test, where the model was there to take it; a file of predictions cannot.
+        tests: name (flip, grounding, ...) -> what else was found out of the model; None where it could not be. Their
+            fields that end with "_interval" join the other intervals.
         baselines: name (question_only, majority, prior) -> the same figures without any image.
-        controls: name (shuffled_reference, shuffled_pair) -> the same figures of the model, shown something else.
+        controls: name (shuffled_reference, ...) -> the same figures of the model, shown something else.
         decode: strategy, seconds, answers_per_second.
         data: name, version, split, ids of the data set.
     """
-    figures = dict(model)
-    if flip is not None:
-        scores = asdict(flip)
-        interval = {"consistency": scores.pop("consistency_interval")}
-        tested = _json_safe({"flip": scores, "interval": {"flip": interval}})
-        figures["flip"] = tested["flip"]
-        figures["interval"] = {**model["interval"], **tested["interval"]}
-        figures["undefined"] = {**model["undefined"], **tested["undefined"]}
+    figures = {**model, "interval": dict(model["interval"]), "undefined": dict(model["undefined"])}
+    for name, test in tests.items():
+        if test is not None:
+            tested = _json_safe(_with_intervals(name, asdict(test)))
+            figures[name] = tested[name]
+            figures["interval"] |= tested["interval"]
+            figures["undefined"] |= tested["undefined"]
     return figures | {
         "baseline": dict(baselines),
         "control": dict(controls),
@@ -173,7 +176,15 @@ def _change_intervals(counts: ChangeCounts, bootstrap: SubjectBootstrap) -> Figu
         "direction_accuracy": bootstrap.interval(counts.direction, ratio),
         "level_accuracy": bootstrap.interval(counts.level, ratio),
         "unchanged_accuracy": bootstrap.interval(counts.unchanged, ratio),
+        "hallucinated_per_100": bootstrap.interval(counts.hallucinated, ratio),
     }
+
+
+def _with_intervals(name: str, scores: Figures) -> Figures:
+    """Return the scores under their name, and their intervals as `interval.<name>`."""
+    ending = "_interval"
+    intervals = {key.removesuffix(ending): scores.pop(key) for key in list(scores) if key.endswith(ending)}
+    return {name: scores, "interval": {name: intervals}}
 
 
 def _mean(values: np.ndarray) -> float:

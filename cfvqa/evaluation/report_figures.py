@@ -25,6 +25,10 @@ _SYSTEMS = {
         "shuffled pair",
         "the model, shown both images of another subject; here nothing is right but the question",
     ),
+    "no_reference": (
+        "no reference",
+        "the model, shown the main image alone: what it still answers, it does not take from a comparison",
+    ),
 }
 _PANELS = {
     "changes.f1": (
@@ -41,6 +45,19 @@ _PANELS = {
     "changes.unchanged_accuracy": (
         "Unchanged accuracy",
         "Of the difference questions where nothing has changed, the share that was answered so.",
+    ),
+    "changes.hallucinated_per_100": (
+        "Hallucinated findings",
+        "Findings that 100 answers to difference questions name although they have not changed; the fewer, the better.",
+    ),
+    "grounding.pointing_1": (
+        "Pointing accuracy",
+        "Of the difference questions with a change whose regions are labelled, the share in which the region of most "
+        "attention is one of them; the same for the first three regions; and for regions drawn at random.",
+    ),
+    "calibration.error": (
+        "Calibration error",
+        "How far the scores of answers to difference questions are from the share of them that is right; 0 is best.",
     ),
     "other_types.exact_match": (
         "Other types, exact match",
@@ -133,7 +150,8 @@ def _panel(name: str, systems: list[tuple[str, Metrics, str]], metrics: Metrics)
     rows = (Whisker(label, figure_at(figures, name), kind) for label, figures, kind in systems)
     # The flip test is taken by the model alone, and the control answers difference questions only.
     kept = (row for row in rows if row.kind == "model" or row.figure.reason not in ("not measured", "no such question"))
-    return Panel(title, meaning, (*kept, *(_flip_rows(metrics) if name == "flip.consistency" else ())))
+    parts = {"flip.consistency": _flip_rows, "grounding.pointing_1": _pointing_rows}.get(name)
+    return Panel(title, meaning, (*kept, *(parts(metrics) if parts else ())))
 
 
 def _flip_rows(metrics: Metrics) -> tuple[Whisker, ...]:
@@ -144,6 +162,17 @@ def _flip_rows(metrics: Metrics) -> tuple[Whisker, ...]:
     return (
         Whisker(f"the {flip['n_changed']:,} that report a change", changed, "part"),
         Whisker("overlap", Figure(flip["jaccard"]), "part"),
+    )
+
+
+def _pointing_rows(metrics: Metrics) -> tuple[Whisker, ...]:
+    grounding = metrics.get("grounding")
+    if grounding is None:
+        return ()
+    chance = (("at random", "chance_1"), ("at random, first three", "chance_3"))
+    return (
+        Whisker("first three regions", figure_at(metrics, "grounding.pointing_3"), "part"),
+        *(Whisker(label, Figure(grounding[name]), "part") for label, name in chance),
     )
 
 

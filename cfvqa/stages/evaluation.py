@@ -1,5 +1,6 @@
 """The evaluation stage: ask the reader, its blind control and the baselines; score them all alike."""
 
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,7 @@ from rich.table import Table
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import write_metrics
-from cfvqa.evaluation.predictions import join_predictions, write_predictions
-from cfvqa.sources.tables import Tables
+from cfvqa.evaluation.predictions import DIFFERENCE, join_predictions, write_predictions
 from cfvqa.stages.asking import Asked, ask, exchange_images, pair_set
 from cfvqa.stages.building import plain
 from cfvqa.stages.features import features
@@ -25,7 +25,7 @@ from cfvqa.stages.tracking import track_evaluation
 from cfvqa.stages.trained import TrainedReader, load_reader
 from cfvqa.stages.vqa import blind, vqa
 
-CONTENT = 3
+CONTENT = 4
 """Of the tables of predictions and metrics; another number, and every evaluation is made again."""
 
 
@@ -42,14 +42,16 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
         read = load_tables(source)
         store = FeatureStore(extracted.folder)
         reader = load_reader(trained.folder)
-        asking = _Asking(settings, read, store, console)
-        answers = asking.ask(reader, "asking the reader")
-        swapped = asking.ask(reader, "asking with swapped images", swapped=True)
+        asking = _Asking(settings, store, console)
+        questions = questions_of(read, settings["split"])
+        difference = questions.filter(pl.col("question_type") == DIFFERENCE)
+        answers = asking.ask(reader, questions, "asking the reader")
+        swapped = asking.ask(reader, difference, "asking with swapped images", swapped=True)
         controls = {
-            "shuffled_reference": asking.ask(reader, "asking with shuffled references", ("reference_image",)),
-            "shuffled_pair": asking.ask(reader, "asking with shuffled pairs", ("main_image", "reference_image")),
+            name: asking.ask(reader, shown, f"asking with {name.replace('_', ' ')}")
+            for name, shown in _controls(difference, settings["seed"]).items()
         }
-        blind_answers = asking.ask(load_reader(control.folder), "asking the blind control")
+        blind_answers = asking.ask(load_reader(control.folder), questions, "asking the blind control")
         metrics = score_run(settings, read, answers, swapped, controls, blind_answers)
         metrics["data"] |= {"tables": source.id, "features": extracted.id, "reader": trained.id}
         write_predictions(answers.predictions, folder)
@@ -90,22 +92,16 @@ def evaluate_file(config: DictConfig, console: StageConsole) -> Path:
     return folder / "metrics.json"
 
 
+@dataclass(frozen=True)
 class _Asking:
-    """The questions of a split, and how they are asked."""
+    """How questions are asked: the config block `evaluation`, the features of the images, where progress is shown."""
 
-    def __init__(self, settings: dict[str, Any], read: Tables, store: FeatureStore, console: StageConsole) -> None:
-        self.settings = settings
-        self.questions = questions_of(read, settings["split"])
-        self.store = store
-        self.console = console
+    settings: dict[str, Any]
+    store: FeatureStore
+    console: StageConsole
 
-    def ask(self, reader: TrainedReader, title: str, shuffled: tuple[str, ...] = (), *, swapped: bool = False) -> Asked:
-        """Ask; difference questions only where images are `swapped`, or the images of `shuffled` columns exchanged."""
-        questions = self.questions
-        if swapped or shuffled:
-            questions = questions.filter(pl.col("question_type") == "difference")
-        if shuffled:
-            questions = exchange_images(questions, shuffled, seed=self.settings["seed"])
+    def ask(self, reader: TrainedReader, questions: pl.DataFrame, title: str, *, swapped: bool = False) -> Asked:
+        """Ask; with main and reference image `swapped` where that is said."""
         return ask(
             reader,
             pair_set(reader, questions, self.store),
@@ -116,6 +112,15 @@ class _Asking:
             swapped=swapped,
             title=title,
         )
+
+
+def _controls(difference: pl.DataFrame, seed: int) -> dict[str, pl.DataFrame]:
+    """Return name -> difference questions whose images say less than they should, or nothing."""
+    return {
+        "shuffled_reference": exchange_images(difference, ("reference_image",), seed=seed),
+        "shuffled_pair": exchange_images(difference, ("main_image", "reference_image"), seed=seed),
+        "no_reference": difference.with_columns(reference_image=pl.lit(None, dtype=pl.String)),
+    }
 
 
 def show(metrics: dict[str, Any], console: StageConsole) -> None:

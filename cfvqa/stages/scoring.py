@@ -8,8 +8,10 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.baselines import constant, majority, prior
+from cfvqa.evaluation.calibration import Calibration, calibration
 from cfvqa.evaluation.changes import count_changes, score_changes
 from cfvqa.evaluation.flip import flip_consistency
+from cfvqa.evaluation.grounding import Pointing, pointing
 from cfvqa.evaluation.labels import answers_of_labels, names_of_nodes
 from cfvqa.evaluation.metrics import assemble, evaluate_predictions
 from cfvqa.evaluation.predictions import DIFFERENCE
@@ -54,7 +56,10 @@ def score_run(
         baselines["question_only"] = _judge(blind_answers.predictions, settings, scorer)
         figures = assemble(
             _judge(answers.predictions, settings, scorer),
-            flip_consistency(answers.predictions, swapped.predictions, seed=seed, draws=draws),
+            {
+                "flip": flip_consistency(answers.predictions, swapped.predictions, seed=seed, draws=draws),
+                **_trust(answers.predictions, read, settings),
+            },
             baselines,
             {name: _judge(asked.predictions, settings, scorer) for name, asked in controls.items()},
             _decode(settings["decoding"], answers),
@@ -92,7 +97,20 @@ def score_file(
     """Return the content of `metrics.json` of the answers of a file; `given` says which."""
     with TextScorer() as scorer:
         judged, baselines = _judge(predictions, settings, scorer), _baselines(read, settings, scorer)
-    return assemble(judged, None, baselines, {}, given, _data(read, settings))
+    return assemble(judged, _trust(predictions, read, settings), baselines, {}, given, _data(read, settings))
+
+
+def _trust(
+    predictions: pl.DataFrame, read: Tables, settings: dict[str, Any]
+) -> dict[str, Pointing | Calibration | None]:
+    """Return whether the attention and the scores of answers can be trusted; None where they have none."""
+    drawn = {"seed": settings["seed"], "draws": settings["draws"]}
+    is_difference = pl.col("question_type") == DIFFERENCE
+    return {
+        "grounding": pointing(predictions, read.findings, **drawn),
+        "calibration": calibration(predictions.filter(is_difference), **drawn),
+        "calibration_others": calibration(predictions.filter(~is_difference), **drawn),
+    }
 
 
 def _judge(predictions: pl.DataFrame, settings: dict[str, Any], scorer: TextScorer) -> dict[str, Any]:

@@ -50,3 +50,18 @@ def test_micro_average_in_closed_form():
 def test_a_truth_that_does_not_parse_is_refused_by_name():
     with pytest.raises(InputError, match="q0"):
         scores([("gibberish", A)])
+
+
+def test_hallucinated_findings_are_those_that_did_not_change_whatever_is_said_of_them():
+    truth = "the main image has an additional finding of edema than the reference image."
+    answer = "the main image is missing the findings of edema, hernia, and pneumothorax than the reference image."
+    assert scores([(truth, answer), (truth, truth)]).hallucinated_per_100 == 100
+
+
+def test_confusion_counts_findings_by_what_happened_and_what_was_said():
+    truth = "the main image has additional findings of edema, and hernia than the reference image."
+    answer = "the main image is missing the findings of edema, and pneumothorax than the reference image."
+    confusion = scores([(truth, answer)]).confusion
+    assert confusion["added"] == {"level": 0, "added": 0, "removed": 1, "none": 1}
+    assert confusion["none"] == {"level": 0, "added": 0, "removed": 1}
+    assert sum(confusion["removed"].values()) == 0

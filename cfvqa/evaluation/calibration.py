@@ -1,0 +1,112 @@
+"""Calibration: does the score of an answer say how likely it is to be right?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+from torchmetrics.functional.classification import binary_calibration_error
+
+from cfvqa.evaluation.changes import count_changes
+from cfvqa.evaluation.intervals import PERCENTILES, SubjectBootstrap
+from cfvqa.evaluation.predictions import DIFFERENCE
+from cfvqa.evaluation.text_scores import exact_matches
+
+_BINS = 15
+_COVERAGES = (0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How far the scores of answers can be trusted.
+
+    Attributes:
+        n: answers with a score.
+        accuracy: share of right answers: of difference questions those with exactly the true changes, of others
+            those in the words of the truth.
+        error: expected calibration error over 15 bins of scores (Naeini et al., AAAI 2015).
+        risk: coverage -> share of wrong answers among that share of answers with the highest scores: what is left
+            if the model may abstain from the others.
+        area: mean of the risk over all coverages; the smaller, the better the scores rank the answers.
+        error_interval, area_interval: [low, high], 95 % bootstrap by subject.
+    """
+
+    n: int
+    accuracy: float
+    error: float
+    risk: dict[str, float]
+    area: float
+    error_interval: list[float]
+    area_interval: list[float]
+
+
+def calibration(predictions: pl.DataFrame, *, seed: int = 0, draws: int = 1000) -> Calibration | None:
+    """Compare the scores of answers with whether they are right; None where no answer has a score.
+
+    Args:
+        predictions: table of predictions, of difference questions or of others.
+        seed: of the bootstrap.
+        draws: of the bootstrap.
+    """
+    scored = predictions.filter(pl.col("score").is_not_null())
+    if not len(scored):
+        return None
+    score, right = scored["score"].to_numpy().clip(0, 1), right_answers(scored)
+    risk = risk_by_coverage(score, right)
+    bootstrap = SubjectBootstrap(
+        scored.get_column("subject_id").to_list(), draws=draws, generator=np.random.default_rng(seed)
+    )
+    return Calibration(
+        n=len(scored),
+        accuracy=float(right.mean()),
+        error=calibration_error(score, right),
+        risk={f"{coverage:g}": float(risk[_last(coverage, len(risk))]) for coverage in _COVERAGES},
+        area=float(risk.mean()),
+        error_interval=_error_interval(bootstrap, score, right),
+        area_interval=_area_interval(bootstrap, score, right),
+    )
+
+
+def right_answers(predictions: pl.DataFrame) -> np.ndarray:
+    """Return (N,) bool: which answers are right."""
+    is_difference = (predictions["question_type"] == DIFFERENCE).to_numpy()
+    right = np.array(exact_matches(predictions["answer"].to_list(), predictions["prediction"].to_list()), dtype=bool)
+    if is_difference.any():
+        counts = count_changes(predictions.filter(pl.Series(is_difference)))
+        right[is_difference] = (counts.found[:, 1:].sum(1) == 0) & ~counts.unparsed
+    return right
+
+
+def risk_by_coverage(score: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return (N,): the share of wrong answers among the 1, 2, ..., N answers with the highest scores.
+
+    Answers of one score stand in no order: each counts with the mean of its equals.
+    """
+    order = np.argsort(-score, kind="stable")
+    _, group, size = np.unique(-score[order], return_inverse=True, return_counts=True)
+    wrong = np.bincount(group, weights=~right[order]) / size
+    return np.cumsum(wrong[group]) / np.arange(1, len(score) + 1)
+
+
+def calibration_error(score: np.ndarray, right: np.ndarray) -> float:
+    """Return the expected calibration error of scores (N,) of answers that are right or not (N,)."""
+    return float(binary_calibration_error(torch.from_numpy(score), torch.from_numpy(right.astype(np.int64)), _BINS))
+
+
+def _last(coverage: float, count: int) -> int:
+    return max(1, round(coverage * count)) - 1
+
+
+def _error_interval(bootstrap: SubjectBootstrap, score: np.ndarray, right: np.ndarray) -> list[float]:
+    """Return the interval of the error: of a bin, only sums count, so that draws are sums by bin."""
+    place = np.minimum((score * _BINS).astype(int), _BINS - 1)
+    gap = np.zeros((len(score), _BINS + 1))
+    gap[np.arange(len(score)), place] = score - right
+    gap[:, _BINS] = 1
+    return bootstrap.interval(gap, lambda sums: np.abs(sums[..., :_BINS]).sum(-1) / sums[..., _BINS])
+
+
+def _area_interval(bootstrap: SubjectBootstrap, score: np.ndarray, right: np.ndarray) -> list[float]:
+    """Return the interval of the area under risk and coverage; each draw ranks its own answers."""
+    areas = [risk_by_coverage(score[rows], right[rows]).mean() for rows in bootstrap.samples()]
+    return [float(bound) for bound in np.percentile(areas, PERCENTILES)]
