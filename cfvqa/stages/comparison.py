@@ -1,10 +1,11 @@
-"""What cfvqa-compare does: the figures of finished runs beside the settings in which they differ."""
+"""What cfvqa-compare does: the figures of finished runs beside the settings in which they differ, and pair by pair."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from omegaconf import DictConfig, ListConfig
 from rich.console import Console
 from rich.table import Table
@@ -12,10 +13,11 @@ from rich.table import Table
 from cfvqa.errors import InputError
 from cfvqa.evaluation.charts import Figure
 from cfvqa.evaluation.metrics import read_metrics
+from cfvqa.evaluation.paired import compare_paired
 from cfvqa.evaluation.report_figures import dig, figure_at
 from cfvqa.stages.kinds import shown
 from cfvqa.stages.run_folders import differences, settings_in
-from cfvqa.stages.table_files import write_table
+from cfvqa.stages.table_files import write_latex, write_table
 
 _FIGURES = {
     "change F1": "changes.f1",
@@ -25,7 +27,9 @@ _FIGURES = {
     "flip": "flip.consistency",
     "CIDEr": "by_type.difference.cider",
     "BLEU-4": "by_type.difference.bleu_4",
+    "pointing": "grounding.pointing_1",
 }
+_TITLES = ("run", "figure", "of the first", "of this run", "difference", "95 % interval", "p", "p corrected")
 
 
 @dataclass(frozen=True)
@@ -37,26 +41,33 @@ class Compared:
         settings: in which the runs differ, dotted key -> value.
         figures: by title.
         asked: which questions it was judged by: ids of the tables, and the split.
+        answers: its table of predictions.
     """
 
     name: str
     settings: dict[str, Any]
     figures: dict[str, Figure]
     asked: tuple[str, str]
+    answers: pl.DataFrame
 
 
 def compare(config: DictConfig, console: Console) -> list[Compared]:
-    """Print the runs of the config side by side; with `to`, write `comparison.csv` and `comparison.md` there too.
+    """Print the runs of the config side by side, and how each differs from the first on the same questions.
+
+    With `to`, both tables are written there, `comparison` and `differences`: .csv, .md and .tex.
 
     Raises:
-        InputError: if `runs` is no list of two runs at least, or one of them is not there or was not judged.
+        InputError: if `runs` is no list of two different runs at least, one of them is not there or was not judged, or
+            they were judged by different questions.
     """
     if not isinstance(config.runs, ListConfig) or len(config.runs) < 2:
         raise InputError("runs: give two runs at least, 'runs=[runs/A,runs/B]'")
     folders = [_folder(str(run)) for run in config.runs]
+    _check_names([folder.name for folder in folders])
     held = [settings_in(folder / "vqa") for folder in folders]
     keys = sorted({key for other in held for key in differences(held[0], other)})
     runs = [_compared(folder, settings, keys) for folder, settings in zip(folders, held, strict=True)]
+    _check_asked(runs)
     header, rows = _cells(runs, keys)
     table = Table(title="figures with 95 % intervals by subject", title_justify="left")
     for title, *cells in zip(header, *rows, strict=True):  # a column a run: a terminal is high, not wide
@@ -66,12 +77,64 @@ def compare(config: DictConfig, console: Console) -> list[Compared]:
         else:
             table.add_row(title, *cells)
     console.print(table)
-    if len({run.asked for run in runs}) > 1:
-        console.print("note: these runs were not judged by the same questions; their figures do not compare")
+    pairs = _paired(runs, config.evaluation)
+    console.print(_paired_table(pairs, runs[0].name))
     if config.to is not None:
-        files = write_table(header, rows, Path(config.to).expanduser(), "comparison")
-        console.print(f"written    {files[0]}, {files[1]}", soft_wrap=True)
+        folder = Path(config.to).expanduser()
+        for name, titles, cells in (("comparison", header, rows), ("differences", _TITLES, pairs)):
+            files = (*write_table(titles, cells, folder, name), write_latex(titles, cells, folder, name))
+            console.print(f"written    {', '.join(map(str, files))}", soft_wrap=True)
     return runs
+
+
+def _check_asked(runs: Sequence[Compared]) -> None:
+    for run in runs[1:]:
+        if run.asked != runs[0].asked:
+            raise InputError(
+                f"runs: {runs[0].name} was judged on {_words(runs[0])}, and {run.name} on {_words(run)}: compare runs that "
+                "were asked the same questions"
+            )
+    for run in runs[1:]:
+        if set(run.answers["question_id"]) != set(runs[0].answers["question_id"]):
+            raise InputError(f"runs: {runs[0].name} and {run.name} answer different questions: judge them again")
+
+
+def _words(run: Compared) -> str:
+    return "tables {}, split {}".format(*run.asked)
+
+
+def _paired(runs: Sequence[Compared], settings: DictConfig) -> list[list[str]]:
+    """Return the rows of `_TITLES`."""
+    found = compare_paired({run.name: run.answers for run in runs}, draws=settings.draws, seed=settings.seed)
+    return [
+        [
+            name,
+            row.figure,
+            f"{row.first:.3f}",
+            f"{row.other:.3f}",
+            f"{row.difference:+.3f}",
+            f"{row.interval[0]:+.3f} to {row.interval[1]:+.3f}",
+            f"{row.p:.3f}",
+            f"{row.p_corrected:.3f}",
+        ]
+        for name, rows in found.items()
+        for row in rows
+    ]
+
+
+def _paired_table(rows: list[list[str]], first: str) -> Table:
+    table = Table(title=f"beside {first}, on the same questions; p corrected for {len(rows)} comparisons (Holm)")
+    for title in _TITLES:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"runs: {name} is there twice: give each run once, and each another name")
 
 
 def _folder(name: str) -> Path:
@@ -90,7 +153,15 @@ def _compared(folder: Path, settings: dict[str, Any], keys: Sequence[str]) -> Co
         asked = (metrics["data"]["tables"], metrics["data"]["split"])
     except (KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error!r}): judge the run again, cfvqa-evaluate") from error
-    return Compared(folder.name, {key: dig(settings, key) for key in keys}, figures, asked)
+    answers = _answers(file.with_name("predictions.parquet"))
+    return Compared(folder.name, {key: dig(settings, key) for key in keys}, figures, asked, answers)
+
+
+def _answers(file: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(file)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{file} is missing or damaged ({error}): judge the run again, cfvqa-evaluate") from error
 
 
 def _cells(runs: Sequence[Compared], keys: Sequence[str]) -> tuple[list[str], list[list[str]]]:

@@ -22,7 +22,7 @@ FINDINGS = pl.DataFrame(
 )
 ADDED = "the main image has an additional finding of edema than the reference image."
 GONE = "the main image is missing the finding of pleural effusion than the reference image."
-LEVEL = write_changes([Change("pneumothorax", ChangeKind.LEVEL, "small", "large")])
+LEVEL = write_changes([Change("pneumothorax", ChangeKind.LEVEL, "mild", "severe")])
 
 
 def row(number, answer, main, reference, subject="a"):

@@ -4,12 +4,24 @@ import csv
 import json
 from io import StringIO
 
+import polars as pl
 import pytest
 from omegaconf import OmegaConf
 from rich.console import Console
 
 from cfvqa.errors import InputError
+from cfvqa.language.grammar import Change, ChangeKind, write_changes
 from cfvqa.stages.comparison import compare
+
+ADDED, NOTHING = write_changes([Change("edema", ChangeKind.ADDED)]), "nothing has changed."
+
+
+def answers(share):
+    """Forty answers, of which a share is right."""
+    rows = [(f"q{n}", f"s{n}", "difference", ADDED, ADDED if n < 40 * share else NOTHING) for n in range(40)]
+    return pl.DataFrame(
+        rows, schema=["question_id", "subject_id", "question_type", "answer", "prediction"], orient="row"
+    )
 
 
 def write_run(folder, name, *, heads, f1, tables="t"):
@@ -24,12 +36,16 @@ def write_run(folder, name, *, heads, f1, tables="t"):
     }
     (run / "evaluation").mkdir()
     (run / "evaluation" / "metrics.json").write_text(json.dumps(metrics))
+    answers(f1).write_parquet(run / "evaluation" / "predictions.parquet")
     return str(run)
 
 
 def compared(runs, to=None):
     output = StringIO()
-    found = compare(OmegaConf.create({"runs": runs, "to": to}), Console(file=output, width=120))
+    found = compare(
+        OmegaConf.create({"runs": runs, "to": to, "evaluation": {"draws": 200, "seed": 1}}),
+        Console(file=output, width=120),
+    )
     return found, output.getvalue()
 
 
@@ -40,22 +56,43 @@ def test_runs_are_told_apart_by_what_differs(tmp_path):
     assert [run.figures["change F1"].value for run in found] == [0.5, 0.75]
     assert found[0].figures["flip"].value is None
     assert "0.750 (0.650 to 0.850)" in output
-    assert "note" not in output
     with (tmp_path / "to" / "comparison.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["run"], row["model.heads"]) for row in rows] == [("a", "2"), ("b", "4")]
+    with (tmp_path / "to" / "differences.csv").open() as file:
+        [row, *_] = csv.DictReader(file)
+    assert (row["run"], row["figure"], row["of the first"], row["of this run"]) == ("b", "change F1", "0.667", "0.857")
+    assert row["difference"] == "+0.190"
+    assert float(row["p"]) == pytest.approx(2 / 201, abs=1e-3)
+    page = (tmp_path / "to" / "differences.tex").read_text()
+    assert page.count(r"\\") == 1 + page.count("change F1") + page.count("hallucinated")
+    assert r"95 \% interval" in page
     assert (tmp_path / "to" / "comparison.md").read_text().startswith("| run | model.heads | change F1 |")
 
 
-def test_other_questions_are_noted(tmp_path):
+def test_other_questions_are_refused_and_both_named(tmp_path):
     runs = [write_run(tmp_path, "a", heads=2, f1=0.5), write_run(tmp_path, "b", heads=2, f1=0.5, tables="u")]
-    assert "not judged by the same questions" in compared(runs)[1]
+    with pytest.raises(InputError, match="a was judged on tables t, split test, and b on tables u, split test"):
+        compared(runs)
+
+
+def test_answers_to_other_questions_are_refused(tmp_path):
+    runs = [write_run(tmp_path, name, heads=2, f1=0.5) for name in ("a", "b")]
+    answers(0.5).head(3).write_parquet(tmp_path / "b" / "evaluation" / "predictions.parquet")
+    with pytest.raises(InputError, match="a and b hold answers to different questions"):
+        compared(runs)
+    (tmp_path / "b" / "evaluation" / "predictions.parquet").write_text("")
+    with pytest.raises(InputError, match=r"predictions\.parquet is missing or damaged"):
+        compared(runs)
 
 
 def test_names_are_looked_for_among_the_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_run(tmp_path / "runs", "a", heads=2, f1=0.5)
-    assert [run.name for run in compared(["a", "runs/a"])[0]] == ["a", "a"]
+    write_run(tmp_path, "b", heads=2, f1=0.5)
+    assert [run.name for run in compared(["a", "b"])[0]] == ["a", "b"]
+    with pytest.raises(InputError, match="a is there twice"):
+        compared(["a", "runs/a"])
 
 
 @pytest.mark.parametrize("runs", ["runs", ["a"]])
@@ -70,4 +107,4 @@ def test_a_run_that_is_not_there_or_damaged_is_named(tmp_path):
         compared([run, "nothing"])
     (tmp_path / "a" / "evaluation" / "metrics.json").write_text("{}")
     with pytest.raises(InputError, match=r"metrics\.json is damaged"):
-        compared([run, run])
+        compared([run, write_run(tmp_path, "b", heads=2, f1=0.5)])
