@@ -91,8 +91,8 @@ def _check_asked(runs: Sequence[Compared]) -> None:
     for run in runs[1:]:
         if run.asked != runs[0].asked:
             raise InputError(
-                f"runs: {runs[0].name} was judged on {_words(runs[0])}, and {run.name} on {_words(run)}: compare runs that "
-                "were asked the same questions"
+                f"runs: {runs[0].name} was judged on {_words(runs[0])}, and {run.name} on {_words(run)}: compare "
+                "runs that were asked the same questions"
             )
     for run in runs[1:]:
         if set(run.answers["question_id"]) != set(runs[0].answers["question_id"]):
