@@ -8,6 +8,7 @@ from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.loaders import EpochLoader, place_of
 from cfvqa.data.pair_sets import PairSet, PairSettings
 from cfvqa.data.sampling import EpochBatches, OrderedBatches
+from cfvqa.data.seeding import stable_seed
 from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import Tokenizer
 
@@ -22,6 +23,7 @@ class PairData(L.LightningDataModule):
         settings: lengths, swapping, seed.
         units_per_batch: pairs (or single images) per optimizer step; each brings its questions along.
         workers: loading processes.
+        label_fraction: share of the training subjects whose questions are asked: what it costs to label fewer.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class PairData(L.LightningDataModule):
         settings: PairSettings,
         units_per_batch: int,
         workers: int = 0,
+        label_fraction: float = 1.0,
     ) -> None:
         super().__init__()
         self.questions = questions
@@ -41,10 +44,13 @@ class PairData(L.LightningDataModule):
         self.settings = settings
         self.units_per_batch = units_per_batch
         self.workers = workers
+        self.label_fraction = label_fraction
 
     def pair_set(self, split: str) -> PairSet:
         """Return the questions of one split."""
         rows = self.questions.filter(pl.col("split") == split)
+        if split == "train" and self.label_fraction < 1:
+            rows = some_subjects(rows, self.label_fraction, self.settings.seed)
         if not len(rows):
             raise InputError(f"split '{split}' has no question: prepare more subjects, or choose another split")
         return PairSet(
@@ -78,3 +84,17 @@ class PairData(L.LightningDataModule):
         pairs = self.pair_set(split)
         batches = OrderedBatches(len(pairs), size=4 * self.units_per_batch, **place_of(self))
         return DataLoader(pairs, batch_sampler=batches, collate_fn=pairs.collate, num_workers=self.workers)
+
+
+def some_subjects(questions: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
+    """Return the questions about a share of the subjects; a larger share of one seed holds a smaller one.
+
+    Args:
+        questions: rows of the questions table.
+        share: of the subjects, rounded to at least one.
+        seed: of their order.
+    """
+    subjects = questions["subject_id"].unique().sort().to_list()
+    order = sorted(subjects, key=lambda subject: stable_seed(seed, "labelled", subject))
+    kept = order[: max(1, round(share * len(order)))]
+    return questions.filter(pl.col("subject_id").is_in(kept))

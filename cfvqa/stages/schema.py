@@ -104,7 +104,8 @@ _PHASES = Each(
             "objectives": Each(Real(0.0)),
             "optimizer": Call(given=("params",), values={"lr": Positive(), "weight_decay": Real(0.0)}),
             "schedule": Call(given=("optimizer", "steps")),
-        }
+        },
+        optional={"label_fraction": Real(0.0, 1.0)},
     )
 )
 _DECODING = Block(

@@ -197,15 +197,16 @@ def _some(images: pl.Series) -> list[str]:
     return ids.gather_every(max(1, len(ids) // _STATISTICS)).head(_STATISTICS).to_list()
 
 
-def _data(training: _Training, tokenizer: Tokenizer, units_per_batch: int) -> PairData:
+def _data(training: _Training, tokenizer: Tokenizer, settings: dict[str, Any]) -> PairData:
     pairs = training.blocks["pairs"]
     return PairData(
         training.source.questions,
         store=training.store,
         tokenizer=tokenizer,
         settings=pair_settings(pairs, training.blocks["seed"]),
-        units_per_batch=units_per_batch,
+        units_per_batch=settings["units_per_batch"],
         workers=pairs["workers"],
+        label_fraction=settings.get("label_fraction", 1.0),
     )
 
 
@@ -229,7 +230,7 @@ def _train_phase(training: _Training, reader: _Reader, phase: str) -> None:
     )
     if blocks["compile"]:
         compile_parts(reader.model)
-    data = _data(training, reader.tokenizer, settings["units_per_batch"])
+    data = _data(training, reader.tokenizer, settings)
     callbacks: list[L.Callback] = []
     if training.searched and phase == reader.phases[-1]:
         callbacks = [TrialReport(trial_of(training.config.trial), settings["monitor"])]

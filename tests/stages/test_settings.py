@@ -40,6 +40,7 @@ TABLE = [
     *wrong("image_size", "0", "abc", "7", "100000", words="give a whole number from 32 to 4096"),
     *wrong("precision", "64", "null", words="choose one of 32, bf16, 16"),
     *wrong("compile", "fast", "null", words="give true or false"),
+    *wrong("+phases.finetune.label_fraction", "2", "all", words="give a number from 0.0 to 1.0"),
     *wrong("checkpoint_steps", "0", "abc", words=WHOLE),
     *wrong("resume", "/no/such/file", "null", words="choose auto, never, or the path of a checkpoint"),
     *wrong("output", "xml", words="choose one of text, json"),
