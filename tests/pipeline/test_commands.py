@@ -183,3 +183,14 @@ def test_help_and_config_are_shown(tmp_path):
     assert run(tmp_path, "train", "--cfg", "job")[0] == 0
     assert run(tmp_path, "prepare", "--help")[0] == 0
     assert not list(Path(tmp_path).iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["ekaid", "mccformers_d"])
+def test_other_systems_are_trained_and_judged_by_the_same_commands(folder, variant):
+    status, output = run(folder, "evaluate", f"name={variant}", f"variant={variant}")
+    assert status == 0, output
+    figures = metrics(folder, variant)
+    assert figures["n"] == metrics(folder)["n"]
+    assert figures["grounding"]["n"] > 0
+    assert figures["calibration"]["n"] == figures["changes"]["n"]
