@@ -19,7 +19,7 @@ TUNED = "val/generation"
 
 _JOBS = "jobs"
 _LONGEST = 100  # characters of the overrides in a name; a file system takes 255
-_SHARED = ("experiment", "name", "work", "runs", "group", "trial")
+_SHARED = ("experiment", "name", "work", "runs", "group", "trial", "logger", "resume", "checkpoint_steps")
 _HEADLINES = {"change F1": "changes.f1", "others exact": "other_types.exact_match", "flip": "flip.consistency"}
 
 
@@ -47,8 +47,8 @@ class Job:
 
 
 def own_overrides(overrides: Sequence[str]) -> list[str]:
-    """Return the overrides of a job that say what it does."""
-    return [text for text in overrides if text.lstrip("+~").partition("=")[0] not in _SHARED]
+    """Return the overrides of a job that say what it makes; with another tracker, for one, it makes the same."""
+    return [text for text in overrides if re.split(r"[=.]", text.lstrip("+~"))[0] not in _SHARED]
 
 
 def job_name(name: str, overrides: Sequence[str]) -> str:

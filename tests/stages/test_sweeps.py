@@ -28,6 +28,7 @@ def test_a_name_holds_what_the_jobs_differ_in():
     assert named("demo", ["experiment=phantom_demo", "seed=2", "precision=bf16"]) == "demo-seed-2-precision-bf16"
     assert named("demo", ["experiment=phantom_demo", "work=/data/work"]) == "demo"
     assert named("demo", ["seed=2", "trial={study:'/x/study.db',number:3}"]) == "demo-seed-2"
+    assert named("demo", ["seed=2", "logger=wandb", "logger.tracker.offline=false", "resume=never"]) == "demo-seed-2"
     assert named("demo", ["seed=-1"]) != named("demo", ["seed=1"])
     assert (
         named("demo", ["+phases.finetune.optimizer.betas=[0.9,0.9]"]) == "demo-phases.finetune.optimizer.betas-0.9-0.9"
