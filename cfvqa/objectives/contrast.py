@@ -4,6 +4,7 @@ Both are cross-entropies both ways with several positives: answers with equal ke
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -39,22 +40,39 @@ def content_mask(text: Tokens, specials: tuple[int, ...]) -> Tensor:
     return text.mask & ~special
 
 
-def fine_scores(word: Tensor, word_mask: Tensor, visual: Tensor, *, sharpness: float, emphasis: float) -> Tensor:
+def fine_scores(
+    word: Tensor,
+    word_mask: Tensor,
+    visual: Tensor,
+    visual_mask: Tensor,
+    *,
+    sharpness: float,
+    emphasis: float,
+    softmaxes: int = 1,
+) -> Tensor:
     """Return fine scores (Q, Q): image i against the words of text j.
 
-    Each word attends to the visual tokens of the image (one softmax over the tokens, scaled by `sharpness`);
-    the score is log-mean-exp of `emphasis` times the cosine of word and attended token, over `emphasis`: the
-    GLoRIA score (Huang et al., ICCV 2021, equations 4 to 6) without its growth with the number of words.
+    Each word attends to the visual tokens of the image; the score is log-mean-exp of `emphasis` times the cosine of
+    word and attended token, over `emphasis`: the GLoRIA score (Huang et al., ICCV 2021, equations 4 to 6) without its
+    growth with the number of words.
 
     Args:
         word: (Q, L, D), unit length.
         word_mask: (Q, L) bool.
         visual: (Q, N, D), unit length.
+        visual_mask: (Q, N) bool.
         sharpness: inverse temperature of a word's attention.
         emphasis: inverse temperature over the words.
+        softmaxes: 1: a word attends by its similarity to the tokens. 2, as published: by its share of each token among
+            all words, so that the only word of a text attends to all tokens alike.
     """
     similarity = word.flatten(0, 1) @ visual.mT  # (i, j L, N)
-    attention = (similarity * sharpness).softmax(-1)
+    weight = similarity
+    if softmaxes == 2:
+        by_text = weight.unflatten(1, word_mask.shape).masked_fill(~word_mask[None, :, :, None], float("-inf"))
+        weight = by_text.softmax(2).nan_to_num().flatten(1, 2)  # a text without words has shares of nothing
+    weight = (weight * sharpness).masked_fill(~visual_mask.unsqueeze(1), float("-inf"))
+    attention = weight.softmax(-1)
     # The length of an attended token and its product with the word need only products of tokens: the attended tokens
     # themselves (i, j L, D) would be the largest tensor of a training.
     square = (attention @ (visual @ visual.mT) * attention).sum(-1)
@@ -97,12 +115,17 @@ class Fine:
         sharpness: of a word's attention over the tokens.
         emphasis: on the word that fits best.
         limit: questions of a batch, over all ranks, that take part: the cost grows with its square.
+        context: what the words attend to. "images": the visual tokens, so that a word finds its region. "question": the
+            states of the question read in the light of the images, as published.
+        softmaxes: of a word's attention; published: 2 (see `fine_scores`).
     """
 
     scale: float = 10.0
     sharpness: float = 4.0
     emphasis: float = 5.0
     limit: int = 16
+    context: Literal["images", "question"] = "images"
+    softmaxes: Literal[1, 2] = 1
 
     needs = ("contrast",)
 
@@ -113,6 +136,21 @@ class Fine:
         keywords = Tokens(keywords.ids[some], keywords.mask[some])
         mask = content_mask(keywords, model.text.special.specials)
         word = F.normalize(model.text.word_embeddings(keywords.ids).float(), dim=-1)
-        visual = F.normalize(gather(model.contrast(reading.visual[some]))[some].float(), dim=-1)
-        score = fine_scores(word, mask, visual, sharpness=self.sharpness, emphasis=self.emphasis)
+        tokens, present = self._context(reading, batch)
+        visual = F.normalize(gather(model.contrast(tokens[some]))[some].float(), dim=-1)
+        score = fine_scores(
+            word,
+            mask,
+            visual,
+            gather(present[some])[some],
+            sharpness=self.sharpness,
+            emphasis=self.emphasis,
+            softmaxes=self.softmaxes,
+        )
         return multi_positive_loss(self.scale * score, equal_texts(keywords))
+
+    def _context(self, reading: Reading, batch: PairBatch) -> tuple[Tensor, Tensor]:
+        """Return what words attend to (Q, N, D), and which of it is there (Q, N)."""
+        if self.context == "images":
+            return reading.visual, reading.visual_mask
+        return reading.question[:, 1:], batch.question.mask[:, 1:]  # without what stands for the whole question

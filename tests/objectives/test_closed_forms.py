@@ -90,12 +90,15 @@ def test_matching_is_the_mean_over_right_and_wrong_answers(case):
     assert Matching()(*case).item() == pytest.approx((math.log(4 / 3) + math.log(4)) / 2, rel=1e-6)
 
 
-@pytest.mark.parametrize("objective", [Coarse(scale=10.0), Fine(scale=10.0)])
+CONTRASTS = [Coarse(scale=10.0), Fine(scale=10.0), Fine(scale=10.0, context="question", softmaxes=2)]
+
+
+@pytest.mark.parametrize("objective", CONTRASTS)
 def test_contrast_of_equal_vectors_costs_the_logarithm_of_the_candidates(case, objective):
     assert objective(*case).item() == pytest.approx(math.log(2), rel=1e-5)
 
 
-@pytest.mark.parametrize("objective", [Coarse(scale=10.0), Fine(scale=10.0)])
+@pytest.mark.parametrize("objective", CONTRASTS)
 def test_contrast_of_equal_keywords_costs_no_more_however_they_score(case, objective):
     model, batch, reading = case
     batch.keywords = tokens([3, 5, 1], [3, 5, 1])

@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 
 from cfvqa.data.batches import Tokens
@@ -39,40 +40,71 @@ def test_defect_42_two_equal_answers_do_not_push_each_other():
     assert score.grad.abs().max() < 1e-7
 
 
+ONE, THREE = torch.ones(1, 1, dtype=torch.bool), torch.ones(1, 3, dtype=torch.bool)
+
+
 def test_defect_17_a_single_word_attends_to_its_region():
     visual = torch.eye(3).unsqueeze(0)
     word = torch.tensor([[[1.0, 0, 0]]])
-    sharp = fine_scores(word, torch.ones(1, 1, dtype=torch.bool), visual, sharpness=50.0, emphasis=5.0)
-    flat = fine_scores(word, torch.ones(1, 1, dtype=torch.bool), visual, sharpness=0.0, emphasis=5.0)
+    sharp = fine_scores(word, ONE, visual, THREE, sharpness=50.0, emphasis=5.0)
+    flat = fine_scores(word, ONE, visual, THREE, sharpness=0.0, emphasis=5.0)
     assert math.isclose(sharp.item(), 1.0, abs_tol=1e-4)
     assert math.isclose(flat.item(), 1 / math.sqrt(3), rel_tol=1e-5)
+    published = fine_scores(word, ONE, visual, THREE, sharpness=50.0, emphasis=5.0, softmaxes=2)
+    assert math.isclose(published.item(), flat.item(), rel_tol=1e-5)  # the choice has the defect, and says so
 
 
-def test_fine_scores_against_the_attended_tokens_themselves():
-    generator = torch.Generator().manual_seed(2)
-    visual = torch.nn.functional.normalize(torch.randn(3, 6, 4, generator=generator), dim=-1)
-    word = torch.nn.functional.normalize(torch.randn(2, 5, 4, generator=generator), dim=-1)
-    mask = torch.tensor([[True] * 5, [True, True, False, False, False]])
-    score = fine_scores(word, mask, visual, sharpness=4.0, emphasis=5.0)
+def units(*shape, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.nn.functional.normalize(torch.randn(*shape, generator=generator), dim=-1)
+
+
+WORDS = torch.tensor([[True] * 5, [True, True, False, False, False]])
+TOKENS = torch.tensor([[True] * 6, [True] * 4 + [False] * 2, [True] + [False] * 5])
+
+
+@pytest.mark.parametrize("softmaxes", [1, 2])
+def test_fine_scores_against_the_attended_tokens_themselves(softmaxes):
+    visual, word = units(3, 6, 4, seed=2), units(2, 5, 4, seed=3)
+    score = fine_scores(word, WORDS, visual, TOKENS, sharpness=4.0, emphasis=5.0, softmaxes=softmaxes)
     for i in range(3):
+        seen = visual[i][TOKENS[i]]
         for j in range(2):
-            terms = []
-            for one in word[j][mask[j]]:
-                context = ((visual[i] @ one) * 4.0).softmax(0) @ visual[i]
-                terms.append(math.exp(5.0 * torch.cosine_similarity(context, one, dim=0)))
+            words = word[j][WORDS[j]]
+            weight = words @ seen.T
+            if softmaxes == 2:
+                weight = weight.softmax(0)
+            contexts = (weight * 4.0).softmax(1) @ seen
+            terms = [
+                math.exp(5.0 * torch.cosine_similarity(*pair, dim=0)) for pair in zip(contexts, words, strict=True)
+            ]
             expected = math.log(sum(terms) / len(terms)) / 5.0
             assert math.isclose(score[i, j].item(), expected, rel_tol=1e-4, abs_tol=1e-5)
 
 
-def test_padding_words_change_no_fine_score():
-    generator = torch.Generator().manual_seed(1)
-    visual = torch.nn.functional.normalize(torch.randn(2, 6, 4, generator=generator), dim=-1)
-    word = torch.nn.functional.normalize(torch.randn(2, 3, 4, generator=generator), dim=-1)
-    mask = torch.ones(2, 3, dtype=torch.bool)
-    padded = torch.cat([word, torch.ones(2, 2, 4)], 1)
-    padded_mask = torch.cat([mask, torch.zeros(2, 2, dtype=torch.bool)], 1)
-    short = fine_scores(word, mask, visual, sharpness=4.0, emphasis=5.0)
-    assert torch.allclose(short, fine_scores(padded, padded_mask, visual, sharpness=4.0, emphasis=5.0), atol=1e-6)
+@pytest.mark.parametrize("softmaxes", [1, 2])
+def test_padding_changes_no_fine_score(softmaxes):
+    visual, word = units(2, 6, 4, seed=1), units(2, 3, 4, seed=4)
+    sizes = {"sharpness": 4.0, "emphasis": 5.0, "softmaxes": softmaxes}
+    some, all_ = torch.ones(2, 3, dtype=torch.bool), torch.ones(2, 6, dtype=torch.bool)
+    short = fine_scores(word, some, visual, all_, **sizes)
+    pad = torch.nn.functional.pad
+    padded = fine_scores(
+        torch.cat([word, torch.ones(2, 2, 4)], 1),
+        pad(some, (0, 2)),
+        torch.cat([visual, torch.ones(2, 3, 4)], 1),
+        pad(all_, (0, 3)),
+        **sizes,
+    )
+    assert torch.allclose(short, padded, atol=1e-6)
+
+
+def test_a_text_without_words_is_nothing_and_learns_nothing():
+    visual, word = units(1, 6, 4, seed=1), units(1, 3, 4, seed=4).requires_grad_()
+    none, all_ = torch.zeros(1, 3, dtype=torch.bool), torch.ones(1, 6, dtype=torch.bool)
+    for softmaxes in (1, 2):
+        score = fine_scores(word, none, visual, all_, sharpness=4.0, emphasis=5.0, softmaxes=softmaxes)
+        assert score.item() == float("-inf")
 
 
 def test_defect_19_masks_follow_the_number_of_keywords():
