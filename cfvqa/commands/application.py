@@ -64,6 +64,10 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
         sys.exit(INTERRUPTED)
     except WRONG_INPUT as error:
         sys.exit(_report(error).status)
+    except RuntimeError as error:  # of submitit, which looks for srun when it is asked for SLURM
+        if "srun" not in str(error):
+            raise
+        sys.exit(_report(InputError(f"hydra/launcher=slurm: no SLURM is on this machine ({error})")).status)
     except (OSError, ValueError) as error:  # Hydra's own, of the folder of a sweep or of a group that is null
         sys.exit(_report(InputError(f"the command cannot be started: {error}")).status)
 

@@ -1,13 +1,18 @@
 """The command line before Hydra reads it: names of files are taken as they stand, foreign code is refused."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 
 from cfvqa.errors import InputError
 
 _QUOTED = re.compile(r"""(['"])(?:(?!\1)[^\\]|\\.)*\1""", re.DOTALL)
 _FOREIGN_CONFIG = re.compile(r"--config-[pn]|-c[pn]")  # argparse takes what is left of an option's name too
 _TARGET = re.compile(r"""_target_['"]?\s*[:=]\s*['"]?([\w.]*)""")
+_OF_HYDRA = ("launcher", "sweeper", "sweep", "run", "mode", "verbose")
+_SINGLE = ("name", "group", "experiment", "work", "runs")
 _OF_SEARCHES = ("optuna.samplers.", "optuna.pruners.")
 
 
@@ -19,7 +24,8 @@ def readable(arguments: Sequence[str], literal: tuple[str, ...]) -> list[str]:
         literal: keys whose values are names of files or free text, taken as they stand.
 
     Raises:
-        InputError: if they replace the config by a file, or let Hydra itself make objects of a class.
+        InputError: if they replace the config by a file, let Hydra itself make objects of a class, or sweep over
+            what all jobs of a sweep share.
     """
     for argument in arguments:
         if _FOREIGN_CONFIG.match(argument):
@@ -27,8 +33,8 @@ def readable(arguments: Sequence[str], literal: tuple[str, ...]) -> list[str]:
                 f"{argument.partition('=')[0]} would run whatever a config from elsewhere names: give KEY=VALUE, or "
                 "configs of your own that are added to these, --config-dir FOLDER"
             )
-        for target in _targets_of_hydra(argument):
-            raise InputError(f"{argument}: the block hydra of a command line may name no class, and '{target}' is one")
+        _check_hydra(argument)
+        _check_single(argument)
     return [quoted(argument, literal) for argument in arguments]
 
 
@@ -46,10 +52,32 @@ def quoted(argument: str, literal: tuple[str, ...]) -> str:
     return f'{key}="{escaped}"'
 
 
-def _targets_of_hydra(argument: str) -> Iterator[str]:
-    """Yield the classes that an override of Hydra's own block names, but those of searches.
+def _check_hydra(argument: str) -> None:
+    """Refuse what would have Hydra make objects of its own block: it does before a task is asked.
 
-    Hydra makes these objects before a task is asked; blocks of ours are checked when they are built.
+    Blocks of ours are checked when they are built.
     """
-    if argument.lstrip("+~").startswith("hydra"):
-        yield from (name for name in _TARGET.findall(argument) if not name.startswith(_OF_SEARCHES))
+    key, _, value = argument.lstrip("+~").partition("=")
+    part, *below = re.split(r"[./@]", key)
+    if part != "hydra":
+        return
+    if not below or below[0] not in _OF_HYDRA:
+        raise InputError(f"{argument}: of the block hydra, a command line may set {', '.join(_OF_HYDRA)} alone")
+    for target in _TARGET.findall(argument):
+        if not target.startswith(_OF_SEARCHES):
+            raise InputError(f"{argument}: the block hydra of a command line may name no class, and '{target}' is one")
+    if "${" in value:
+        raise InputError(f"{argument}: in the block hydra nothing is filled in: write the value itself")
+
+
+def _check_single(argument: str) -> None:
+    """Refuse a sweep over what names the sweep itself, or says where its jobs are found."""
+    key, equals, _ = argument.lstrip("+").partition("=")
+    if not equals or key not in _SINGLE:
+        return
+    try:
+        swept = OverridesParser.create().parse_override(argument).is_sweep_override()
+    except HydraException:
+        return  # Hydra itself says what cannot be read
+    if swept:
+        raise InputError(f"{argument}: all jobs of a sweep share {key}: give a command for each")

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cfvqa.errors import InputError
 from cfvqa.stages.searching import STUDY, Search
-from cfvqa.stages.sweeps import Job
+from cfvqa.stages.sweeps import TUNED, Job
 
 
 def register() -> None:
@@ -68,14 +68,19 @@ class OptunaSweeper(Sweeper):
         """Ask the study for overrides, launch them, and tell it what came out, until it has its trials.
 
         Raises:
-            InputError: if nothing is searched, or another search of this name is at work.
+            InputError: if nothing is searched, nothing says what is best, or another search of this name is at work.
         """
+        _check(self.trials, "hydra.sweeper.trials")
+        _check(self.jobs, "hydra.sweeper.jobs")
         given = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
         parsed = OverridesParser.create(config_loader=self.hydra_context.config_loader).parse_overrides(given)
         latest = {override.get_key_element(): override for override in parsed}  # the command line is behind `params`
         space = {key: override for key, override in latest.items() if override.is_sweep_override()}
         if not space:
             raise InputError("nothing to search: give KEY=choice(a,b), KEY=range(1,9) or KEY=interval(0.1,0.9)")
+        task = latest["task"].value() if "task" in latest else self.config.task
+        if "task" in space or task != "vqa":
+            raise InputError(f"a search makes {TUNED} small, which task=vqa alone has: leave task out")
         fixed = [f"{key}={one.get_value_element_as_str()}" for key, one in latest.items() if key not in space]
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
@@ -101,3 +106,8 @@ class OptunaSweeper(Sweeper):
             for trial, returned in zip(trials, returns, strict=True):
                 job: Job = returned.return_value
                 search.tell(trial.number, job)
+
+
+def _check(value: Any, key: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{key} is '{value}': give a whole number from 1 on")

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cfvqa.commands.messages import INPUT_ERROR, PROGRAM_ERROR
+from cfvqa.errors import InputError
 from cfvqa.stages.sweeps import (
     DONE,
     FAILED,
@@ -59,6 +60,7 @@ def run_job(config: DictConfig, task: Callable[[DictConfig], Outcome]) -> Job:
     config.group, config.name = str(config.group), job_name(str(config.name), overrides)
     start = time.monotonic()
     outcome = task(config)
+    figures, outcome = _figures(Path(str(config.runs)) / str(config.name), outcome)
     job = Job(
         overrides=overrides,
         name=str(config.name),
@@ -66,11 +68,19 @@ def run_job(config: DictConfig, task: Callable[[DictConfig], Outcome]) -> Job:
         seconds=round(time.monotonic() - start, 1),
         error=outcome.message,
         status=outcome.status,
-        figures=figures_of(Path(str(config.runs)) / str(config.name)),
+        figures=figures,
     )
     if rank() == 0:
         record(job, Path(hydra.sweep.dir))
     return job
+
+
+def _figures(run: Path, outcome: Outcome) -> tuple[dict[str, float], Outcome]:
+    """Return the figures of a run, and its outcome: that of a run whose figures are damaged is a failure."""
+    try:
+        return figures_of(run), outcome
+    except (InputError, OSError, ValueError) as error:
+        return {}, Outcome(INPUT_ERROR, f"{run}: its figures are damaged: {error}", FAILED)
 
 
 class SweepEnd(Callback):

@@ -43,6 +43,16 @@ def gather_tokens(text: Tokens) -> Tokens:
     return Tokens(gather(text.ids), gather(text.mask))
 
 
+def first_of_all(count: int, limit: int, device: torch.device) -> int:
+    """Return how many of this rank's `count` rows are among the first `limit` of all ranks: its own first ones."""
+    before = 0
+    if ranks() > 1:
+        counts = [torch.zeros(1, dtype=torch.long, device=device) for _ in range(ranks())]
+        distributed.all_gather(counts, torch.tensor([count], device=device))
+        before = int(torch.cat(counts)[: distributed.get_rank()].sum())
+    return min(count, max(0, limit - before))
+
+
 def mean_over_ranks(total: Tensor, count: Tensor) -> Tensor:
     """Return what, averaged over the ranks, is the mean of all rows: the sum of this rank over the mean count.
 

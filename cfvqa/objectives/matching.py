@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
-from cfvqa.objectives.gathering import mean_over_ranks
+from cfvqa.objectives.gathering import first_of_all, mean_over_ranks
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Matching:
     """Tell the true answer from the wrong one that was made by rule; both begin with the same token.
 
     Attributes:
-        limit: questions of a rank's batch that take part: each reads two answers.
+        limit: questions of a batch, over all ranks, that take part: each reads two answers.
     """
 
     limit: int = 16
@@ -25,14 +25,16 @@ class Matching:
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the cross-entropy over twice the questions."""
-        right = self._judge(model, batch.answer, reading)
-        wrong = self._judge(model, batch.wrong_answer, reading)
+        count = first_of_all(len(batch.unit), self.limit, reading.memory.device)
+        some = slice(max(1, count))  # a rank without one of them judges an answer for nothing: all share gradients
+        right = self._judge(model, batch.answer, reading, some)
+        wrong = self._judge(model, batch.wrong_answer, reading, some)
         target = torch.cat([torch.ones(len(right)), torch.zeros(len(wrong))]).long().to(right.device)
-        total = F.cross_entropy(torch.cat([right, wrong]).float(), target, reduction="sum")
-        return mean_over_ranks(total, torch.tensor(len(target), device=right.device))
+        total = F.cross_entropy(torch.cat([right, wrong]).float(), target, reduction="sum") * (count > 0)
+        return mean_over_ranks(total, torch.tensor(2 * count, device=right.device))
 
-    def _judge(self, model: Reader, answer: Tokens, reading: Reading) -> Tensor:
-        some = slice(self.limit)
+    @staticmethod
+    def _judge(model: Reader, answer: Tokens, reading: Reading, some: slice) -> Tensor:
         state = model.text.answer_state(
             Tokens(answer.ids[some], answer.mask[some]), reading.memory[some], reading.memory_mask[some]
         )

@@ -69,16 +69,29 @@ def build(block: Any, place: str, **arguments: Any) -> Any:
     """Instantiate a config block, its targets checked first.
 
     Raises:
-        InputError: if a target is not allowed, or its constructor raises one.
+        InputError: if a target is not allowed, a value is still to be filled in, or its constructor raises one.
     """
     content = plain(block)
     check_targets(content, place)
+    _check_filled(content, place)
     try:
         return instantiate(content, **arguments)
     except InstantiationException as error:
         if isinstance(error.__cause__, InputError):
             raise error.__cause__ from error
         raise
+
+
+def _check_filled(block: Any, place: str) -> None:
+    """Refuse an interpolation: Hydra would fill it in behind the check of the targets, and can call what it likes."""
+    if isinstance(block, dict):
+        for key, value in block.items():
+            _check_filled(value, f"{place}.{key}")
+    elif isinstance(block, list):
+        for number, value in enumerate(block):
+            _check_filled(value, f"{place}[{number}]")
+    elif isinstance(block, str) and "${" in block:
+        raise InputError(f"{place} holds '{block}', and nothing is filled in there: write the value itself")
 
 
 _OF_CONSTRUCTORS = (

@@ -16,6 +16,7 @@ from cfvqa.stages.answering import Model
 from cfvqa.stages.building import plain
 from cfvqa.stages.identity import SUCCESS, Stage
 from cfvqa.stages.publishing import is_export, read_export
+from cfvqa.stages.schema import DECODING
 from cfvqa.stages.trained import load_reader
 from cfvqa.stages.vision import load_network
 
@@ -79,10 +80,13 @@ def _decoding(folder: Path) -> dict[str, Any]:
     try:
         if judged.is_file():  # the run may have been judged again with another decoding
             decode = json.loads(judged.read_text())["decode"]
-            return {name: value for name, value in decode.items() if name not in DECODE_FACTS}
-        return plain(OmegaConf.load(file))["evaluation"]["decoding"]
+            decoding = {name: value for name, value in decode.items() if name not in DECODE_FACTS}
+        else:
+            decoding = plain(OmegaConf.load(file))["evaluation"]["decoding"]
     except (OmegaConfBaseException, YAMLError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} or {judged} is damaged ({error!r}): run the command of this run again") from error
+    DECODING.check(decoding, f"{judged if judged.is_file() else file}: decoding")
+    return decoding
 
 
 def _vision_model(run: Path, name: str, record: dict[str, Any]) -> nn.Module:

@@ -17,6 +17,7 @@ from cfvqa.evaluation.report_figures import figure_at
 from cfvqa.files import full_disk_named
 from cfvqa.stages.answering import Model
 from cfvqa.stages.building import build
+from cfvqa.stages.schema import DECODING
 from cfvqa.stages.trained import TOKENIZER, TrainedReader, load_tokenizer, new_model
 from cfvqa.stages.vision import for_inference
 
@@ -80,6 +81,7 @@ def read_export(folder: Path) -> Model:
         decoding, image_size = dict(settings["decoding"]), int(settings["image_size"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder / _SETTINGS} is damaged ({error!r}): export the run again") from error
+    DECODING.check(decoding, f"{folder / _SETTINGS}: decoding")
     for name, network in {"reader": reader, **networks}.items():
         _fill(network, folder / f"{name}.safetensors")
     return Model(

@@ -41,7 +41,11 @@ _OF_TRAINERS: dict[str, Kind] = {
     "accumulate_grad_batches": _COUNT,
     "gradient_clip_val": OrNull(Real(0.0)),
 }
-_OF_FITTING = (  # what `training.fit` gives
+_OF_FITTING = (  # what `training.fit` gives, and what would leave it without a checkpoint
+    "barebones",
+    "enable_checkpointing",
+    "fast_dev_run",
+    "limit_val_batches",
     "max_epochs",
     "logger",
     "callbacks",
@@ -108,7 +112,7 @@ _PHASES = Each(
         optional={"label_fraction": Real(0.0, 1.0)},
     )
 )
-_DECODING = Block(
+DECODING = Block(
     {"num_beams": _COUNT, "do_sample": Truth(), "repetition_penalty": Positive(), "max_new_tokens": _COUNT},
     optional={
         "top_p": _SHARE,
@@ -120,6 +124,7 @@ _DECODING = Block(
         "early_stopping": Truth(),
     },
 )
+"""How answers are written; a trained run from elsewhere brings it along."""
 
 EXPERIMENT = Block(
     {
@@ -166,7 +171,7 @@ EXPERIMENT = Block(
                 "batch_size": _COUNT,
                 "draws": _COUNT,
                 "seed": _SEED,
-                "decoding": _DECODING,
+                "decoding": DECODING,
                 "blind": Block({"model": _MODEL, "phases": _PHASES}),
             }
         ),

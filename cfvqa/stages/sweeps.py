@@ -18,8 +18,8 @@ TUNED = "val/generation"
 """The figure that a search makes small: of validation subjects, as all that is chosen by."""
 
 _JOBS = "jobs"
-_LONGEST = 100  # characters of the overrides in a name; a file system takes 255
-_SHARED = ("experiment", "name", "work", "runs", "group", "trial", "logger", "resume", "checkpoint_steps")
+_LONGEST = 100  # characters of a name, as `kinds.Name` has it
+_SHARED = ("experiment", "name", "work", "runs", "group", "trial", "sweep", "logger", "resume", "checkpoint_steps")
 _HEADLINES = {"change F1": "changes.f1", "others exact": "other_types.exact_match", "flip": "flip.consistency"}
 
 
@@ -57,9 +57,8 @@ def job_name(name: str, overrides: Sequence[str]) -> str:
     The same overrides give the same name, so that a repeated sweep finds its runs.
     """
     suffix = "-".join(re.sub(r"[^\w.-]+", "-", text).strip("-") for text in overrides)
-    if len(suffix) > _LONGEST:
-        suffix = f"{suffix[: _LONGEST - 9]}-{_digest(overrides)}"
-    return f"{name}-{suffix}" if suffix else name
+    whole = f"{name}-{suffix}" if suffix else name
+    return whole if len(whole) <= _LONGEST else f"{whole[: _LONGEST - 9]}-{_digest([name, *overrides])}"
 
 
 def record(job: Job, folder: Path) -> None:

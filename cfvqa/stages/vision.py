@@ -9,6 +9,7 @@ import lightning as L
 import torch
 from omegaconf import DictConfig
 from torch import nn
+from torchmetrics import Metric
 
 from cfvqa.data.image_data import ImageData, ImageDataSettings
 from cfvqa.errors import InputError
@@ -160,6 +161,9 @@ def _test(module: VisionModule, data: ImageData, folder: Path) -> dict[str, str]
     """Write the figures on test subjects to `test.json` and return the headline."""
     if not len(data.sets["test"]):
         return {}
+    for metric in module.modules():
+        if isinstance(metric, Metric):
+            metric.distributed_available_fn = lambda: False  # the other processes do not test
     with quiet_lightning():
         tester = L.Trainer(logger=False, enable_progress_bar=False, accelerator="auto", devices=1)
         figures = tester.test(module, datamodule=data, verbose=False)[0]

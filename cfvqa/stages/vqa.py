@@ -76,6 +76,8 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
         "start": start and identify(start.read_bytes().hex()),
     }
     run = Path(config.runs) / str(config.name)
+    if start is not None and run.resolve() in start.resolve().parents:
+        raise InputError(f"resume={start} lies in {run}, which would be set aside for it: give another name=...")
     stage = Stage("vqa", run / "vqa", identify(settings))
 
     def make(folder: Path) -> dict[str, str]:

@@ -74,10 +74,15 @@ class EpochMeans(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Add a step: `outputs` holds `losses` by name, and `weight`, the size of the batch."""
-        weight = outputs["weight"]
+        """Add a step: `outputs` holds `losses` by name, and `weight`, the size of the batch.
+
+        What is learned from is the mean of the losses of the ranks, so that each of a step weighs the same.
+        """
+        weight = trainer.strategy.reduce(
+            torch.tensor(float(outputs["weight"]), device=pl_module.device), reduce_op="mean"
+        )
         losses = {name: value.detach().float() * weight for name, value in outputs["losses"].items()}
-        for name, value in {**losses, _WEIGHT: torch.tensor(float(weight), device=pl_module.device)}.items():
+        for name, value in {**losses, _WEIGHT: weight}.items():
             before = self._sums.get(name)
             self._sums[name] = value if before is None else before.to(value.device) + value
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from cfvqa.training.callbacks import EpochLine, EpochMeans, StepSeeds
 from cfvqa.training.checkpoints import AtomicCheckpoints, find_resumable, load_weights
 from cfvqa.training.keeping import LastCheckpoint
-from cfvqa.training.ranks import meeting
+from cfvqa.training.ranks import environment, meeting
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def fit(
             max_epochs=settings.epochs,
             logger=loggers,
             callbacks=[*_callbacks(settings, checkpoints, console), *callbacks],
-            plugins=[AtomicCheckpoints()],
+            plugins=[AtomicCheckpoints(), *environment()],
             enable_progress_bar=console.is_terminal,
             enable_model_summary=False,
             num_sanity_val_steps=0,

@@ -15,12 +15,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments import LightningEnvironment
 from torch import distributed
 
 from cfvqa.errors import InputError
 from cfvqa.training.keeping import PREEMPTED
 
+_OURS = "CFVQA_PROCESSES"  # set where a first process of ours has started the others
 _LOST = 1  # exit status of a process whose peer has died
+_PATIENCE = 20.0  # seconds that a training has to notice that a peer has died
 
 
 def rank() -> int:
@@ -39,6 +42,14 @@ def local_rank() -> int:
 def started_outside() -> bool:
     """Whether torchrun, srun or a first process has started this process as one of several."""
     return "LOCAL_RANK" in os.environ or _by_slurm()
+
+
+def environment() -> list[LightningEnvironment]:
+    """Return what tells Lightning who this process is where a first process of ours has started it.
+
+    In a SLURM job of one task Lightning would take every process for the only one.
+    """
+    return [LightningEnvironment()] if _OURS in os.environ else []
 
 
 def uses_gpu(trainer: Mapping[str, Any]) -> bool:
@@ -93,7 +104,8 @@ def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterato
             f"trainer.num_nodes={trainer['num_nodes']}: start one process a device with srun or torchrun, "
             "which tell the machines of each other"
         )
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(count), "NODE_RANK": "0"}
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    shared = place | {"WORLD_SIZE": str(count), "NODE_RANK": "0", _OURS: "1"}
     children = [
         subprocess.Popen(command, env=os.environ | shared | {"LOCAL_RANK": str(number)}) for number in range(1, count)
     ]
@@ -136,12 +148,15 @@ def meeting() -> Iterator[None]:
 
 
 def _watch(children: list[subprocess.Popen[bytes]], over: threading.Event) -> None:
-    """End this process when another one has died: it would wait for it for ever."""
+    """End this process when another one has died and it does not fail by itself: it would wait for it for ever."""
     while not over.wait(1.0):
         for child in children:
             if child.poll() not in (None, 0, PREEMPTED):
                 sys.stderr.write(f"error: a process of the training has ended with status {child.returncode}\n")
-                os._exit(_LOST)
+                for other in children:
+                    other.kill()
+                if not over.wait(_PATIENCE):  # over gloo the training has heard of it, and fails by itself
+                    os._exit(_LOST)
 
 
 def _by_slurm() -> bool:

@@ -90,7 +90,7 @@ class WeightsAndBiases:
         artifacts: whether the best checkpoint goes along.
 
     Raises:
-        InputError: if the package is missing.
+        InputError: if the package is missing, or checkpoints shall go along and nothing is sent.
     """
 
     def __init__(
@@ -103,6 +103,8 @@ class WeightsAndBiases:
         artifacts: bool = False,
     ) -> None:
         _need("wandb")
+        if artifacts and offline:
+            raise InputError("logger.tracker.artifacts=true sends checkpoints: give logger.tracker.offline=false too")
         self.project, self.entity, self.tags = project, entity, tags
         self.offline, self.artifacts = offline, artifacts
 

@@ -68,12 +68,32 @@ def test_questions_with_grammar_in_them(question):
         "++hydra.callbacks={x: {'_target_': 'os.system'}}",
         'hydra.job_logging.handlers.file={"_target_":"logging.FileHandler"}',
         "hydra.launcher._target_=os.system",
+        "+hydra.callbacks.y=${x}",
+        "hydra.launcher=${x}",
+        "+hydra.job_logging.handlers.x={class: logging.FileHandler, filename: /tmp/x}",
+        "hydra.searchpath=[file:///a/folder]",
+        "hydra={mode: RUN}",
         "hydra.sweeper.sampler={_target_: optuna.samplers.TPESampler, x: {_target_: os.system}}",
     ],
 )
 def test_the_command_line_names_no_foreign_code(argument):
     with pytest.raises(InputError):
         readable(["seed=1", argument], ())
+
+
+@pytest.mark.parametrize(
+    "argument", ["name=a,b", "experiment=phantom_demo,nih_sample", "runs=choice(x,y)", "+group=a,b"]
+)
+def test_what_all_jobs_of_a_sweep_share_is_not_swept(argument):
+    with pytest.raises(InputError, match="all jobs of a sweep share"):
+        readable(["--multirun", argument], ())
+
+
+@pytest.mark.parametrize(
+    "argument", ["runs=[a,b]", "name='a,b'", "name=a b", "hydra.mode=MULTIRUN", "hydra.sweep.dir=x"]
+)
+def test_lists_and_single_values_pass(argument):
+    assert readable([argument], ()) == [argument]
 
 
 def test_pruners_and_samplers_are_chosen_on_the_command_line():

@@ -30,6 +30,8 @@ OBJECTIVES = {
     "fine": Fine(limit=4),
     "generation": Generation(smoothing=0.1),
     "matching": Matching(),
+    "matching of the first": Matching(limit=4),
+    "matching on one rank": Matching(limit=2),
     "masked_language": MaskedLanguage(several=1.0, none=1.0),
 }
 

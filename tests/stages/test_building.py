@@ -9,6 +9,7 @@ from cfvqa.errors import InputError
 from cfvqa.stages.building import build, check_targets, plain
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole
+from cfvqa.stages.schema import DECODING
 
 CONF = Path(config_folder())
 CHOICES = [
@@ -53,6 +54,30 @@ def _unresolved(node):
 def test_classes_outside_the_allowlist_are_refused(block):
     with pytest.raises(InputError, match="_target_"):
         build(block, "config")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "${oc.create:{_target_: pathlib.Path.touch, self: FILE}}",
+        "${oc.env:HOME}",
+        ["a", {"b": "${oc.create:{_target_: os.system, command: touch FILE}}"}],
+    ],
+)
+def test_nothing_is_filled_in_behind_the_check_of_the_targets(tmp_path, value):
+    file = tmp_path / "touched"
+    text = json.dumps({"_target_": "torch.optim.AdamW", "_partial_": True, "lr": value}).replace("FILE", str(file))
+    with pytest.raises(InputError, match="nothing is filled in"):
+        build(json.loads(text), "optimizer")
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    "decoding", [{"custom_generate": "/a/folder", "trust_remote_code": True}, {"num_beams": "all"}, {}]
+)
+def test_the_decoding_of_a_stranger_is_words_and_numbers_that_are_known(decoding):
+    with pytest.raises(InputError, match=r"config\.json: decoding"):
+        DECODING.check(decoding, "config.json: decoding")
 
 
 def test_plain_values_pass():

@@ -34,7 +34,8 @@ def test_a_name_holds_what_the_jobs_differ_in():
         named("demo", ["+phases.finetune.optimizer.betas=[0.9,0.9]"]) == "demo-phases.finetune.optimizer.betas-0.9-0.9"
     )
     long = [f"phases.finetune.objectives.fine=0.{number}" for number in range(20)]
-    assert len(named("demo", long)) < 120
+    assert len(named("demo", long)) == len(named("d" * 90, long)) == 100  # what a name may have
+    assert named("d" * 100, ["seed=1"]) != named("d" * 100, ["seed=2"])
     assert named("demo", long) != named("demo", [*long[:-1], "seed=3"])
 
 

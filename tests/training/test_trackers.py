@@ -45,3 +45,8 @@ def test_a_missing_package_is_named_with_what_to_install(monkeypatch, tracker, p
     monkeypatch.setattr("cfvqa.training.trackers.find_spec", lambda name: None)
     with pytest.raises(InputError, match=rf"pip install 'cfvqa\[{package}\]'"):
         tracker()
+
+
+def test_checkpoints_go_along_only_where_something_is_sent():
+    with pytest.raises(InputError, match=r"logger\.tracker\.offline=false"):
+        WeightsAndBiases(artifacts=True)
