@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from cfvqa.evaluation.metrics import read_metrics
@@ -31,7 +31,7 @@ class Job:
         overrides: of its command line, without those that say nothing of what it does.
         name: of its run.
         state: `DONE`, `FAILED`, or `PRUNED` by a search.
-        seconds: that it took; little where another job or an earlier sweep had made everything.
+        seconds: that it took, in the longest of the calls that worked at it.
         error: the message of a failure.
         status: exit status that the command would have ended with alone.
         figures: headline figures by name.
@@ -62,8 +62,13 @@ def job_name(name: str, overrides: Sequence[str]) -> str:
 
 
 def record(job: Job, folder: Path) -> None:
-    """Keep what became of a job in `folder`, under its overrides: a repeated job replaces its record."""
+    """Keep what became of a job in `folder`, under its overrides: a repeated job replaces its record.
+
+    Its seconds stay where it found everything made.
+    """
     path = _file_of(job, folder)
+    if path.is_file():
+        job = replace(job, seconds=max(job.seconds, json.loads(path.read_text())["seconds"]))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(asdict(job), indent=2) + "\n")
 

@@ -52,6 +52,12 @@ def test_a_repeated_job_replaces_its_record(tmp_path):
     assert [one.state for one in read_jobs(tmp_path / "sweep")] == [DONE]
 
 
+def test_a_job_that_finds_everything_made_keeps_its_seconds(tmp_path):
+    for seconds in (60.0, 0.2):
+        record(Job(["seed=1"], "a", DONE, seconds), tmp_path / "sweep")
+    assert [one.seconds for one in read_jobs(tmp_path / "sweep")] == [60.0]
+
+
 def test_the_table_has_a_row_a_job_with_its_figures(tmp_path):
     run = tmp_path / "runs" / "a"
     (run / "evaluation").mkdir(parents=True)
