@@ -19,7 +19,7 @@ from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.vision import anatomy, findings, load_classifier, load_detector
 from cfvqa.training.extraction import ExtractionModule, ShardWriter
 from cfvqa.training.fit import quiet_lightning
-from cfvqa.training.ranks import local_rank, process_count, rank
+from cfvqa.training.ranks import local_rank, process_count, rank, started_processes
 
 
 def features(config: DictConfig, console: StageConsole) -> Stage:
@@ -58,8 +58,8 @@ def _extract(
     settings = config.extraction
     rows = settings.rows_per_shard
     trainer = plain(settings.trainer)
-    processes = process_count(trainer)
-    own = [number for number in shards if number % processes == rank() % processes]
+    processes = min(process_count(trainer), started_processes())  # of more than are asked for, some have nothing to do
+    own = [number for number in shards if number % processes == rank()]
     todo = [number for number in own if not _finished(folder, number, shards[number])]
     chosen = [number * rows + row for number in todo for row in range(len(shards[number]))]
     if not chosen:

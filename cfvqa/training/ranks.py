@@ -34,6 +34,11 @@ def rank() -> int:
     return 0
 
 
+def started_processes() -> int:
+    """Return how many processes there are of this training, whatever its trainer asks for."""
+    return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1") if _by_slurm() else "1"))
+
+
 def local_rank() -> int:
     """Return the number of this process on its machine: that of its device."""
     return int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0") if _by_slurm() else "0"))

@@ -1,0 +1,31 @@
+"""Who this process is among those of a training, as the variables of its environment say."""
+
+import pytest
+from lightning.fabric.plugins.environments import LightningEnvironment
+
+from cfvqa.training.ranks import environment, local_rank, rank, started_outside, started_processes
+
+ALL = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "CFVQA_PROCESSES")
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, (0, 0, 1, False)),
+        ({"RANK": "5", "LOCAL_RANK": "1", "WORLD_SIZE": "8"}, (5, 1, 8, True)),  # torchrun
+        ({"SLURM_PROCID": "5", "SLURM_LOCALID": "1", "SLURM_NTASKS": "8"}, (5, 1, 8, True)),  # srun
+        ({"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NTASKS": "1"}, (0, 0, 1, False)),  # a job of one task
+        (
+            {"SLURM_PROCID": "0", "SLURM_NTASKS": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "CFVQA_PROCESSES": "1"},
+            (1, 1, 2, True),  # the second of those that a job of one task has started
+        ),
+    ],
+)
+def test_the_environment_says_who_a_process_is(monkeypatch, variables, expected):
+    for name in ALL:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert (rank(), local_rank(), started_processes(), started_outside()) == expected
+    kinds = [LightningEnvironment] if "CFVQA_PROCESSES" in variables else []  # SLURM would say 1 process
+    assert [type(found) for found in environment()] == kinds
