@@ -185,7 +185,7 @@ def test_help_and_config_are_shown(tmp_path):
     assert not list(Path(tmp_path).iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("variant", ["ekaid", "mccformers_d"])
 def test_other_systems_are_trained_and_judged_by_the_same_commands(folder, variant):
     status, output = run(folder, "evaluate", f"name={variant}", f"variant={variant}")

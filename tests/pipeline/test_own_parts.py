@@ -65,7 +65,7 @@ FILES = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_they_are_trained_and_judged_by_the_same_commands(folder, tmp_path):
     assert all(len(text.strip().splitlines()) <= 30 for text in FILES.values())
     copy = tmp_path / "copy"

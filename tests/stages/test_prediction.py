@@ -231,7 +231,11 @@ def test_a_run_that_is_not_there_is_named_and_not_looked_for_on_the_hub(name):
 def test_folders_that_hold_no_run_are_named(tmp_path):
     with pytest.raises(InputError, match=r"config\.yaml"):
         load_run(tmp_path)
-    OmegaConf.save({"evaluation": {"decoding": {}}}, tmp_path / "config.yaml")
+    decoding = {"num_beams": 1, "do_sample": False, "repetition_penalty": 1.0, "max_new_tokens": 9}
+    OmegaConf.save({"evaluation": {"decoding": decoding | {"custom_generate": "x"}}}, tmp_path / "config.yaml")
+    with pytest.raises(InputError, match=r"decoding\.custom_generate' is unknown"):
+        load_run(tmp_path)
+    OmegaConf.save({"evaluation": {"decoding": decoding}}, tmp_path / "config.yaml")
     with pytest.raises(InputError, match=r"reader\.json"):
         load_run(tmp_path)
     (tmp_path / "vqa").mkdir()
