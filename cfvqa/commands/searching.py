@@ -15,6 +15,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from cfvqa.errors import InputError
+from cfvqa.stages.kinds import Whole
 from cfvqa.stages.searching import STUDY, Search
 from cfvqa.stages.sweeps import TUNED, Job
 
@@ -70,8 +71,8 @@ class OptunaSweeper(Sweeper):
         Raises:
             InputError: if nothing is searched, nothing says what is best, or another search of this name is at work.
         """
-        _check(self.trials, "hydra.sweeper.trials")
-        _check(self.jobs, "hydra.sweeper.jobs")
+        for name in ("trials", "jobs"):
+            Whole(1).check(getattr(self, name), f"hydra.sweeper.{name}")
         given = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
         parsed = OverridesParser.create(config_loader=self.hydra_context.config_loader).parse_overrides(given)
         latest = {override.get_key_element(): override for override in parsed}  # the command line is behind `params`
@@ -106,8 +107,3 @@ class OptunaSweeper(Sweeper):
             for trial, returned in zip(trials, returns, strict=True):
                 job: Job = returned.return_value
                 search.tell(trial.number, job)
-
-
-def _check(value: Any, key: str) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{key} is '{value}': give a whole number from 1 on")

@@ -8,7 +8,7 @@ import torch
 from torchmetrics.functional.classification import binary_calibration_error
 
 from cfvqa.evaluation.changes import count_changes
-from cfvqa.evaluation.intervals import PERCENTILES, SubjectBootstrap
+from cfvqa.evaluation.intervals import SubjectBootstrap, bounds
 from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.text_scores import exact_matches
 
@@ -108,5 +108,4 @@ def _error_interval(bootstrap: SubjectBootstrap, score: np.ndarray, right: np.nd
 
 def _area_interval(bootstrap: SubjectBootstrap, score: np.ndarray, right: np.ndarray) -> list[float]:
     """Return the interval of the area under risk and coverage; each draw ranks its own answers."""
-    areas = [risk_by_coverage(score[rows], right[rows]).mean() for rows in bootstrap.samples()]
-    return [float(bound) for bound in np.percentile(areas, PERCENTILES)]
+    return bounds(np.array([risk_by_coverage(score[rows], right[rows]).mean() for rows in bootstrap.samples()]))

@@ -37,11 +37,7 @@ class SubjectBootstrap:
 
         Draws in which the figure is not defined are left out; NaN when it never is.
         """
-        figures = statistic(self.sums(values))
-        figures = figures[np.isfinite(figures)]
-        if not len(figures):
-            return [float("nan"), float("nan")]
-        return [float(bound) for bound in np.percentile(figures, PERCENTILES)]
+        return bounds(statistic(self.sums(values)))
 
     def samples(self) -> Iterator[np.ndarray]:
         """Yield, for each draw, the questions (M,) that it takes, for figures that are no ratio of sums."""
@@ -51,6 +47,14 @@ class SubjectBootstrap:
     def mean(self, values: np.ndarray) -> list[float]:
         """Return [low, high] of the mean of per-question values (N,)."""
         return self.interval(np.column_stack([values, np.ones(len(values))]), ratio)
+
+
+def bounds(figures: np.ndarray) -> list[float]:
+    """Return [low, high] of drawn figures; those that are not defined are left out, NaN when none is."""
+    figures = figures[np.isfinite(figures)]
+    if not len(figures):
+        return [float("nan"), float("nan")]
+    return [float(bound) for bound in np.percentile(figures, PERCENTILES)]
 
 
 def ratio(sums: np.ndarray) -> np.ndarray:

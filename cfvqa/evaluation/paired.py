@@ -1,13 +1,13 @@
 """Two systems on the same questions: what differs, and whether it could be chance."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from cfvqa.evaluation.changes import count_changes
-from cfvqa.evaluation.intervals import PERCENTILES, Statistic, SubjectBootstrap, f1, ratio
+from cfvqa.evaluation.intervals import Statistic, SubjectBootstrap, bounds, f1, ratio
 from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.text_scores import exact_matches
 
@@ -34,26 +34,44 @@ class Difference:
     p_corrected: float
 
 
-@dataclass(frozen=True)
-class _Figure:
-    """A figure that is a ratio of sums over questions."""
+Counts = dict[str, np.ndarray]
+"""Name of a figure -> per-question values (N, K) whose sums it is computed from."""
 
-    statistic: Statistic
-    counts: Callable[[pl.DataFrame], np.ndarray]
-
-
-def _exact(table: pl.DataFrame) -> np.ndarray:
-    right = exact_matches(table["answer"].to_list(), table["prediction"].to_list())
-    return np.column_stack([right, np.ones(len(right))])
-
-
-_OF_CHANGES = {
-    "change F1": _Figure(f1, lambda table: count_changes(table).found),
-    "direction accuracy": _Figure(ratio, lambda table: count_changes(table).direction),
-    "level accuracy": _Figure(ratio, lambda table: count_changes(table).level),
-    "hallucinated per 100": _Figure(ratio, lambda table: count_changes(table).hallucinated),
+_STATISTICS: dict[str, Statistic] = {
+    "change F1": f1,
+    "direction accuracy": ratio,
+    "level accuracy": ratio,
+    "hallucinated per 100": ratio,
+    "others exact": ratio,
 }
-_OF_OTHERS = {"others exact": _Figure(ratio, _exact)}
+
+
+def _of_changes(table: pl.DataFrame) -> Counts:
+    counts = count_changes(table)
+    return {
+        "change F1": counts.found,
+        "direction accuracy": counts.direction,
+        "level accuracy": counts.level,
+        "hallucinated per 100": counts.hallucinated,
+    }
+
+
+def _of_others(table: pl.DataFrame) -> Counts:
+    right = exact_matches(table["answer"].to_list(), table["prediction"].to_list())
+    return {"others exact": np.column_stack([right, np.ones(len(right))])}
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Questions of one kind.
+
+    Attributes:
+        bootstrap: of their subjects, shared by all systems.
+        counts: name of a system -> its counts.
+    """
+
+    bootstrap: SubjectBootstrap
+    counts: dict[str, Counts]
 
 
 def compare_paired(
@@ -69,10 +87,11 @@ def compare_paired(
     Returns:
         Name -> differences, of all systems but the first. What is not defined for one of two is left out.
     """
-    names = list(systems)
-    found = {name: _differences(systems[names[0]], systems[name], draws, seed) for name in names[1:]}
-    corrected = iter(holm([difference.p for rows in found.values() for difference in rows]))
-    return {name: [_with(difference, next(corrected)) for difference in rows] for name, rows in found.items()}
+    parts = _parts(systems, draws, seed)
+    first, *others = systems
+    found = {name: [row for part in parts for row in _differences(part, first, name)] for name in others}
+    corrected = iter(holm([row.p for rows in found.values() for row in rows]))
+    return {name: [replace(row, p_corrected=next(corrected)) for row in rows] for name, rows in found.items()}
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -84,30 +103,32 @@ def holm(values: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
-def _differences(first: pl.DataFrame, other: pl.DataFrame, draws: int, seed: int) -> list[Difference]:
-    other = first.select("question_id").join(other, on="question_id", how="left", maintain_order="left")
-    is_difference = (first["question_type"] == DIFFERENCE).to_numpy()
-    rows: list[Difference] = []
-    for chosen, figures in ((is_difference, _OF_CHANGES), (~is_difference, _OF_OTHERS)):
-        if chosen.any():
-            kept = pl.Series(chosen)
-            rows += _of_part(first.filter(kept), other.filter(kept), figures, draws, seed)
-    return rows
+def _parts(systems: Mapping[str, pl.DataFrame], draws: int, seed: int) -> list[_Part]:
+    """Count every system once, over the questions of each kind in the order of the first system."""
+    first = next(iter(systems.values()))
+    in_order = {
+        name: first.select("question_id").join(table, on="question_id", how="left", maintain_order="left")
+        for name, table in systems.items()
+    }
+    is_difference = pl.col("question_type") == DIFFERENCE
+    parts = []
+    for kind, count in ((is_difference, _of_changes), (~is_difference, _of_others)):
+        subjects = first.filter(kind)["subject_id"].to_list()
+        if subjects:
+            bootstrap = SubjectBootstrap(subjects, draws=draws, generator=np.random.default_rng(seed))
+            parts.append(_Part(bootstrap, {name: count(table.filter(kind)) for name, table in in_order.items()}))
+    return parts
 
 
-def _of_part(
-    first: pl.DataFrame, other: pl.DataFrame, figures: Mapping[str, _Figure], draws: int, seed: int
-) -> list[Difference]:
-    bootstrap = SubjectBootstrap(first["subject_id"].to_list(), draws=draws, generator=np.random.default_rng(seed))
+def _differences(part: _Part, first: str, other: str) -> list[Difference]:
     rows = []
-    for name, figure in figures.items():
-        one, two = figure.counts(first), figure.counts(other)
-        values = [float(figure.statistic(counts.sum(0))) for counts in (one, two)]
-        drawn = figure.statistic(bootstrap.sums(two)) - figure.statistic(bootstrap.sums(one))
+    for name, one in part.counts[first].items():
+        two, statistic = part.counts[other][name], _STATISTICS[name]
+        values = [float(statistic(counts.sum(0))) for counts in (one, two)]
+        drawn = statistic(part.bootstrap.sums(two)) - statistic(part.bootstrap.sums(one))
         drawn = drawn[np.isfinite(drawn)]
         if np.isfinite(values).all() and len(drawn):
-            low, high = np.percentile(drawn, PERCENTILES)
-            rows.append(Difference(name, *values, values[1] - values[0], [float(low), float(high)], _p(drawn), 1.0))
+            rows.append(Difference(name, *values, values[1] - values[0], bounds(drawn), _p(drawn), 1.0))
     return rows
 
 
@@ -115,8 +136,3 @@ def _p(drawn: np.ndarray) -> float:
     """Return the two-sided p of no difference: twice the smaller share of draws on one side of 0."""
     below, above = (np.count_nonzero(drawn <= 0) + 1, np.count_nonzero(drawn >= 0) + 1)
     return float(min(1.0, 2 * min(below, above) / (len(drawn) + 1)))
-
-
-def _with(difference: Difference, corrected: float) -> Difference:
-    fields = {name: getattr(difference, name) for name in Difference.__slots__}
-    return Difference(**fields | {"p_corrected": corrected})

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.models.difference import PairEncoder
 from cfvqa.models.knowledge_graph import KnowledgeGraph
-from cfvqa.models.outputs import Reading
+from cfvqa.models.outputs import Reading, image_shares
 from cfvqa.models.text import TextTransformer
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGIONS
@@ -94,10 +94,8 @@ class CoarseToFine(nn.Module):
         if reading.attention is None:
             return None
         regions, findings = reading.attention.split([len(REGIONS), len(FINDINGS)], dim=-1)
-        has_reference = batch.has_reference[batch.unit]
-        there = torch.stack([torch.ones_like(has_reference), has_reference], dim=1)  # (Q, 2)
+        part = image_shares(batch)
         probability = torch.stack([batch.main.probability, batch.reference.probability], dim=1)[batch.unit]
-        seen = (probability.to(regions.dtype) + _UNSEEN).masked_fill(~there[..., None, None], 0)
+        seen = (probability.to(regions.dtype) + _UNSEEN).masked_fill((part == 0)[..., None, None], 0)
         share = seen / seen.sum((1, 2), keepdim=True)  # (Q, 2, R, F)
-        part = there / there.sum(1, keepdim=True)
         return part.unsqueeze(-1) * regions.unsqueeze(1) + torch.einsum("qirf,qf->qir", share, findings)

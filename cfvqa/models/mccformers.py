@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cfvqa.data.batches import ImageFeatures, PairBatch
 from cfvqa.models.captioner import Captioner
-from cfvqa.models.outputs import Reading
+from cfvqa.models.outputs import Reading, image_shares
 from cfvqa.models.rows import ROWS, ReferenceRows, Rows
 from cfvqa.models.writing import SpecialIds
 
@@ -152,19 +152,11 @@ class MCCFormers(nn.Module):
         memory, memory_mask = visual, mask
         if self.asked:
             memory, memory_mask = torch.cat([question, visual], 1), torch.cat([batch.question.mask, mask], 1)
-        return Reading(visual, mask, question, memory, memory_mask, self._attention(memory, memory_mask, visual))
+        return Reading(visual, mask, question, memory, memory_mask, None)
 
-    def _attention(self, memory: Tensor, memory_mask: Tensor, visual: Tensor) -> Tensor | None:
-        """Return where the captioner looks before its first word (Q, 2R), a share of its whole attention to images."""
-        if self.training:  # nobody asks
-            return None
-        seen = self.text.first_attention(memory, memory_mask)[:, -visual.shape[1] :]
-        return seen / seen.sum(1, keepdim=True).clamp(min=1e-6)
-
-    def region_attention(self, reading: Reading, batch: PairBatch) -> Tensor | None:
-        """Return where in the images the attention lies (Q, 2, R); a row is of both images, and halved."""
-        if reading.attention is None:
-            return None
-        regions = sum(reading.attention.chunk(2, dim=1))  # the row of the region and that of its findings
-        there = torch.stack([torch.ones_like(batch.has_reference), batch.has_reference], dim=1)[batch.unit]
-        return (there / there.sum(1, keepdim=True)).unsqueeze(-1) * regions.unsqueeze(1)
+    def region_attention(self, reading: Reading, batch: PairBatch) -> Tensor:
+        """Return where in the images the captioner looks before its first word (Q, 2, R); a row is of both images."""
+        seen = self.text.first_attention(reading.memory, reading.memory_mask)[:, -reading.visual.shape[1] :]
+        seen = seen / seen.sum(1, keepdim=True).clamp(min=1e-6)  # what it sees of the question is left out
+        regions = sum(seen.chunk(2, dim=1))  # the row of the region and that of its findings
+        return image_shares(batch).unsqueeze(-1) * regions.unsqueeze(1)

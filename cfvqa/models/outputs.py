@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from cfvqa.data.batches import ImageFeatures, PairBatch
@@ -18,7 +19,8 @@ class Reading:
         visual_mask: (Q, N) bool.
         question: (Q, T, D) states of the question in the light of the images.
         memory, memory_mask: (Q, M, D) and (Q, M) bool, what the answer is written from.
-        attention: (Q, N) attention of the question to the visual tokens, or None for a blind model.
+        attention: (Q, N) attention of the question to the visual tokens, or None for a model that is blind or does not
+            weigh them when it reads.
     """
 
     visual: Tensor
@@ -27,6 +29,13 @@ class Reading:
     memory: Tensor
     memory_mask: Tensor
     attention: Tensor | None
+
+
+def image_shares(batch: PairBatch) -> Tensor:
+    """Return the shares (Q, 2) that main and reference have in an attention to nodes of both: halves, or all of it."""
+    has_reference = batch.has_reference[batch.unit]
+    there = torch.stack([torch.ones_like(has_reference), has_reference], dim=1)
+    return there / there.sum(1, keepdim=True)
 
 
 class Reader(Protocol):

@@ -9,7 +9,7 @@ from transformers.models.blip.configuration_blip import BlipTextConfig
 from transformers.models.blip.modeling_blip_text import BlipTextLMHeadModel, BlipTextModel
 
 from cfvqa.data.batches import Tokens
-from cfvqa.models.writing import SpecialIds, mean_probability
+from cfvqa.models.writing import SpecialIds, generated, mean_probability
 
 
 @dataclass(frozen=True)
@@ -136,17 +136,8 @@ class TextTransformer(nn.Module):
         Returns:
             Ids (Q, T) that begin behind [DEC], and scores (Q,): the mean probability of the written tokens.
         """
-        start = torch.full((len(memory), 1), self.special.dec, device=memory.device)
-        output = self.writer.generate(
-            input_ids=start,
-            encoder_hidden_states=memory,
-            encoder_attention_mask=memory_mask.long(),
-            bos_token_id=self.special.dec,
-            eos_token_id=self.special.sep,
-            pad_token_id=self.special.pad,
-            **decoding,
-        )
-        ids = output[:, 1:]
+        seen = {"encoder_hidden_states": memory, "encoder_attention_mask": memory_mask.long()}
+        ids = generated(self.writer, self.special, memory, **seen, **decoding)
         return ids, mean_probability(self, ids, memory, memory_mask)
 
 

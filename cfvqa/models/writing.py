@@ -47,19 +47,28 @@ def write(writer: Writer, memory: Tensor, memory_mask: Tensor, **decoding: Any) 
     Returns:
         Ids (Q, T) that begin behind [DEC], and scores (Q,): the mean probability of the written tokens.
     """
-    start = torch.full((len(memory), 1), writer.special.dec, device=memory.device)
-    output = _Continuation(writer).generate(
-        input_ids=start,
-        memory=memory,
-        memory_mask=memory_mask,
-        bos_token_id=writer.special.dec,
-        eos_token_id=writer.special.sep,
-        pad_token_id=writer.special.pad,
-        use_cache=False,
-        **decoding,
-    )
-    ids = output[:, 1:]
+    seen = {"memory": memory, "memory_mask": memory_mask, "use_cache": False}
+    ids = generated(_Continuation(writer), writer.special, memory, **seen, **decoding)
     return ids, mean_probability(writer, ids, memory, memory_mask)
+
+
+def generated(machine: GenerationMixin, special: SpecialIds, memory: Tensor, /, **given: Any) -> Tensor:
+    """Return the ids (Q, T) behind [DEC] that transformers' generation writes.
+
+    Args:
+        machine: steps through the text.
+        special: ids that begin, end and fill one.
+        memory: (Q, ...), one text for each.
+        given: what the machine sees of the memory, and how it shall write.
+    """
+    output = machine.generate(
+        input_ids=torch.full((len(memory), 1), special.dec, device=memory.device),
+        bos_token_id=special.dec,
+        eos_token_id=special.sep,
+        pad_token_id=special.pad,
+        **given,
+    )
+    return output[:, 1:]
 
 
 def mean_probability(writer: Writer, ids: Tensor, memory: Tensor, memory_mask: Tensor) -> Tensor:

@@ -55,14 +55,20 @@ def check_targets(block: Any, place: str = "config") -> None:
     Raises:
         InputError: naming the key.
     """
+    for key, value in _parts(block, place):
+        if isinstance(value, dict) and value.get("_target_") is not None:
+            resolve(value["_target_"], key)
+
+
+def _parts(block: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """Yield a block and everything in it, each behind its dotted key."""
+    yield place, block
     if isinstance(block, dict):
-        if block.get("_target_") is not None:
-            resolve(block["_target_"], place)
         for key, value in block.items():
-            check_targets(value, f"{place}.{key}" if place else key)
+            yield from _parts(value, f"{place}.{key}" if place else key)
     elif isinstance(block, list):
         for number, value in enumerate(block):
-            check_targets(value, f"{place}[{number}]")
+            yield from _parts(value, f"{place}[{number}]")
 
 
 def build(block: Any, place: str, **arguments: Any) -> Any:
@@ -84,14 +90,9 @@ def build(block: Any, place: str, **arguments: Any) -> Any:
 
 def _check_filled(block: Any, place: str) -> None:
     """Refuse an interpolation: Hydra would fill it in behind the check of the targets, and can call what it likes."""
-    if isinstance(block, dict):
-        for key, value in block.items():
-            _check_filled(value, f"{place}.{key}")
-    elif isinstance(block, list):
-        for number, value in enumerate(block):
-            _check_filled(value, f"{place}[{number}]")
-    elif isinstance(block, str) and "${" in block:
-        raise InputError(f"{place} holds '{block}', and nothing is filled in there: write the value itself")
+    for key, value in _parts(block, place):
+        if isinstance(value, str) and "${" in value:
+            raise InputError(f"{key} holds '{value}', and nothing is filled in there: write the value itself")
 
 
 _OF_CONSTRUCTORS = (

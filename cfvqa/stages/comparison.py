@@ -94,7 +94,6 @@ def _check_asked(runs: Sequence[Compared]) -> None:
                 f"runs: {runs[0].name} was judged on {_words(runs[0])}, and {run.name} on {_words(run)}: compare "
                 "runs that were asked the same questions"
             )
-    for run in runs[1:]:
         if set(run.answers["question_id"]) != set(runs[0].answers["question_id"]):
             raise InputError(f"runs: {runs[0].name} and {run.name} answer different questions: judge them again")
 

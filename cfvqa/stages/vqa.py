@@ -160,6 +160,8 @@ def _train(training: _Training, reader: _Reader) -> dict[str, str]:
     folder = training.folder
     if rank() == 0:
         reader.tokenizer.save(folder / TOKENIZER)
+    if training.blocks["compile"]:
+        compile_parts(reader.model)
     for phase in reader.phases:
         _train_phase(training, reader, phase)
     if rank() == 0:
@@ -230,8 +232,6 @@ def _train_phase(training: _Training, reader: _Reader, phase: str) -> None:
         start=training.start if phase == reader.phases[0] else None,
         trainer={**blocks["trainer"], "precision": _PRECISIONS[str(blocks["precision"])]},
     )
-    if blocks["compile"]:
-        compile_parts(reader.model)
     data = _data(training, reader.tokenizer, settings)
     callbacks: list[L.Callback] = []
     if training.searched and phase == reader.phases[-1]:
