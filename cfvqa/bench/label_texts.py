@@ -39,5 +39,6 @@ def label_texts(lab: Lab) -> list[Figure]:
 @torch.no_grad()
 def encode_labels(model: CoarseToFine) -> torch.Tensor:
     """Return the label texts (62, D) as the published code encodes them: their first state in the text reader."""
-    output = model.text.reader(input_ids=model.label_ids, attention_mask=model.label_mask.long(), is_decoder=False)
+    labels = model.nodes.labels
+    output = model.text.reader(input_ids=labels.ids, attention_mask=labels.mask.long(), is_decoder=False)
     return output.last_hidden_state[:, 0]

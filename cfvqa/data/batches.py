@@ -89,6 +89,7 @@ class PairBatch:
         has_reference: (U,) bool.
         unit: (Q,) int64, the unit of a question.
         question, answer, wrong_answer, keywords: tokens (Q, T).
+        changes: (Q, A, 3), what the answer says of the findings that answers name: see `language.change_labels`.
         row: (Q,) int64, row of the questions table.
     """
 
@@ -100,6 +101,7 @@ class PairBatch:
     answer: Tokens
     wrong_answer: Tokens
     keywords: Tokens
+    changes: Tensor
     row: Tensor
 
     def to(self, device: torch.device) -> "PairBatch":

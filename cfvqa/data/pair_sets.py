@@ -12,7 +12,8 @@ from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.seeding import generator
 from cfvqa.errors import InputError
-from cfvqa.language.grammar import flip_answer
+from cfvqa.language.change_labels import label_changes
+from cfvqa.language.grammar import Change, flip_answer, parse_changes
 from cfvqa.language.keywords import answer_keywords
 from cfvqa.language.negatives import wrong_answer
 from cfvqa.language.questions import DIFFERENCE
@@ -47,6 +48,7 @@ class QuestionSample:
     answer: str
     wrong_answer: str
     keywords: str
+    changes: frozenset[Change] | None  # that the answer reports; None of another question
 
 
 class PairSet(Dataset[QuestionSample]):
@@ -122,6 +124,7 @@ class PairSet(Dataset[QuestionSample]):
             answer=answer,
             wrong_answer=wrong_answer(row["question_type"], answer, rng),
             keywords=answer_keywords(row["question_type"], answer),
+            changes=parse_changes(answer) if row["question_type"] == DIFFERENCE else None,
         )
 
     def _is_swapped(self, main: str, reference: str | None, epoch: int) -> bool:
@@ -144,6 +147,7 @@ class PairSet(Dataset[QuestionSample]):
             answer=self._tokens([s.answer for s in samples], self.settings.answer_length, "[DEC]"),
             wrong_answer=self._tokens([s.wrong_answer for s in samples], self.settings.answer_length, "[DEC]"),
             keywords=self._tokens([s.keywords for s in samples], self.settings.answer_length, "[CLS]"),
+            changes=torch.from_numpy(np.stack([label_changes(sample.changes) for sample in samples])),
             row=torch.tensor([sample.row for sample in samples]),
         )
 

@@ -5,18 +5,16 @@ question --reader, cross-attention to the pair states--> question states
 answer   <--writer, cross-attention to question states and pair states
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.models.difference import PairEncoder
-from cfvqa.models.knowledge_graph import KnowledgeGraph
-from cfvqa.models.outputs import Reading, image_shares
+from cfvqa.models.nodes import NODES_OF_IMAGES, Nodes
+from cfvqa.models.outputs import Reading
 from cfvqa.models.text import TextTransformer
-from cfvqa.vocabulary.findings import FINDINGS
-from cfvqa.vocabulary.regions import REGIONS
-
-_UNSEEN = 1e-6  # probability of a finding at least: one that is seen nowhere is spread evenly
 
 
 class CoarseToFine(nn.Module):
@@ -29,6 +27,9 @@ class CoarseToFine(nn.Module):
         layers, heads, dropout: of the difference encoder.
         memory: "question_and_images" lets the writer see the pair states; "question" gives it the question
             states alone, as the published model does.
+        nodes: what is compared. "graph": the knowledge graph, whose nodes hold the features; "rows": the features
+            alone; "both": side by side, as published.
+        encoders, join: see `PairEncoder`.
     """
 
     def __init__(
@@ -41,38 +42,33 @@ class CoarseToFine(nn.Module):
         layers: int = 1,
         heads: int = 4,
         dropout: float = 0.1,
-        memory: str = "question_and_images",
+        memory: Literal["question_and_images", "question"] = "question_and_images",
+        nodes: Literal["graph", "rows", "both"] = "graph",
+        encoders: Literal["shared", "separate"] = "shared",
+        join: Literal["features", "tokens"] = "features",
     ) -> None:
         super().__init__()
         width = text.settings.width
         self.text = text
         self.memory = memory
-        self.label_norm = nn.LayerNorm(width)  # word embeddings are small: a label must weigh as much as a state
-        self.register_buffer("label_ids", labels.ids)
-        self.register_buffer("label_mask", labels.mask)
-        self.graph = KnowledgeGraph(
-            region_width=region_width, finding_width=finding_width, width=width, dropout=dropout
+        self.nodes: Nodes = NODES_OF_IMAGES[nodes](
+            labels=labels, region_width=region_width, finding_width=finding_width, width=width, dropout=dropout
         )
-        self.pair = PairEncoder(width=width, layers=layers, heads=heads, dropout=dropout)
+        self.pair = PairEncoder(width=width, layers=layers, heads=heads, dropout=dropout, encoders=encoders, join=join)
         self.contrast = nn.Linear(width, width)
+        self.log_scale = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in ("coarse", "fine")})
         self.match = nn.Linear(width, 2)
 
     def fit(self, features: ImageFeatures) -> None:
         """Take the statistics of the features of training images, once before training."""
-        self.graph.fit(features)
-
-    def labels(self) -> Tensor:
-        """Embed the 62 label texts (62, D), the mean of their words: once a batch, whatever it holds."""
-        mask = self.label_mask.unsqueeze(-1).to(self.text.word_embeddings.weight.dtype)
-        words = self.text.word_embeddings(self.label_ids) * mask
-        return self.label_norm(words.sum(1) / mask.sum(1))
+        self.nodes.fit(features)
 
     def pair_states(self, batch: PairBatch) -> Tensor:
-        """Return the states (U, 62, D) of the units."""
-        labels = self.labels()
-        main = self.graph(batch.main, labels)
-        reference = self.graph(batch.reference[batch.has_reference], labels)
-        return self.pair(main, reference, batch.has_reference) + labels
+        """Return the states (U, N', D) of the units; N' is the number of nodes, or four times as many."""
+        names = self.nodes.names(self.text.word_embeddings)
+        main = self.nodes(batch.main, names)
+        reference = self.nodes(batch.reference[batch.has_reference], names)
+        return self.pair(main, reference, batch.has_reference) + names.repeat(self.pair.groups, 1)
 
     def read(self, batch: PairBatch) -> Reading:
         """Read the questions; the images of a unit are encoded once for all its questions."""
@@ -86,16 +82,7 @@ class CoarseToFine(nn.Module):
         return Reading(visual, mask, question, memory, memory_mask, attention)
 
     def region_attention(self, reading: Reading, batch: PairBatch) -> Tensor | None:
-        """Return where in the images the attention of the question lies (Q, 2, R); all of a question is 1.
-
-        Most of it goes to nodes of findings, and every node is of both images. That of a finding is spread over the
-        regions of both in proportion to its probability there; that of a region is halved.
-        """
-        if reading.attention is None:
-            return None
-        regions, findings = reading.attention.split([len(REGIONS), len(FINDINGS)], dim=-1)
-        part = image_shares(batch)
-        probability = torch.stack([batch.main.probability, batch.reference.probability], dim=1)[batch.unit]
-        seen = (probability.to(regions.dtype) + _UNSEEN).masked_fill((part == 0)[..., None, None], 0)
-        share = seen / seen.sum((1, 2), keepdim=True)  # (Q, 2, R, F)
-        return part.unsqueeze(-1) * regions.unsqueeze(1) + torch.einsum("qirf,qf->qir", share, findings)
+        """Return where in the images the attention of the question lies (Q, 2, R); all of a question is 1."""
+        assert reading.attention is not None
+        attention = reading.attention.unflatten(1, (self.pair.groups, self.nodes.count)).sum(1)
+        return self.nodes.regions(attention, batch)

@@ -1,5 +1,7 @@
 """Difference encoders of MCCFormers: what differs between the nodes of two images."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -31,25 +33,84 @@ class DifferenceEncoder(nn.Module):
         return first, second
 
 
+class JoinFeatures(nn.Module):
+    """Join what both encoders say node by node: as many nodes as an image has.
+
+    Args:
+        width: D.
+    """
+
+    groups = 1
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.join = nn.Sequential(nn.Linear(width * 4, width * 2), nn.GELU(), nn.Linear(width * 2, width))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, parts: list[Tensor], main: Tensor) -> Tensor:
+        """Join four parts (U, N, D) to (U, N, D); `main` are the nodes of the main image."""
+        return self.norm(self.join(torch.cat(parts, dim=-1)) + main)
+
+
+class JoinTokens(nn.Module):
+    """Put what both encoders say one behind the other, as published: four times as many nodes as an image has.
+
+    Args:
+        width: D.
+    """
+
+    groups = 4
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.which = nn.Parameter(torch.randn(4, 1, width) * 0.02)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, parts: list[Tensor], main: Tensor) -> Tensor:
+        """Join four parts (U, N, D) to (U, 4 N, D)."""
+        return self.norm(torch.cat([part + which for part, which in zip(parts, self.which, strict=True)], dim=1))
+
+
+_JOINS = {"features": JoinFeatures, "tokens": JoinTokens}
+
+
 class PairEncoder(nn.Module):
-    """Encode (main, difference) and (reference, difference) with one encoder, joined node by node.
+    """Encode (main, difference) and (reference, difference), and join both.
 
     The difference is main - reference. A unit without a reference has a learned "no reference" state in its
     place, never a copy of the main image.
 
     Args:
         width, layers, heads, dropout: of the difference encoder.
+        encoders: "shared" is one encoder for main and reference image, as published; "separate" is one for each.
+        join: "features" joins what they say node by node; "tokens" puts it one behind the other, as published.
     """
 
-    def __init__(self, *, width: int, layers: int, heads: int, dropout: float) -> None:
+    def __init__(
+        self,
+        *,
+        width: int,
+        layers: int,
+        heads: int,
+        dropout: float,
+        encoders: Literal["shared", "separate"] = "shared",
+        join: Literal["features", "tokens"] = "features",
+    ) -> None:
         super().__init__()
         self.no_reference = nn.Parameter(torch.randn(width) * 0.02)
-        self.encoder = DifferenceEncoder(width=width, layers=layers, heads=heads, dropout=dropout)
-        self.join = nn.Sequential(nn.Linear(width * 4, width * 2), nn.GELU(), nn.Linear(width * 2, width))
-        self.norm = nn.LayerNorm(width)
+        self.encoders = nn.ModuleList(
+            DifferenceEncoder(width=width, layers=layers, heads=heads, dropout=dropout)
+            for _ in range(2 if encoders == "separate" else 1)
+        )
+        self.join = _JOINS[join](width)
+
+    @property
+    def groups(self) -> int:
+        """How many pair states stand for a node."""
+        return self.join.groups
 
     def forward(self, main: Tensor, reference: Tensor, has_reference: Tensor) -> Tensor:
-        """Return pair states (U, N, D).
+        """Return pair states (U, groups * N, D).
 
         Args:
             main: nodes (U, N, D).
@@ -58,11 +119,17 @@ class PairEncoder(nn.Module):
         """
         difference = torch.zeros_like(main)
         difference[has_reference] = main[has_reference] - reference
-        states, changes = self.encoder(torch.cat([main, reference]), torch.cat([difference, difference[has_reference]]))
-        main_state, reference_state = states.split([len(main), len(reference)])
-        main_change, reference_change = changes.split([len(main), len(reference)])
-        other = [self._spread(part, has_reference, main) for part in (reference_state, reference_change)]
-        return self.norm(self.join(torch.cat([main_state, main_change, *other], dim=-1)) + main)
+        of_main, of_reference = self._encode(main, difference, reference, difference[has_reference])
+        other = [self._spread(part, has_reference, main) for part in of_reference]
+        return self.join([*of_main, *other], main)
+
+    def _encode(self, main: Tensor, main_change: Tensor, reference: Tensor, change: Tensor) -> list[list[Tensor]]:
+        """Return state and change of the main image, and of the reference image."""
+        if len(self.encoders) == 2:
+            return [list(self.encoders[0](main, main_change)), list(self.encoders[1](reference, change))]
+        both = self.encoders[0](torch.cat([main, reference]), torch.cat([main_change, change]))
+        states = [part.split([len(main), len(reference)]) for part in both]
+        return [list(image) for image in zip(*states, strict=True)]
 
     def _spread(self, part: Tensor, has_reference: Tensor, like: Tensor) -> Tensor:
         """Return (U, N, D): `part` where there is a reference, the learned state elsewhere."""

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cfvqa.data.batches import ImageFeatures
+from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
+from cfvqa.models.outputs import image_shares
 from cfvqa.models.standardise import Standardise, relative_boxes
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.findings import label_text as finding_text
@@ -12,11 +13,50 @@ from cfvqa.vocabulary.regions import REGIONS
 from cfvqa.vocabulary.regions import label_text as region_text
 
 NODES = len(REGIONS) + len(FINDINGS)
+_UNSEEN = 1e-6  # probability of a finding at least: one that is seen nowhere is spread evenly
 
 
 def node_texts() -> list[str]:
     """Return the label of each node: regions first, then findings."""
     return [region_text(region) for region in REGIONS] + [finding_text(finding) for finding in FINDINGS]
+
+
+class NodeLabels(nn.Module):
+    """The labels of the 62 nodes, the mean of their words: embedded once a batch, whatever it holds.
+
+    Args:
+        labels: tokens (62, L).
+        width: D of the words.
+    """
+
+    def __init__(self, labels: Tokens, *, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)  # word embeddings are small: a label must weigh as much as a state
+        self.register_buffer("ids", labels.ids)
+        self.register_buffer("mask", labels.mask)
+
+    def forward(self, words: nn.Embedding) -> Tensor:
+        """Return the embedded labels (62, D)."""
+        mask = self.mask.unsqueeze(-1).to(words.weight.dtype)
+        return self.norm((words(self.ids) * mask).sum(1) / mask.sum(1))
+
+
+def attended_regions(attention: Tensor, batch: PairBatch) -> Tensor:
+    """Return where in the images an attention to nodes lies (Q, 2, R); all of a question is 1.
+
+    Most of it goes to nodes of findings, and every node is of both images. That of a finding is spread over the
+    regions of both in proportion to its probability there; that of a region is halved.
+
+    Args:
+        attention: (Q, 62), all of a question is 1.
+        batch: its images say where each finding is seen.
+    """
+    regions, findings = attention.split([len(REGIONS), len(FINDINGS)], dim=-1)
+    part = image_shares(batch)
+    probability = torch.stack([batch.main.probability, batch.reference.probability], dim=1)[batch.unit]
+    seen = (probability.to(regions.dtype) + _UNSEEN).masked_fill((part == 0)[..., None, None], 0)
+    share = seen / seen.sum((1, 2), keepdim=True)  # (Q, 2, R, F)
+    return part.unsqueeze(-1) * regions.unsqueeze(1) + torch.einsum("qirf,qf->qir", share, findings)
 
 
 def adjacency(probability: Tensor) -> Tensor:

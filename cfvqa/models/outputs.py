@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from cfvqa.data.batches import ImageFeatures, PairBatch
+from cfvqa.models.change_head import ChangeLogits
 from cfvqa.models.writing import Writer
 
 
@@ -21,6 +22,7 @@ class Reading:
         memory, memory_mask: (Q, M, D) and (Q, M) bool, what the answer is written from.
         attention: (Q, N) attention of the question to the visual tokens, or None for a model that is blind or does not
             weigh them when it reads.
+        changes: what it thinks of every finding, or None for a model that has no opinion before it writes.
     """
 
     visual: Tensor
@@ -29,6 +31,7 @@ class Reading:
     memory: Tensor
     memory_mask: Tensor
     attention: Tensor | None
+    changes: ChangeLogits | None = None
 
 
 def image_shares(batch: PairBatch) -> Tensor:
@@ -44,6 +47,9 @@ class Reader(Protocol):
     Objectives may ask for more: `contrast(state)`, which projects states (Q, D) into the space of contrast, and
     `match(state)`, which judges them: logits (Q, 2) of wrong, right answer; and of a writer for `masked_logits` and
     `answer_state`, as `models.text.TextTransformer` has them.
+
+    A model that does not write each answer word by word has `answer(reading, batch, **decoding)`: ids and scores as
+    `Writer.generate` returns them.
     """
 
     text: Writer

@@ -14,6 +14,7 @@ from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
 from cfvqa.objectives.gathering import gather, gather_tokens
 
+_FURTHEST = 2.3  # logarithm of ten
 _SHORTEST = 1e-6  # length of an attended token at least, where tokens cancel each other
 
 
@@ -83,17 +84,36 @@ def fine_scores(
     return (torch.logsumexp(cosine, dim=-1) - count) / emphasis
 
 
+def _sharpened(score: Tensor, model: Reader, name: str, temperature: Literal["fixed", "learned"]) -> Tensor:
+    """Return scores at the temperature that an objective has, or that the model has learned beside it.
+
+    A learned one stays within a factor of ten of that of the objective.
+    """
+    if temperature == "fixed":
+        return score
+    return score * model.log_scale[name].clamp(-_FURTHEST, _FURTHEST).exp()
+
+
+def _needs(temperature: Literal["fixed", "learned"]) -> tuple[str, ...]:
+    return ("contrast",) if temperature == "fixed" else ("contrast", "log_scale")
+
+
 @dataclass(frozen=True)
 class Coarse:
     """Contrast the whole question-in-images against the mean keyword.
 
     Attributes:
         scale: inverse temperature of the cosine.
+        temperature: "fixed" as published, or "learned" from there on.
     """
 
     scale: float = 10.0
+    temperature: Literal["fixed", "learned"] = "fixed"
 
-    needs = ("contrast",)
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return what it asks of a model."""
+        return _needs(self.temperature)
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""
@@ -103,7 +123,8 @@ class Coarse:
         text = (words * mask).sum(1) / mask.sum(1).clamp(min=1)
         image = gather(model.contrast(reading.question[:, 0]))
         score = F.normalize(image.float(), dim=-1) @ F.normalize(text.float(), dim=-1).T
-        return multi_positive_loss(self.scale * score, equal_texts(keywords))
+        score = _sharpened(self.scale * score, model, "coarse", self.temperature)
+        return multi_positive_loss(score, equal_texts(keywords))
 
 
 @dataclass(frozen=True)
@@ -118,6 +139,7 @@ class Fine:
         context: what the words attend to. "images": the visual tokens, so that a word finds its region. "question": the
             states of the question read in the light of the images, as published.
         softmaxes: of a word's attention; published: 2 (see `fine_scores`).
+        temperature: of the score; "fixed" as published, or "learned" from there on.
     """
 
     scale: float = 10.0
@@ -126,8 +148,12 @@ class Fine:
     limit: int = 16
     context: Literal["images", "question"] = "images"
     softmaxes: Literal[1, 2] = 1
+    temperature: Literal["fixed", "learned"] = "fixed"
 
-    needs = ("contrast",)
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return what it asks of a model."""
+        return _needs(self.temperature)
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""
@@ -147,7 +173,8 @@ class Fine:
             emphasis=self.emphasis,
             softmaxes=self.softmaxes,
         )
-        return multi_positive_loss(self.scale * score, equal_texts(keywords))
+        score = _sharpened(self.scale * score, model, "fine", self.temperature)
+        return multi_positive_loss(score, equal_texts(keywords))
 
     def _context(self, reading: Reading, batch: PairBatch) -> tuple[Tensor, Tensor]:
         """Return what words attend to (Q, N, D), and which of it is there (Q, N)."""

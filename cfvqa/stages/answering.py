@@ -13,6 +13,7 @@ from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.data.feature_store import as_stored
 from cfvqa.data.image_sets import ImageSet, unlabelled
 from cfvqa.errors import InputError
+from cfvqa.language.change_labels import label_changes
 from cfvqa.language.questions import QUESTION_TYPES, WHAT_CHANGED, question_type
 from cfvqa.language.tokenizer import UNK, Tokenizer
 from cfvqa.stages.answers import FindingSeen, Likelihood, Place, Prediction, RegionSeen
@@ -103,6 +104,7 @@ def _batch(model: Model, features: ImageFeatures, question: str) -> PairBatch:
         answer=empty,
         wrong_answer=empty,
         keywords=empty,
+        changes=torch.from_numpy(label_changes(None)).unsqueeze(0),
         row=torch.tensor([0]),
     )
 

@@ -50,7 +50,10 @@ def ask_batch(reader: TrainedReader, batch: PairBatch, decoding: dict[str, Any])
     """Ask the questions of a batch, on the device where the reader is."""
     with torch.inference_mode():
         reading = reader.model.read(batch)
-        ids, scores = reader.model.text.generate(reading.memory, reading.memory_mask, **decoding)
+        if hasattr(reader.model, "answer"):
+            ids, scores = reader.model.answer(reading, batch, **decoding)
+        else:
+            ids, scores = reader.model.text.generate(reading.memory, reading.memory_mask, **decoding)
         regions = reader.model.region_attention(reading, batch)
     attention = None if regions is None else regions.float().cpu().numpy()
     return BatchAnswers(reader.tokenizer.decode(ids.cpu().numpy()), scores.cpu().tolist(), attention)

@@ -77,7 +77,7 @@ def build_model(
     """Return a new model with weights drawn from `seed`.
 
     Its class is given what its signature names of: `text` (a text transformer), `vocabulary` (number of tokens),
-    `special` (their ids), `labels` (tokens of the 62 node labels), `region_width`, `finding_width`.
+    `special` (their ids), `tokenizer`, `labels` (tokens of the 62 node labels), `region_width`, `finding_width`.
     """
     torch.manual_seed(seed)
     special = SpecialIds(
@@ -91,6 +91,7 @@ def build_model(
         "text": lambda: _text_transformer(text, len(tokenizer), special),
         "vocabulary": lambda: len(tokenizer),
         "special": lambda: special,
+        "tokenizer": lambda: tokenizer,
         "labels": lambda: _labels(tokenizer, special),
         "region_width": lambda: widths.region,
         "finding_width": lambda: widths.finding,

@@ -94,7 +94,7 @@ _TEXT = Block(
 _MODEL = Block(
     {
         "network": Call(
-            given=("text", "vocabulary", "special", "labels", "region_width", "finding_width"),
+            given=("text", "vocabulary", "special", "tokenizer", "labels", "region_width", "finding_width"),
             values={"layers": _COUNT, "heads": _COUNT, "dropout": _SHARE},
         ),
     }

@@ -1,8 +1,11 @@
 """Models, and a batch of two questions: about a pair, and about a single image."""
 
+import numpy as np
 import torch
 
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
+from cfvqa.language.change_labels import label_changes
+from cfvqa.language.grammar import parse_changes
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.stages.reader import Widths, build_model
@@ -21,7 +24,8 @@ BLIND = network("question_only.QuestionOnly")
 JOINT = network("mccformers.MCCFormers", encoder="joint", **SMALL)
 CROSSED = network("mccformers.MCCFormers", encoder="crossed", **SMALL)
 EKAID = network("ekaid.EKAID", word_width=12, state_width=20, **SMALL)
-SEEING = {"full": FULL, "mccformers_s": JOINT, "mccformers_d": CROSSED, "ekaid": EKAID}
+SIAMESE = network("siamese.Siamese", dropout=0.0)
+SEEING = {"full": FULL, "mccformers_s": JOINT, "mccformers_d": CROSSED, "ekaid": EKAID, "siamese": SIAMESE}
 EVERY = SEEING | {"question_only": BLIND}
 
 
@@ -57,6 +61,7 @@ def batch_of(tokenizer, *, padding=0):
         answer=tokens(ANSWERS[::-1], "[DEC]"),
         wrong_answer=tokens(ANSWERS, "[DEC]"),
         keywords=tokens(["additional edema.", "yes"], "[CLS]"),
+        changes=torch.from_numpy(np.stack([label_changes(parse_changes(ANSWERS[1])), label_changes(None)])),
         row=torch.tensor([0, 1]),
     )
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cases import TEXT, batch_of, features, model_of
+from cases import TEXT, batch_of, features, model_of, network
 
 from cfvqa.data.batches import swap_images
 from cfvqa.models.difference import PairEncoder
@@ -89,8 +89,8 @@ def test_boxes_reach_the_graph_free_of_the_size_of_the_image(tokenizer):
     first.box = torch.cat([corner, corner + 40], -1)
     twice = replace(first, box=first.box * 2 + 13)
     with torch.inference_mode():
-        labels = model.labels()
-        assert torch.allclose(model.graph(first, labels), model.graph(twice, labels), atol=1e-5)
+        labels = model.nodes.names(model.text.word_embeddings)
+        assert torch.allclose(model.nodes(first, labels), model.nodes(twice, labels), atol=1e-5)
 
 
 def test_every_node_has_a_text_of_its_own():
@@ -101,6 +101,45 @@ def test_equal_images_have_no_difference():
     encoder = PairEncoder(width=16, layers=1, heads=2, dropout=0.0).eval()
     nodes = torch.randn(1, 62, 16, generator=torch.Generator().manual_seed(0))
     seen = {}
-    encoder.encoder.register_forward_pre_hook(lambda _, inputs: seen.update(difference=inputs[1]))
+    encoder.encoders[0].register_forward_pre_hook(lambda _, inputs: seen.update(difference=inputs[1]))
     encoder(nodes, nodes.clone(), torch.tensor([True]))
     assert seen["difference"].abs().max() == 0
+
+
+PUBLISHED = {"nodes": "both", "join": "tokens", "memory": "question"}
+CHOICES = [{"nodes": "rows"}, {"nodes": "both"}, {"encoders": "separate"}, {"join": "tokens"}, PUBLISHED]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: " ".join(choice.values()))
+def test_every_choice_reads_learns_and_attends(tokenizer, choice):
+    model, batch = model_of(tokenizer, network("coarse_to_fine.CoarseToFine", heads=2, **choice)), batch_of(tokenizer)
+    reading = model.read(batch)
+    count = model.nodes.count * (4 if choice.get("join") == "tokens" else 1)
+    assert reading.visual.shape[:2] == (2, count)
+    seen = model.region_attention(reading, batch)
+    assert seen.shape == (2, 2, 24)
+    assert seen.sum((1, 2)).tolist() == pytest.approx([1, 1], abs=1e-5)
+    assert (seen[1, 1] == 0).all()
+    reading.visual.square().mean().backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in model.pair.encoders.parameters())
+
+
+def test_separate_encoders_are_two_and_a_shared_one_is_one(tokenizer):
+    shared, separate = (
+        model_of(tokenizer, network("coarse_to_fine.CoarseToFine", heads=2, encoders=kind))
+        for kind in ("shared", "separate")
+    )
+    count = {model: sum(part.numel() for part in model.pair.encoders.parameters()) for model in (shared, separate)}
+    assert count[separate] == 2 * count[shared]
+
+
+def test_an_attention_to_the_rows_of_a_region_is_to_that_region(tokenizer):
+    model, batch = (
+        model_of(tokenizer, network("coarse_to_fine.CoarseToFine", heads=2, nodes="rows")),
+        batch_of(tokenizer),
+    )
+    attention = torch.zeros(2, 48)
+    attention[:, 5], attention[:, 24 + 5], attention[:, 9] = 0.5, 0.3, 0.2
+    seen = model.region_attention(replace(model.read(batch), attention=attention), batch)
+    assert seen[0, :, 5].tolist() == pytest.approx([0.4, 0.4])
+    assert seen[1, :, 9].tolist() == pytest.approx([0.2, 0.0])

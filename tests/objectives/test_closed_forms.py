@@ -7,13 +7,19 @@ import pytest
 import torch
 
 from cfvqa.data.batches import ImageBatch, PairBatch, Tokens
+from cfvqa.language.change_labels import KINDS, label_changes
+from cfvqa.language.grammar import Change, ChangeKind
+from cfvqa.models.change_head import ChangeLogits
 from cfvqa.models.outputs import Reading
 from cfvqa.models.text import SpecialIds
+from cfvqa.objectives.changes import Changes
 from cfvqa.objectives.contrast import Coarse, Fine
 from cfvqa.objectives.language import Generation, MaskedLanguage
 from cfvqa.objectives.matching import Matching
 from cfvqa.vision.finding_losses import finding_losses
 from cfvqa.vision.outputs import FindingOutput
+from cfvqa.vocabulary.findings import ANSWER_FINDINGS
+from cfvqa.vocabulary.levels import LEVEL_WORDS
 
 VOCABULARY, WIDTH = 11, 4
 SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, specials=(0, 1, 2, 3))
@@ -64,6 +70,7 @@ def case():
         answer=answer,
         wrong_answer=wrong,
         keywords=tokens([3, 5, 6, 1], [3, 7, 1, 0]),
+        changes=torch.full((2, len(ANSWER_FINDINGS), 3), -1),
         row=torch.tensor([0, 1]),
     )
     visual = torch.ones(2, 3, WIDTH)
@@ -103,6 +110,31 @@ def test_contrast_of_equal_keywords_costs_no_more_however_they_score(case, objec
     model, batch, reading = case
     batch.keywords = tokens([3, 5, 1], [3, 5, 1])
     assert objective(model, batch, reading).item() == pytest.approx(math.log(2), rel=1e-5)
+
+
+def test_changes_of_an_undecided_head_cost_the_logarithms_of_what_is_to_choose(case):
+    model, batch, reading = case
+    findings, levels = len(ANSWER_FINDINGS), len(LEVEL_WORDS)
+    grown = [Change("edema", ChangeKind.LEVEL, "mild", "severe"), Change("hernia", ChangeKind.ADDED)]
+    batch.changes = torch.stack([torch.from_numpy(label_changes(some)) for some in (grown, None)])
+    empty = torch.zeros(2, findings, levels)
+    reading.changes = ChangeLogits(torch.zeros(2, findings, len(KINDS)), empty, empty)
+    model.asks_for_change = lambda reading: torch.zeros(2)
+    kinds, words, gate = findings * math.log(len(KINDS)), 2 * math.log(levels), math.log(2)
+    assert Changes()(model, batch, reading).item() == pytest.approx(kinds + words + gate, rel=1e-5)
+
+
+def test_a_learned_temperature_starts_where_the_fixed_one_is_and_goes_ten_times_as_far_at_most(case):
+    model, batch, reading = case
+    model.contrast = lambda state: state * torch.arange(state.shape[0]).view(-1, *[1] * (state.dim() - 1))
+    model.log_scale = {name: torch.zeros(()) for name in ("coarse", "fine")}
+    for kind in (Coarse, Fine):
+        fixed, learned = kind(scale=2.0), kind(scale=2.0, temperature="learned")
+        assert learned(model, batch, reading).item() == pytest.approx(fixed(model, batch, reading).item())
+        wide = kind(scale=20.0)(model, batch, reading).item()
+        model.log_scale = {name: torch.full((), 99.0) for name in ("coarse", "fine")}
+        assert learned(model, batch, reading).item() == pytest.approx(wide, rel=0.01)
+        model.log_scale = {name: torch.zeros(()) for name in ("coarse", "fine")}
 
 
 def test_finding_losses_of_an_undecided_classifier():

@@ -1,13 +1,17 @@
 """Two processes with half a batch each learn what one process learns from the whole."""
 
+import numpy as np
 import pytest
 import torch
 from torch import distributed, multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
+from cfvqa.language.change_labels import label_changes
+from cfvqa.language.grammar import parse_changes
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
+from cfvqa.objectives.changes import Changes
 from cfvqa.objectives.contrast import Coarse, Fine
 from cfvqa.objectives.language import Generation, MaskedLanguage
 from cfvqa.objectives.matching import Matching
@@ -33,7 +37,10 @@ OBJECTIVES = {
     "matching of the first": Matching(limit=4),
     "matching on one rank": Matching(limit=2),
     "masked_language": MaskedLanguage(several=1.0, none=1.0),
+    "changes": Changes(),
 }
+SIAMESE = {"network": {"_target_": "cfvqa.models.siamese.Siamese", "dropout": 0.0}}
+MODELS = {"changes": SIAMESE}
 
 
 class Loss(nn.Module):
@@ -47,7 +54,9 @@ class Loss(nn.Module):
 
 def loss_of(name):
     tokenizer = AnswerTokenizer.train([*ANSWERS, *node_texts(), "what has changed?"])
-    return Loss(build_model(MODEL, TEXT, tokenizer=tokenizer, widths=Widths(8, 6), seed=0), OBJECTIVES[name]), tokenizer
+    block = MODELS.get(name, MODEL)
+    model = build_model(block, TEXT, tokenizer=tokenizer, widths=Widths(8, 6), seed=0)
+    return Loss(model, OBJECTIVES[name]), tokenizer
 
 
 def batch_of(tokenizer, rows):
@@ -76,6 +85,7 @@ def batch_of(tokenizer, rows):
         answer=tokens(ANSWERS, "[DEC]"),
         wrong_answer=tokens(ANSWERS[1:] + ANSWERS[:1], "[DEC]"),
         keywords=tokens(ANSWERS, "[CLS]"),
+        changes=torch.from_numpy(np.stack([label_changes(parse_changes(ANSWERS[row])) for row in rows])),
         row=torch.tensor(rows),
     )
 

@@ -1,0 +1,140 @@
+"""What a difference encoder compares: the nodes of an image, as a knowledge graph, as plain rows, or both."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
+from cfvqa.models.knowledge_graph import NODES, KnowledgeGraph, NodeLabels, attended_regions
+from cfvqa.models.outputs import image_shares
+from cfvqa.models.rows import ROWS, Rows
+
+
+class Nodes(Protocol):
+    """Turn images into N nodes each."""
+
+    count: int
+    """N."""
+
+    def fit(self, features: ImageFeatures) -> None:
+        """Take what it needs to know of the features of training images."""
+
+    def names(self, words: nn.Embedding) -> Tensor:
+        """Return what tells the nodes apart in every image (N, D): computed once a batch."""
+
+    def __call__(self, features: ImageFeatures, names: Tensor) -> Tensor:
+        """Return the nodes (U, N, D) of images."""
+
+    def regions(self, attention: Tensor, batch: PairBatch) -> Tensor:
+        """Return where in the images an attention (Q, N) to nodes of both lies (Q, 2, R)."""
+
+
+class GraphNodes(nn.Module):
+    """The 62 nodes of the knowledge graph, by their label texts.
+
+    Args:
+        labels: tokens (62, L) of the label texts.
+        region_width, finding_width: of the stored features.
+        width: D.
+        dropout: between the convolutions.
+    """
+
+    count = NODES
+
+    def __init__(self, *, labels: Tokens, region_width: int, finding_width: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.labels = NodeLabels(labels, width=width)
+        self.graph = KnowledgeGraph(
+            region_width=region_width, finding_width=finding_width, width=width, dropout=dropout
+        )
+
+    def fit(self, features: ImageFeatures) -> None:
+        """Take the statistics of the features of training images."""
+        self.graph.fit(features)
+
+    def names(self, words: nn.Embedding) -> Tensor:
+        """Return the embedded labels (62, D)."""
+        return self.labels(words)
+
+    def forward(self, features: ImageFeatures, names: Tensor) -> Tensor:
+        """Return the nodes (U, 62, D)."""
+        return self.graph(features, names)
+
+    def regions(self, attention: Tensor, batch: PairBatch) -> Tensor:
+        """Return where in the images an attention (Q, 62) lies (Q, 2, R)."""
+        return attended_regions(attention, batch)
+
+
+class RowNodes(nn.Module):
+    """The rows of the features alone: a region and the findings in it, without a graph.
+
+    Args:
+        labels: not used; all nodes are built alike.
+        region_width, finding_width: of the stored features.
+        width: D.
+        dropout: not used.
+    """
+
+    count = ROWS
+
+    def __init__(self, *, labels: Tokens, region_width: int, finding_width: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.rows = Rows(region_width=region_width, finding_width=finding_width, width=width)
+        self.name = nn.Parameter(torch.randn(ROWS, width))
+        self.norm = nn.LayerNorm(width)
+
+    def fit(self, features: ImageFeatures) -> None:
+        """Take the statistics of the features of training images."""
+        self.rows.fit(features)
+
+    def names(self, words: nn.Embedding) -> Tensor:
+        """Return the learned names (48, D)."""
+        return self.name
+
+    def forward(self, features: ImageFeatures, names: Tensor) -> Tensor:
+        """Return the nodes (U, 48, D)."""
+        return self.norm(self.rows(features) + names)
+
+    def regions(self, attention: Tensor, batch: PairBatch) -> Tensor:
+        """Return where in the images an attention (Q, 48) lies (Q, 2, R): both rows of a region are that region."""
+        here, findings = attention.chunk(2, dim=1)
+        return image_shares(batch).unsqueeze(-1) * (here + findings).unsqueeze(1)
+
+
+class RowsAndGraph(nn.Module):
+    """Rows and graph side by side, as published: 110 nodes.
+
+    Args:
+        labels, region_width, finding_width, width, dropout: as of `GraphNodes`.
+    """
+
+    count = ROWS + NODES
+
+    def __init__(self, *, labels: Tokens, region_width: int, finding_width: int, width: int, dropout: float) -> None:
+        super().__init__()
+        sizes = {"region_width": region_width, "finding_width": finding_width, "width": width, "dropout": dropout}
+        self.parts = nn.ModuleList([RowNodes(labels=labels, **sizes), GraphNodes(labels=labels, **sizes)])
+
+    def fit(self, features: ImageFeatures) -> None:
+        """Take the statistics of the features of training images."""
+        for part in self.parts:
+            part.fit(features)
+
+    def names(self, words: nn.Embedding) -> Tensor:
+        """Return the names of both (110, D)."""
+        return torch.cat([part.names(words) for part in self.parts])
+
+    def forward(self, features: ImageFeatures, names: Tensor) -> Tensor:
+        """Return the nodes (U, 110, D)."""
+        own = names.split([part.count for part in self.parts])
+        return torch.cat([part(features, name) for part, name in zip(self.parts, own, strict=True)], dim=1)
+
+    def regions(self, attention: Tensor, batch: PairBatch) -> Tensor:
+        """Return where in the images an attention (Q, 110) lies (Q, 2, R)."""
+        own = attention.split([part.count for part in self.parts], dim=1)
+        return sum(part.regions(share, batch) for part, share in zip(self.parts, own, strict=True))
+
+
+NODES_OF_IMAGES = {"graph": GraphNodes, "rows": RowNodes, "both": RowsAndGraph}
+"""Kinds of nodes by their names in configs."""
