@@ -23,7 +23,8 @@ class PairData(L.LightningDataModule):
         settings: lengths, swapping, seed.
         units_per_batch: pairs (or single images) per optimizer step; each brings its questions along.
         workers: loading processes.
-        label_fraction: share of the training subjects whose questions are asked: what it costs to label fewer.
+        label_fraction: share of the training subjects whose questions are asked: what it costs to label fewer. An
+            epoch has as many units all the same, each so much more often: equal training, fewer labels.
     """
 
     def __init__(
@@ -64,16 +65,23 @@ class PairData(L.LightningDataModule):
     def train_dataloader(self) -> EpochLoader:
         """Yield shuffled training batches."""
         pairs = self.pair_set("train")
+        units, kinds = pairs.units(), pairs.has_reference()
+        turns = [turn % len(units) for turn in range(self._units_of_all())]
         batches = EpochBatches(
-            pairs.units(),
+            [units[turn] for turn in turns],
             groups_per_batch=self.units_per_batch,
             seed=self.settings.seed,
             # Answers about two images are four times as long: together, the short ones would be padded to them.
-            kinds=pairs.has_reference(),
+            kinds=[kinds[turn] for turn in turns],
             on_epoch=pairs.begin_epoch,
             **place_of(self),
         )
         return EpochLoader(pairs, batches, collate=pairs.collate, workers=self.workers)
+
+    def _units_of_all(self) -> int:
+        """Return the number of units of the training split, labelled or not."""
+        train = self.questions.filter(pl.col("split") == "train")
+        return len(train.unique(["main_image", "reference_image"]))
 
     def val_dataloader(self) -> DataLoader:
         """Yield the validation questions in table order."""

@@ -130,6 +130,7 @@ EXPERIMENT = Block(
     {
         "name": Name(),
         "group": Name(),
+        "variant": Name(),
         "seed": _SEED,
         "task": Choice(("anatomy", "findings", "vqa")),
         "work": _FOLDER,

@@ -1,0 +1,21 @@
+"""cfvqa-summary: every judged run of a folder, and each system over its seeds."""
+
+from omegaconf import DictConfig
+
+from cfvqa.commands.application import run
+from cfvqa.stages.progress import StageConsole
+from cfvqa.stages.summary import summarise
+
+
+def task(config: DictConfig, console: StageConsole) -> None:
+    """Summarise the runs."""
+    summarise(config, console)
+
+
+def main() -> None:
+    """Start the command."""
+    run(task, needs=())
+
+
+if __name__ == "__main__":
+    main()

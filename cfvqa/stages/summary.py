@@ -1,0 +1,158 @@
+"""What cfvqa-summary does: every judged run of a folder in one table, and each system over its seeds."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import t as student
+from yaml import YAMLError
+
+from cfvqa.errors import InputError
+from cfvqa.evaluation.metrics import read_metrics
+from cfvqa.evaluation.report_figures import dig
+from cfvqa.stages.identity import SUCCESS
+from cfvqa.stages.table_files import write_table
+
+SUMMARY, SYSTEMS = "summary", "systems"
+"""Names of the tables: a row a run; a row a system."""
+
+_FIGURES = {
+    "changes_f1": "changes.f1",
+    "direction_accuracy": "changes.direction_accuracy",
+    "level_accuracy": "changes.level_accuracy",
+    "cider": "by_type.difference.cider",
+    "bleu_4": "by_type.difference.bleu_4",
+    "flip_consistency": "flip.consistency",
+    "pointing_1": "grounding.pointing_1",
+    "hallucinated_per_100": "changes.hallucinated_per_100",
+    "others_exact": "other_types.exact_match",
+}
+_COSTS = ("parameters", "seconds")
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A judged run.
+
+    Attributes:
+        folder: of the run.
+        variant: of the config.
+        seed: of the reader.
+        label_fraction: share of the training subjects whose questions the last phase asked.
+        tables: id of the data, and the split, that it was judged on.
+        figures: by the names of columns; None where one is not defined.
+    """
+
+    folder: Path
+    variant: str
+    seed: int
+    label_fraction: float
+    tables: tuple[str, str]
+    figures: dict[str, float | None]
+
+
+def summarise(config: DictConfig, console: Console) -> Path:
+    """Write `summary` and `systems` (.csv, .md) beside the judged runs of the folder `runs`; print the second.
+
+    `summary` has a row a run; `systems` the mean of each system over its seeds, with a 95 % interval of the mean by
+    Student's t.
+
+    Raises:
+        InputError: if there is no judged run, one is damaged, or they were judged by different questions.
+    """
+    if isinstance(config.runs, ListConfig):
+        raise InputError("runs: give one folder of judged runs, runs=FOLDER")
+    folder = Path(config.runs)
+    files = sorted(folder.glob("*/evaluation/metrics.json"))
+    if not files:
+        raise InputError(f"runs={folder} holds no judged run: give the folder of runs, or judge them (cfvqa-evaluate)")
+    runs = sorted((_judged(file) for file in files), key=lambda run: (run.variant, -run.label_fraction, run.seed))
+    for run in runs:
+        if run.tables != runs[0].tables:
+            raise InputError(
+                f"{run.folder} was judged by other questions than the rest: give it another folder of runs"
+            )
+    columns = [*_FIGURES, *_COSTS]
+    header = ["variant", "seed", "label_fraction", *columns]
+    rows = [
+        [run.variant, str(run.seed), f"{run.label_fraction:g}", *(_cell(run.figures[name]) for name in columns)]
+        for run in runs
+    ]
+    table, _ = write_table(header, rows, folder, SUMMARY)
+    header, rows = _systems(runs, columns)
+    _, page = write_table(header, rows, folder, SYSTEMS)
+    console.print(_shown(header, rows))
+    console.print(f"every run: {table}; every system: {page}", highlight=False, soft_wrap=True)
+    return table
+
+
+def _judged(file: Path) -> Judged:
+    run = file.parent.parent
+    metrics = read_metrics(file)
+    try:
+        config = OmegaConf.load(run / "config.yaml")
+        *_, last = config.phases.values()
+        done = json.loads((run / "vqa" / SUCCESS).read_text())
+        return Judged(
+            folder=run,
+            variant=str(config.variant),
+            seed=int(config.seed),
+            label_fraction=float(last.get("label_fraction", 1.0)),
+            tables=(metrics["data"]["tables"], metrics["data"]["split"]),
+            figures={name: dig(metrics, key) for name, key in _FIGURES.items()}
+            | {"parameters": float(done["facts"]["parameters"].replace(",", "")), "seconds": float(done["seconds"])},
+        )
+    except (OSError, ValueError, KeyError, TypeError, OmegaConfBaseException, YAMLError) as error:
+        raise InputError(f"{run} is no whole run ({error}): train and judge it again, or take it away") from error
+
+
+def _systems(runs: Sequence[Judged], columns: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Return a row a variant and share of labels, best change F1 first."""
+    groups: dict[tuple[str, float], list[Judged]] = {}
+    for run in runs:
+        groups.setdefault((run.variant, run.label_fraction), []).append(run)
+    order = sorted(groups.items(), key=lambda group: -_mean([run.figures["changes_f1"] for run in group[1]]))
+    rows = [
+        [variant, f"{fraction:g}", str(len(some)), *(_spread([run.figures[name] for run in some]) for name in columns)]
+        for (variant, fraction), some in order
+    ]
+    return ["variant", "label_fraction", "seeds", *columns], rows
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else float("-inf")
+
+
+def _spread(values: Sequence[float | None]) -> str:
+    """Return mean ± half of the interval; the mean alone of a single value."""
+    known = np.array([value for value in values if value is not None], dtype=float)
+    if not len(known):
+        return "-"
+    mean = _cell(float(known.mean()))
+    if len(known) == 1 or np.ptp(known) == 0:
+        return mean
+    half = student.ppf((1 + _CONFIDENCE) / 2, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))
+    return f"{mean} ± {_cell(float(half))}"
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def _shown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(title="mean over the seeds ± half of its 95 % interval", title_justify="left")
+    for title in header:
+        table.add_column(title, overflow="fold", justify="left" if title == header[0] else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table

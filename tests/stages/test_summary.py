@@ -1,0 +1,79 @@
+"""Judged runs in one table: a row each, and a row a system with the interval of its mean over seeds."""
+
+import csv
+import json
+from io import StringIO
+
+import pytest
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from cfvqa.errors import InputError
+from cfvqa.stages.summary import summarise
+
+
+def write_run(folder, variant, seed, f1, *, share=None, tables="t"):
+    run = folder / f"{variant}-{seed}-{share}"
+    (run / "vqa").mkdir(parents=True)
+    (run / "evaluation").mkdir()
+    last = {"epochs": 1} | ({} if share is None else {"label_fraction": share})
+    OmegaConf.save(
+        OmegaConf.create({"variant": variant, "seed": seed, "phases": {"pretrain": {}, "finetune": last}}),
+        run / "config.yaml",
+    )
+    done = {"id": "x", "facts": {"parameters": "1,200"}, "seconds": 12.5}
+    (run / "vqa" / "_SUCCESS").write_text(json.dumps(done))
+    metrics = {"changes": {"f1": f1}, "data": {"tables": tables, "split": "test"}}
+    (run / "evaluation" / "metrics.json").write_text(json.dumps(metrics))
+    return run
+
+
+def summarised(folder):
+    output = StringIO()
+    summarise(OmegaConf.create({"runs": str(folder)}), Console(file=output, width=200))
+    rows = {}
+    for name in ("summary", "systems"):
+        with (folder / f"{name}.csv").open() as file:
+            rows[name] = list(csv.DictReader(file))
+    return rows, output.getvalue()
+
+
+def test_a_row_a_run_and_a_row_a_system(tmp_path):
+    for seed, f1 in ((1, 0.80), (2, 0.82), (3, 0.84)):
+        write_run(tmp_path, "full", seed, f1)
+    write_run(tmp_path, "full", 1, 0.5, share=0.1)
+    write_run(tmp_path, "ekaid", 1, 0.9)
+    rows, output = summarised(tmp_path)
+    assert [(row["variant"], row["label_fraction"], row["seed"]) for row in rows["summary"]] == [
+        ("ekaid", "1", "1"),
+        *(("full", "1", seed) for seed in "123"),
+        ("full", "0.1", "1"),
+    ]
+    first = rows["summary"][1]
+    assert (first["changes_f1"], first["parameters"], first["seconds"]) == ("0.800", "1200", "12.500")
+    assert first["flip_consistency"] == ""  # a figure that is not there is no zero
+    systems = [(row["variant"], row["label_fraction"], row["seeds"], row["changes_f1"]) for row in rows["systems"]]
+    # Half of the interval: 4.3027 (Student's t of 2 degrees of freedom) times 0.02 over the root of 3.
+    assert systems == [("ekaid", "1", "1", "0.900"), ("full", "1", "3", "0.820 ± 0.050"), ("full", "0.1", "1", "0.500")]
+    assert str(tmp_path / "summary.csv") in output
+
+
+def test_runs_that_were_asked_other_questions_are_no_summary(tmp_path):
+    write_run(tmp_path, "full", 1, 0.8)
+    write_run(tmp_path, "full", 2, 0.8, tables="other")
+    with pytest.raises(InputError, match="judged by other questions"):
+        summarised(tmp_path)
+
+
+@pytest.mark.parametrize("damaged", ["config.yaml", "vqa/_SUCCESS", "evaluation/metrics.json"])
+def test_a_damaged_run_is_named(tmp_path, damaged):
+    run = write_run(tmp_path, "full", 1, 0.8)
+    (run / damaged).write_text("{")
+    with pytest.raises(InputError, match=str(run)):
+        summarised(tmp_path)
+    assert not (tmp_path / "summary.csv").exists()
+
+
+def test_a_folder_without_a_judged_run_is_named(tmp_path):
+    with pytest.raises(InputError, match="holds no judged run"):
+        summarised(tmp_path)
