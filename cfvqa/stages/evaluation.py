@@ -25,7 +25,7 @@ from cfvqa.stages.tracking import track_evaluation
 from cfvqa.stages.trained import TrainedReader, load_reader
 from cfvqa.stages.vqa import blind, vqa
 
-CONTENT = 4
+CONTENT = 5
 """Of the tables of predictions and metrics; another number, and every evaluation is made again."""
 
 
@@ -52,7 +52,7 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
             for name, shown in _controls(difference, settings["seed"]).items()
         }
         blind_answers = asking.ask(load_reader(control.folder), questions, "asking the blind control")
-        metrics = score_run(settings, read, answers, swapped, controls, blind_answers)
+        metrics = score_run(settings, read, answers, swapped, controls, blind_answers, store)
         metrics["data"] |= {"tables": source.id, "features": extracted.id, "reader": trained.id}
         write_predictions(answers.predictions, folder)
         write_metrics(metrics, folder / "metrics.json")
@@ -130,6 +130,8 @@ def show(metrics: dict[str, Any], console: StageConsole) -> None:
     for column in ("change F1", "direction", "CIDEr", "BLEU-4", "other types exact"):
         table.add_column(column, justify="right", overflow="fold")
     rows = {"the model": metrics} | metrics.get("baseline", {}) | metrics.get("control", {})
+    if "rules" in metrics:
+        rows["findings by rule"] = metrics["rules"]
     for name, figures in rows.items():
         difference = figures["by_type"].get("difference", {})
         cells = [figures["changes"]["f1"], figures["changes"]["direction_accuracy"], difference.get("cider")]

@@ -26,14 +26,16 @@ def features(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the features, extracted if need be."""
     source = tables(config, console)
     detector, classifier = anatomy(config, console), findings(config, console)
-    stage_id = identify(source.id, detector.id, classifier.id, config.extraction.rows_per_shard)
+    settings = config.extraction
+    stage_id = identify(source.id, detector.id, classifier.id, settings.rows_per_shard, settings.truth)
     stage = Stage("features", Path(config.work) / "features" / stage_id, stage_id)
 
     def make(folder: Path) -> dict[str, str]:
         read = load_tables(source)
         images = ImageSet(labels_of(read, read.images), size=config.detector.image_size, cache_gib=0)
-        module = ExtractionModule(load_detector(config, detector), load_classifier(config, classifier), images)
-        shards = _shards(images, config.extraction.rows_per_shard)
+        networks = load_detector(config, detector), load_classifier(config, classifier)
+        module = ExtractionModule(*networks, images, truth=settings.truth)
+        shards = _shards(images, settings.rows_per_shard)
         _extract(config, module, images, folder, shards)
         if rank() > 0:
             return {}

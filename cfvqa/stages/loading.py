@@ -50,6 +50,11 @@ def load_run(folder: Path) -> Model:
             f"{folder} does not record its vision models: delete {folder / 'vqa' / SUCCESS} and give the command "
             "that trained it again; what is trained stays"
         )
+    if (truth := reader.description.get("truth", "none")) != "none":
+        raise InputError(
+            f"{folder} was trained on true {truth} (extraction.truth), which new radiographs do "
+            "not have: give another run"
+        )
     return Model(
         folder=folder,
         detector=_vision_model(folder, "detector", vision["detector"]),

@@ -164,7 +164,13 @@ EXPERIMENT = Block(
             {"question_length": Whole(4), "answer_length": Whole(4), "swap": _SHARE, "workers": _WORKERS},
         ),
         "extraction": Block(
-            {"batch_size": _COUNT, "rows_per_shard": _COUNT, "workers": _WORKERS, "trainer": _TRAINER},
+            {
+                "batch_size": _COUNT,
+                "rows_per_shard": _COUNT,
+                "workers": _WORKERS,
+                "truth": Choice(("none", "regions", "findings")),
+                "trainer": _TRAINER,
+            },
         ),
         "evaluation": Block(
             {

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
 from cfvqa.evaluation.baselines import constant, majority, prior
 from cfvqa.evaluation.calibration import Calibration, calibration
@@ -14,10 +15,13 @@ from cfvqa.evaluation.flip import flip_consistency
 from cfvqa.evaluation.grounding import Pointing, pointing
 from cfvqa.evaluation.labels import answers_of_labels, names_of_nodes
 from cfvqa.evaluation.metrics import assemble, evaluate_predictions
-from cfvqa.evaluation.predictions import DIFFERENCE
+from cfvqa.evaluation.predictions import DIFFERENCE, predictions_of
+from cfvqa.evaluation.rules import SeenFindings, answers_by_rule, learn_rule
 from cfvqa.evaluation.text_scores import TextScorer
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.asking import Asked
+
+_HALF = 0.5  # probability of "at least moderate", "at least severe" from which a level is taken
 
 
 def questions_of(read: Tables, split: str) -> pl.DataFrame:
@@ -39,6 +43,7 @@ def score_run(
     swapped: Asked,
     controls: dict[str, Asked],
     blind_answers: Asked,
+    store: FeatureStore,
 ) -> dict[str, Any]:
     """Return the content of `metrics.json` of a run.
 
@@ -49,6 +54,7 @@ def score_run(
         swapped: of the model, to difference questions with their images exchanged.
         controls: name -> what the model answers, shown images of others.
         blind_answers: of the control that never sees an image.
+        store: what the classifier saw.
     """
     seed, draws = settings["seed"], settings["draws"]
     with TextScorer() as scorer:
@@ -65,6 +71,9 @@ def score_run(
             _decode(settings["decoding"], answers),
             _data(read, settings),
         )
+        ruled = _by_rule(read, settings["split"], store)
+        if ruled is not None:
+            figures["rules"] = _judge(ruled, settings, scorer)
     return figures | {"labels": _of_labels(read, {"pairs": answers, **controls})}
 
 
@@ -89,6 +98,27 @@ def _of_labels(read: Tables, asked: dict[str, Asked]) -> dict[str, float]:
         if not math.isnan(score):  # no change is true or answered
             figures[name] = score
     return figures
+
+
+def _by_rule(read: Tables, split: str, store: FeatureStore) -> pl.DataFrame | None:
+    """Return the predictions of the rule for difference questions; None without labels to choose it by."""
+    difference = read.questions.filter(pl.col("question_type") == DIFFERENCE)
+    names = names_of_nodes(difference.filter(pl.col("split") == "train")["answer"])
+    chosen_by, asked = (difference.filter(pl.col("split") == part) for part in ("val", split))
+    rule = learn_rule(read.findings, _seen(store, chosen_by), names) if len(chosen_by) and len(asked) else None
+    if rule is None:
+        return None
+    return predictions_of(asked, answers_by_rule(asked, _seen(store, asked), rule))
+
+
+def _seen(store: FeatureStore, questions: pl.DataFrame) -> SeenFindings:
+    images = pl.concat([questions["main_image"], questions["reference_image"]]).unique().sort().to_list()
+    features = store.read(images)
+    return SeenFindings(
+        row_of={image: row for row, image in enumerate(images)},
+        probability=features.probability.amax(1).numpy(),
+        severity=1 + (features.severity >= _HALF).sum(-1).numpy(),
+    )
 
 
 def score_file(

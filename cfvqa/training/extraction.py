@@ -1,9 +1,9 @@
 """Extraction with `Trainer.predict`: both vision models over every image, written shard by shard."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning as L
 import numpy as np
@@ -16,6 +16,8 @@ from cfvqa.data.feature_store import shard_name, write_shard
 from cfvqa.data.image_sets import ImageSet
 from cfvqa.vision.finding_losses import pool_severity
 
+Truth = Literal["none", "regions", "findings"]
+
 
 class ExtractionModule(L.LightningModule):
     """Find the regions of images and what is in them.
@@ -23,10 +25,13 @@ class ExtractionModule(L.LightningModule):
     Args:
         detector, classifier: trained networks.
         images: the images, for the way of a box back to original pixels.
+        truth: what is taken from the labels where they say it, to find out what errors of a network cost: the boxes of
+            "regions", or "findings" with their severity; "none" for all that is not such a diagnosis.
     """
 
-    def __init__(self, detector: nn.Module, classifier: nn.Module, images: ImageSet) -> None:
+    def __init__(self, detector: nn.Module, classifier: nn.Module, images: ImageSet, *, truth: Truth = "none") -> None:
         super().__init__()
+        self.truth = truth
         self.detector = detector
         self.classifier = classifier
         self._images = [images]
@@ -38,11 +43,13 @@ class ExtractionModule(L.LightningModule):
     def predict_step(self, batch: ImageBatch, batch_idx: int) -> ImageFeatures:
         """Return the features of a batch, on the CPU, boxes in original pixels."""
         regions = self.detector.detect(batch.image)
+        if self.truth == "regions":
+            regions.box = torch.where(batch.box_known.unsqueeze(-1), batch.box, regions.box)
         findings = self.classifier.classify(batch.image, regions.box)
         images = self._images[0]
         boxes = regions.box.float().cpu().numpy()
         original = [images.frame(int(row)).to_original(box) for row, box in zip(batch.index, boxes, strict=True)]
-        return ImageFeatures(
+        features = ImageFeatures(
             region=regions.feature.float().cpu(),
             finding=findings.feature.float().cpu(),
             probability=findings.logit.sigmoid().float().cpu(),
@@ -50,6 +57,15 @@ class ExtractionModule(L.LightningModule):
             box=torch.from_numpy(np.stack(original)),
             score=regions.score.float().cpu(),
         )
+        return features if self.truth != "findings" else _with_true_findings(features, batch)
+
+
+def _with_true_findings(features: ImageFeatures, batch: ImageBatch) -> ImageFeatures:
+    """Return the features with labels in place of probabilities, where they are known."""
+    label, severity = batch.region_finding.cpu(), batch.severity.cpu().unsqueeze(-1)
+    probability = torch.where(label >= 0, label.float(), features.probability)
+    at_least = (severity >= torch.tensor([2, 3])).float()
+    return replace(features, probability=probability, severity=torch.where(severity > 0, at_least, features.severity))
 
 
 class ShardWriter(BasePredictionWriter):
