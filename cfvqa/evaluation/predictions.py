@@ -7,6 +7,7 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.files import whole
+from cfvqa.vocabulary.regions import REGIONS
 
 DIFFERENCE = "difference"
 """The question type whose answers are changes; all other types are judged by exact match."""
@@ -36,6 +37,9 @@ _FROM_QUESTIONS = (
     "question",
     "answer",
 )
+OPTIONAL = ("score", "attention_main", "attention_reference")
+"""What a file of answers may have beside its texts, as `SCHEMA` says; attention in files that hold lists."""
+
 _READERS = {
     ".csv": lambda path: pl.read_csv(path, infer_schema=False),
     ".parquet": pl.read_parquet,
@@ -63,8 +67,11 @@ def join_predictions(file: Path, questions: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         file: columns question_id and prediction, one row for each question, in any order. An empty prediction
-            is an answer (a wrong one); a missing row is an error.
+            is an answer (a wrong one); a missing row is an error. Those of `OPTIONAL` are judged too.
         questions: the questions to answer, in the order of the result.
+
+    Raises:
+        InputError: if the file cannot be read, or a question, score or attention of it is wrong.
     """
     given = _read(file)
     wanted = questions.get_column("question_id").cast(pl.String)
@@ -72,8 +79,9 @@ def join_predictions(file: Path, questions: pl.DataFrame) -> pl.DataFrame:
     _refuse(file, "have two rows or more", ids.filter(ids.is_duplicated()).unique(maintain_order=True))
     _refuse(file, "are not among the questions to answer", ids.filter(~ids.is_in(wanted.implode())))
     _refuse(file, "have no prediction", wanted.filter(~wanted.is_in(ids.implode())))
-    answers = dict(given.select("question_id", "prediction").iter_rows())
-    return predictions_of(questions, [answers[question_id] for question_id in wanted])
+    given = wanted.alias("question_id").to_frame().join(given, on="question_id", how="left", maintain_order="left")
+    table = predictions_of(questions, given["prediction"].to_list())
+    return table.with_columns(given[name] for name in OPTIONAL if name in given.columns)
 
 
 def _read(file: Path) -> pl.DataFrame:
@@ -98,7 +106,33 @@ def _read(file: Path) -> pl.DataFrame:
     if frame.get_column("question_id").null_count():
         row = int(frame.get_column("question_id").is_null().arg_true()[0])
         raise InputError(f"{file}, row {row}: question_id has no value; fill it or remove the row.")
-    return frame.select(pl.col("question_id").cast(pl.String), pl.col("prediction").cast(pl.String).fill_null(""))
+    texts = pl.col("question_id").cast(pl.String), pl.col("prediction").cast(pl.String).fill_null("")
+    return frame.select(*texts, *(_optional(file, frame, name) for name in OPTIONAL if name in frame.columns))
+
+
+def _optional(file: Path, frame: pl.DataFrame, name: str) -> pl.Series:
+    """Return a column of scores or attention; a row may leave it out."""
+    what = "a number from 0 to 1" if name == "score" else f"a list of {len(REGIONS)} numbers from 0 to 1"
+    try:
+        column = frame.get_column(name).cast(SCHEMA[name])
+        wrong = _is_no_share(column) if name == "score" else _is_no_list_of_shares(column)
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{file}: column {name} does not hold {what} in a row ({error}); leave it out.") from error
+    if wrong.any():
+        row = int(wrong.arg_true()[0])
+        raise InputError(f"{file}, row {row}: {name} is not {what}; mend it, or leave the column out.")
+    return column
+
+
+def _is_no_share(values: pl.Series) -> pl.Series:
+    """Return which values are no number from 0 to 1; none is missing."""
+    return ~(values.is_null() | (values.is_not_nan() & values.is_between(0, 1)))
+
+
+def _is_no_list_of_shares(values: pl.Series) -> pl.Series:
+    right = (pl.element().is_not_nan() & pl.element().is_between(0, 1)).fill_null(value=False)
+    fits = (values.list.len() == len(REGIONS)) & values.list.eval(right).list.all()
+    return ~(values.is_null() | fits)
 
 
 def _refuse(file: Path, fault: str, ids: pl.Series) -> None:

@@ -1,12 +1,14 @@
 """Language: the next token of an answer, and its masked keywords."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from cfvqa.data.batches import PairBatch, Tokens
+from cfvqa.language.change_labels import UNKNOWN
 from cfvqa.models.outputs import Reader, Reading
 from cfvqa.objectives.contrast import content_mask
 from cfvqa.objectives.gathering import mean_over_ranks
@@ -57,16 +59,23 @@ class Generation:
 
     Attributes:
         smoothing: of the targets.
+        answers: "all", or "written" for a model that puts its answers about changes together in another way: they are
+            left out.
     """
 
     smoothing: float = 0.0
+    answers: Literal["all", "written"] = "all"
 
     needs = ()
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""
+        answer = batch.answer
+        if self.answers == "written":
+            is_composed = (batch.changes[..., 0] != UNKNOWN).any(-1)
+            answer = Tokens(answer.ids, answer.mask & ~is_composed.unsqueeze(1))
         logits = model.text.next_token_logits(batch.answer, reading.memory, reading.memory_mask)
-        return next_token_loss(logits, batch.answer, smoothing=self.smoothing)
+        return next_token_loss(logits, answer, smoothing=self.smoothing)
 
 
 @dataclass(frozen=True)

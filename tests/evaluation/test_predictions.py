@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from cfvqa.errors import InputError
-from cfvqa.evaluation.predictions import join_predictions
+from cfvqa.evaluation.predictions import SCHEMA, join_predictions
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,48 @@ def test_a_value_that_is_no_text_is_named(tmp_path, given, message, ending):
     file.write_text(json.dumps([given] if ending == "json" else given))
     with pytest.raises(InputError, match=rf"answers\.{ending}.*{message}"):
         join_predictions(file, pl.DataFrame({"question_id": ["q1"]}))
+
+
+def questions_of(*ids):
+    return pl.DataFrame({"question_id": list(ids)}).with_columns(
+        pl.lit("x").alias(name) for name in SCHEMA if name not in ("question_id", "prediction", "score")
+    )
+
+
+def write_answers(tmp_path, ending="parquet", **columns):
+    file = tmp_path / f"answers.{ending}"
+    frame = pl.DataFrame({"question_id": ["b", "a"], "prediction": ["no", "yes"]} | columns)
+    frame.write_csv(file) if ending == "csv" else frame.write_parquet(file)
+    return file
+
+
+def test_scores_and_attention_of_a_file_go_along(tmp_path):
+    lists = [[1 / 24] * 24, None]
+    file = write_answers(tmp_path, score=[0.25, None], attention_main=lists, attention_reference=[None, None])
+    table = join_predictions(file, questions_of("a", "b"))
+    assert table.schema == SCHEMA
+    assert table["prediction"].to_list() == ["yes", "no"]
+    assert table["score"].to_list() == [None, 0.25]
+    assert table["attention_main"][1].to_list() == pytest.approx(lists[0])
+    assert table["attention_reference"].is_null().all()
+
+
+def test_scores_may_stand_in_a_text_file(tmp_path):
+    table = join_predictions(write_answers(tmp_path, "csv", score=["0.5", "1"]), questions_of("a", "b"))
+    assert table["score"].to_list() == [1.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"score": [0.5, 1.5]}, "row 1: score is not a number from 0 to 1"),
+        ({"score": [float("nan"), 0.5]}, "row 0: score is not a number from 0 to 1"),
+        ({"score": ["high", "0.5"]}, "score does not hold a number from 0 to 1"),
+        ({"attention_main": [[1 / 23] * 23, None]}, "row 0: attention_main is not a list of 24 numbers"),
+        ({"attention_main": [None, [None] + [0.0] * 23]}, "row 1: attention_main is not a list of 24 numbers"),
+        ({"attention_reference": [0.5, 0.5]}, "attention_reference"),
+    ],
+)
+def test_a_wrong_score_or_attention_is_named(tmp_path, columns, message):
+    with pytest.raises(InputError, match=message):
+        join_predictions(write_answers(tmp_path, **columns), questions_of("a", "b"))

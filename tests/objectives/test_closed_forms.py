@@ -83,6 +83,18 @@ def test_generation_over_equal_tokens_costs_the_logarithm_of_the_vocabulary(case
     assert Generation(smoothing=0.1)(*case).item() == pytest.approx(math.log(VOCABULARY), rel=1e-6)
 
 
+def test_answers_that_are_put_together_are_not_learned_word_by_word(case):
+    model, batch, reading = case
+    batch.changes[0] = torch.from_numpy(label_changes([]))
+    model.text.next_token_logits = lambda text, *_: torch.nn.functional.one_hot(text.ids, VOCABULARY).float() * 9
+    loss = Generation(answers="written")(model, batch, reading).item()
+    batch.answer = tokens([3, 7, 1, 0])
+    batch.changes = batch.changes[1:]
+    assert loss == pytest.approx(Generation()(model, batch, reading).item(), rel=1e-6)
+    batch.changes[0] = torch.from_numpy(label_changes([]))
+    assert Generation(answers="written")(model, batch, reading).item() == 0
+
+
 def test_masked_language_over_equal_tokens_costs_the_logarithm_of_the_vocabulary(case):
     assert MaskedLanguage(several=1.0)(*case).item() == pytest.approx(math.log(VOCABULARY), rel=1e-6)
 
