@@ -70,11 +70,14 @@ class Generation:
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""
-        answer = batch.answer
+        answer, memory, memory_mask = batch.answer, reading.memory, reading.memory_mask
         if self.answers == "written":
-            is_composed = (batch.changes[..., 0] != UNKNOWN).any(-1)
-            answer = Tokens(answer.ids, answer.mask & ~is_composed.unsqueeze(1))
-        logits = model.text.next_token_logits(batch.answer, reading.memory, reading.memory_mask)
+            rows = (batch.changes[..., 0] == UNKNOWN).all(-1).nonzero().squeeze(1)
+            if not len(rows):  # all ranks must come to the mean
+                return mean_over_ranks(memory.sum() * 0, torch.zeros((), device=memory.device))
+            answer = Tokens(answer.ids[rows], answer.mask[rows])
+            memory, memory_mask = memory.index_select(0, rows), memory_mask[rows]
+        logits = model.text.next_token_logits(answer, memory, memory_mask)
         return next_token_loss(logits, answer, smoothing=self.smoothing)
 
 

@@ -33,6 +33,7 @@ OBJECTIVES = {
     "coarse": Coarse(),
     "fine": Fine(limit=4),
     "generation": Generation(smoothing=0.1),
+    "generation of what is written": Generation(answers="written"),
     "matching": Matching(),
     "matching of the first": Matching(limit=4),
     "matching on one rank": Matching(limit=2),
