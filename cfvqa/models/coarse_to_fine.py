@@ -85,17 +85,21 @@ class CoarseToFine(nn.Module):
             memory, memory_mask = torch.cat([question, visual], 1), torch.cat([memory_mask, mask], 1)
         return Reading(visual, mask, question, memory, memory_mask, attention)
 
-    def region_attention(self, reading: Reading, batch: PairBatch) -> Tensor | None:
-        """Return where in the images the attention of the question lies (Q, 2, R); all of a question is 1.
+    def token_regions(self, weight: Tensor, batch: PairBatch) -> Tensor:
+        """Return where in the images weights of the 62 nodes (Q, K, 62) lie (Q, K, 2, R).
 
-        Most of it goes to nodes of findings, and every node is of both images. That of a finding is spread over the
-        regions of both in proportion to its probability there; that of a region is halved.
+        Every node is of both images. The weight of a finding is spread over the regions of both in proportion to its
+        probability there; that of a region is halved.
         """
-        if reading.attention is None:
-            return None
-        regions, findings = reading.attention.split([len(REGIONS), len(FINDINGS)], dim=-1)
+        regions, findings = weight.split([len(REGIONS), len(FINDINGS)], dim=-1)
         part = image_shares(batch)
         probability = torch.stack([batch.main.probability, batch.reference.probability], dim=1)[batch.unit]
         seen = (probability.to(regions.dtype) + _UNSEEN).masked_fill((part == 0)[..., None, None], 0)
         share = seen / seen.sum((1, 2), keepdim=True)  # (Q, 2, R, F)
-        return part.unsqueeze(-1) * regions.unsqueeze(1) + torch.einsum("qirf,qf->qir", share, findings)
+        return part[:, None, :, None] * regions.unsqueeze(2) + torch.einsum("qirf,qkf->qkir", share, findings)
+
+    def region_attention(self, reading: Reading, batch: PairBatch) -> Tensor | None:
+        """Return where in the images the attention of the question lies (Q, 2, R); most is paid to findings."""
+        if reading.attention is None:
+            return None
+        return self.token_regions(reading.attention.unsqueeze(1), batch).squeeze(1)

@@ -21,7 +21,8 @@ BLIND = network("question_only.QuestionOnly")
 JOINT = network("mccformers.MCCFormers", encoder="joint", **SMALL)
 CROSSED = network("mccformers.MCCFormers", encoder="crossed", **SMALL)
 EKAID = network("ekaid.EKAID", word_width=12, state_width=20, **SMALL)
-SEEING = {"full": FULL, "mccformers_s": JOINT, "mccformers_d": CROSSED, "ekaid": EKAID}
+GLORIA = network("gloria.GLoRIA")
+SEEING = {"full": FULL, "mccformers_s": JOINT, "mccformers_d": CROSSED, "ekaid": EKAID, "gloria": GLORIA}
 EVERY = SEEING | {"question_only": BLIND}
 
 
