@@ -48,7 +48,7 @@ def _zero_shot(metrics: Metrics) -> SmallTable:
     )
     return SmallTable(
         "Zero-shot",
-        f"How well the sentence of one change tells {figures['n']:,} pairs apart, whether or not it ever was an answer: "
+        f"How well the sentence of one change tells {figures['n']:,} pairs apart: "
         "area under the ROC curve. Chance is 0.5.",
         ("AUROC",),
         rows,

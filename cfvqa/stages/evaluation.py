@@ -17,6 +17,7 @@ from cfvqa.evaluation.predictions import DIFFERENCE, PREDICTIONS, join_predictio
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.evaluation.retrieval import Retrieval
 from cfvqa.evaluation.zero_shot import ZeroShot
+from cfvqa.objectives.base import Contrast
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.asking import Asked, ask, exchange_images, pair_set
 from cfvqa.stages.building import plain
@@ -51,6 +52,12 @@ def evaluation_folder(config: DictConfig) -> Path:
 def judged_phase(config: DictConfig) -> str:
     """Return the phase whose best weights are judged."""
     return str(config.evaluation.phase or list(config.phases)[-1])
+
+
+def judged_contrasts(config: DictConfig) -> dict[str, Contrast]:
+    """Return the contrasts that the judged phase trains with, by name."""
+    blocks = {"phases": plain(config.phases), "objective": plain(config.objective)}
+    return contrasts_of(blocks, judged_phase(config))
 
 
 def evaluation(config: DictConfig, console: StageConsole) -> Stage:
@@ -171,10 +178,7 @@ def _judge_contrasts(
     tasks = [task for task in asking.settings["tasks"] if task != ANSWERS]
     if not tasks:
         return {}
-    contrasts = contrasts_of(
-        {"phases": plain(config.phases), "objective": plain(config.objective)}, judged_phase(config)
-    )
-    comparing = Comparing(reader, contrasts, asking.store, asking.settings, asking.console)
+    comparing = Comparing(reader, judged_contrasts(config), asking.store, asking.settings, asking.console)
     questions = questions_of(read, asking.settings["split"])
     return {task: comparing.judge(task, questions) for task in tasks}
 

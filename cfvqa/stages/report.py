@@ -27,10 +27,9 @@ from cfvqa.sources.image_files import read_image
 from cfvqa.sources.paths import safe_path
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import plain
-from cfvqa.stages.evaluation import evaluation, judged_phase
+from cfvqa.stages.evaluation import evaluation, judged_contrasts, judged_phase
 from cfvqa.stages.identity import identify
 from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.reader import contrasts_of
 from cfvqa.stages.report_facts import Ran, facts_of, test_figure, times_of
 from cfvqa.stages.schema import ANSWERS
 from cfvqa.stages.tables import load_tables
@@ -87,8 +86,7 @@ def _page(config: DictConfig, ran: Ran, identity: str) -> Page:
     kinds = predictions["question_type"].to_list()
     right = [judgement.verdict is Verdict.RIGHT for judgement in judgements]
     rows = choose(kinds, right, count=config.report.pairs, seed=config.report.seed)
-    mapped = [row for row in rows if kinds[row] == DIFFERENCE][: config.report.words]
-    maps = dict(zip(mapped, _word_maps(config, ran, predictions[mapped], pairs.store), strict=True))
+    maps = _word_maps(config, ran, predictions[rows].with_row_index("row"), pairs.store)
     return Page(
         identity=identity,
         name=str(config.name),
@@ -99,21 +97,28 @@ def _page(config: DictConfig, ran: Ran, identity: str) -> Page:
         findings=finding_rows_of(metrics),
         contrasts=page_tables_of(metrics),
         curves=_curves(config, ran),
-        pairs=tuple(pairs.pair(predictions.row(row, named=True), judgements[row], maps.get(row, [])) for row in rows),
+        pairs=tuple(
+            pairs.pair(predictions.row(row, named=True), judgements[row], maps.get(place, ()))
+            for place, row in enumerate(rows)
+        ),
         rule=_rule(config, kinds, judgements),
         facts=facts_of(config, ran, metrics),
         times=times_of(ran, metrics),
     )
 
 
-def _word_maps(config: DictConfig, ran: Ran, answers: pl.DataFrame, store: FeatureStore) -> list[list[WordMap]]:
-    """Return where words of answers look; nothing where no objective of the judged phase has taught them to."""
-    phase = judged_phase(config)
-    contrasts = contrasts_of({"phases": plain(config.phases), "objective": plain(config.objective)}, phase)
-    local = [contrast for contrast in contrasts.values() if hasattr(contrast, "word_attention")]
-    if not local or not len(answers):
-        return [[] for _ in range(len(answers))]
-    return word_maps(load_reader(ran.reader.folder, phase), local[0], answers, store)
+def _word_maps(config: DictConfig, ran: Ran, chosen: pl.DataFrame, store: FeatureStore) -> dict[int, list[WordMap]]:
+    """Return row of the chosen predictions -> where words of the answer look, for the first that name findings.
+
+    There are none where no objective of the judged phase has taught them to look.
+    """
+    local = [contrast for contrast in judged_contrasts(config).values() if hasattr(contrast, "word_attention")]
+    pairs = chosen.filter((pl.col("question_type") == DIFFERENCE) & pl.col("reference_image").is_not_null())
+    if not (config.report.words and local and len(pairs)):
+        return {}
+    reader = load_reader(ran.reader.folder, judged_phase(config))
+    found = zip(pairs["row"], word_maps(reader, local[0], pairs, store), strict=True)
+    return dict([(row, maps) for row, maps in found if maps][: config.report.words])
 
 
 def _read_line(metrics: Mapping[str, Any], predictions: pl.DataFrame) -> str:
@@ -180,7 +185,9 @@ class _Pairs:
             images = [("main", "main image")]
         weights = {name: row[f"attention_{name}"] for name, _ in images}
         heaviest = max(share for weight in weights.values() for share in weight or [0.0])
-        pictures = (self._picture(row[f"{name}_image"], weights[name], heaviest, caption) for name, caption in images)
+        pictures = (
+            self._picture(row[f"{name}_image"], weights[name], heaviest, caption, self.side) for name, caption in images
+        )
         return Pair(
             question_id=row["question_id"],
             question_type=row["question_type"],
@@ -198,19 +205,20 @@ class _Pairs:
         images = (("reference", word.weight[1]), ("main", word.weight[0]))
         heaviest = float(word.weight.max())
         pictures = (
-            self._picture(row[f"{name}_image"], weight, heaviest, f"{name} image, for the word {word.word}", parts=2)
+            self._picture(
+                row[f"{name}_image"], weight, heaviest, f"{name} image, for the word {word.word}", self.side // 2
+            )
             for name, weight in images
         )
         return WordPictures(word.word, tuple(pictures))
 
     def _picture(
-        self, image_id: str, attention: Sequence[float] | None, heaviest: float, caption: str, parts: int = 1
+        self, image_id: str, attention: Sequence[float] | None, heaviest: float, caption: str, side: int
     ) -> Picture:
-        """Draw an image; `parts` of them take the room of one."""
         image = read_image(safe_path(self.root, self.paths[image_id]))
         boxes = self.store.read([image_id]).box[0].numpy()
         weight = None if attention is None else np.asarray(attention)
-        drawing = draw_regions(image, boxes, weight=weight, side=self.side // parts, named=_NAMED, heaviest=heaviest)
+        drawing = draw_regions(image, boxes, weight=weight, side=side, named=_NAMED, heaviest=heaviest)
         most = f"; most attention to {', '.join(drawing.legend)}" if drawing.legend else ""
         alt = f"Chest radiograph, {caption}{most}"
         return Picture(caption, alt, _data_uri(drawing.picture), drawing.legend)
