@@ -52,10 +52,10 @@ def case(answers, units=None, *, places=6):
     text = tokens(answers)
     unit = torch.arange(count) if units is None else torch.tensor(units)
     batch = PairBatch(None, None, None, unit, text, text, text, text, torch.arange(count))
-    visual = random(max(unit) + 1, places, WIDTH, seed=1)[unit]
+    visual = random(4, places, WIDTH, seed=1)[unit]
     mask = torch.ones(count, places, dtype=torch.bool)
     mask[:, -1] = False
-    whole = random(max(unit) + 1, 1, WIDTH, seed=2)[unit]
+    whole = random(4, 1, WIDTH, seed=2)[unit]
     return GivenModel(), batch, Reading(visual, mask, whole, visual, mask, None)
 
 
@@ -69,11 +69,7 @@ def slow_global(model, reading, image, answer):
 
 
 def slow_local(model, reading, image, answer):
-    seen = [
-        place / place.norm()
-        for place, there in zip(reading.visual[image], reading.visual_mask[image], strict=True)
-        if there
-    ]
+    seen = [place / place.norm() for place in reading.visual[image][reading.visual_mask[image]]]
     total = 0.0
     said = words(model, answer)
     for word in said:
