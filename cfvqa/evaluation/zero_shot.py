@@ -1,6 +1,7 @@
 """Zero-shot: is a finding new, or gone? Said by how well a sentence of the grammar fits a pair, and nothing trained.
 
-The score of a pair is its own: nothing is normalised over the pairs of a batch, so that a pair alone is judged alike.
+A score is standardised over the sentences of its own pair, never over the pairs of a batch: a pair alone is judged as
+among others.
 """
 
 from collections.abc import Iterable, Sequence

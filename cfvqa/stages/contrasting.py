@@ -13,7 +13,7 @@ from cfvqa.data.batches import PairBatch, Texts
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
 from cfvqa.evaluation.changes import parse_truth
-from cfvqa.evaluation.retrieval import Retrieval, retrieval
+from cfvqa.evaluation.retrieval import Retrieval, mixed, retrieval
 from cfvqa.evaluation.zero_shot import ZeroShot, prompts_for, zero_shot
 from cfvqa.language.questions import DIFFERENCE
 from cfvqa.objectives.base import Contrast
@@ -71,12 +71,12 @@ class Comparing:
         return retrieval(list(scores.values()), own, pairs["subject_id"].to_list(), **self._drawn())
 
     def zero_shot(self, pairs: pl.DataFrame) -> ZeroShot:
-        """Find what is new and what is gone by sentences of the grammar; the contrasts count alike."""
+        """Find what is new and what is gone by sentences of the grammar; each stands against the others of its pair."""
         truth = [parse_truth(*row) for row in pairs.select("question_id", "answer").iter_rows()]
         prompts = prompts_for(truth)
         scores = self.scores(pairs, [prompt.text for prompt in prompts], "comparing pairs and sentences")
-        mean = np.mean(list(scores.values()), axis=0)
-        return zero_shot(mean, prompts, truth, pairs["subject_id"].to_list(), **self._drawn())
+        score = mixed(list(scores.values()), np.ones(len(prompts)))
+        return zero_shot(score, prompts, truth, pairs["subject_id"].to_list(), **self._drawn())
 
     def _drawn(self) -> dict[str, int]:
         return {"seed": self.settings["seed"], "draws": self.settings["draws"]}
