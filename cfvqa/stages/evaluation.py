@@ -12,6 +12,7 @@ from rich.table import Table
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
 from cfvqa.evaluation.contrast_tables import tables_of
+from cfvqa.evaluation.grounding import Pointing, pointing
 from cfvqa.evaluation.metrics import Figures, add_tests, write_metrics
 from cfvqa.evaluation.predictions import DIFFERENCE, PREDICTIONS, join_predictions, write_predictions
 from cfvqa.evaluation.report_figures import dig
@@ -33,8 +34,9 @@ from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.tracking import track_evaluation
 from cfvqa.stages.trained import TrainedReader, load_reader
 from cfvqa.stages.vqa import blind, vqa
+from cfvqa.stages.word_maps import attended_by_words, local_of
 
-CONTENT = 4
+CONTENT = 5
 """Of the tables of predictions and metrics; another number, and every evaluation is made again."""
 
 
@@ -78,6 +80,9 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
         predictions = None
         if control is not None:
             metrics, predictions = _judge_answers(asking, read, reader, load_reader(control.folder))
+            metrics = add_tests(
+                metrics, {"word_grounding": _pointing_of_words(config, asking, read, reader, predictions)}
+            )
         metrics = add_tests(metrics, _judge_contrasts(config, asking, read, reader))
         metrics["data"] |= {"tables": source.id, "features": extracted.id, "reader": trained.id}
         metrics["data"] |= {"phase": judged_phase(config)}
@@ -169,6 +174,17 @@ def _judge_answers(
     }
     blind_answers = asking.ask(control, questions, "asking the blind control")
     return score_run(settings, read, answers, swapped, controls, blind_answers), answers.predictions
+
+
+def _pointing_of_words(
+    config: DictConfig, asking: _Asking, read: Tables, reader: TrainedReader, predictions: pl.DataFrame
+) -> Pointing | None:
+    """Return whether the words of answers look where something has changed; None where they have not learned to."""
+    contrast = local_of(judged_contrasts(config))
+    if contrast is None:
+        return None
+    attended = attended_by_words(reader, contrast, predictions, asking.store)
+    return pointing(attended, read.findings, seed=asking.settings["seed"], draws=asking.settings["draws"])
 
 
 def _judge_contrasts(

@@ -34,13 +34,14 @@ from cfvqa.stages.report_facts import Ran, facts_of, test_figure, times_of
 from cfvqa.stages.schema import ANSWERS
 from cfvqa.stages.tables import load_tables
 from cfvqa.stages.trained import load_reader
-from cfvqa.stages.word_maps import WordMap, word_maps
+from cfvqa.stages.word_maps import WordMap, local_of, word_maps
 from cfvqa.training.ranks import rank
 
 LAYOUT = 3
 """Of the page; another number, and every report is made again."""
 
 _NAMED = 3  # regions that carry their names in a picture
+_WORDS = 4  # of an answer, that are mapped at most
 _JPEG_QUALITY = 88
 
 
@@ -112,13 +113,13 @@ def _word_maps(config: DictConfig, ran: Ran, chosen: pl.DataFrame, store: Featur
 
     There are none where no objective of the judged phase has taught them to look.
     """
-    local = [contrast for contrast in judged_contrasts(config).values() if hasattr(contrast, "word_attention")]
+    contrast = local_of(judged_contrasts(config))
     pairs = chosen.filter((pl.col("question_type") == DIFFERENCE) & pl.col("reference_image").is_not_null())
-    if not (config.report.words and local and len(pairs)):
+    if contrast is None or not len(pairs) or not config.report.words:
         return {}
     reader = load_reader(ran.reader.folder, judged_phase(config))
-    found = zip(pairs["row"], word_maps(reader, local[0], pairs, store), strict=True)
-    return dict([(row, maps) for row, maps in found if maps][: config.report.words])
+    found = zip(pairs["row"], word_maps(reader, contrast, pairs, store), strict=True)
+    return dict([(row, maps[:_WORDS]) for row, maps in found if maps][: config.report.words])
 
 
 def _read_line(metrics: Mapping[str, Any], predictions: pl.DataFrame) -> str:

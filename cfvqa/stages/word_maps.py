@@ -1,5 +1,6 @@
 """Where the words of an answer look: maps of a local contrast over the regions of both images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,12 +8,13 @@ import polars as pl
 import torch
 
 from cfvqa.data.feature_store import FeatureStore
+from cfvqa.evaluation.predictions import DIFFERENCE, SCHEMA
 from cfvqa.language.grammar import parse_changes
-from cfvqa.objectives.base import LocalContrast
+from cfvqa.objectives.base import Contrast, LocalContrast
 from cfvqa.stages.asking import pair_set
 from cfvqa.stages.trained import TrainedReader
 
-_WORDS = 4  # of an answer, at most
+_AT_ONCE = 32  # answers: each word is compared with the images of all
 _SHORTEST = 4  # letters: "of" and "the" name nothing
 
 
@@ -59,4 +61,31 @@ def word_maps(
 def _chosen(weight: dict[str, np.ndarray], answer: str) -> list[WordMap]:
     findings = sorted({change.finding for change in parse_changes(answer) or ()}, key=answer.lower().find)
     names = dict.fromkeys(word for finding in findings for word in finding.split() if len(word) >= _SHORTEST)
-    return [WordMap(word, weight[word]) for word in names if word in weight][:_WORDS]
+    return [WordMap(word, weight[word]) for word in names if word in weight]
+
+
+def local_of(contrasts: Mapping[str, Contrast]) -> LocalContrast | None:
+    """Return the first contrast whose words look for what they name; None where there is none."""
+    return next((contrast for contrast in contrasts.values() if hasattr(contrast, "word_attention")), None)
+
+
+def attended_by_words(
+    reader: TrainedReader, contrast: LocalContrast, predictions: pl.DataFrame, store: FeatureStore
+) -> pl.DataFrame:
+    """Return the answers to difference questions with the mean of their word maps for an attention.
+
+    Args:
+        reader: that was trained with the contrast.
+        contrast: whose words look for what they name.
+        predictions: the table; it keeps its columns. An answer that names no finding has no attention.
+        store: features of the images.
+    """
+    is_pair = (pl.col("question_type") == DIFFERENCE) & pl.col("reference_image").is_not_null()
+    pairs = predictions.filter(is_pair)
+    found = [maps for part in pairs.iter_slices(_AT_ONCE) for maps in word_maps(reader, contrast, part, store)]
+    means = [np.mean([one.weight for one in maps], axis=0) if maps else None for maps in found]
+    columns = {
+        name: [None if mean is None else mean[image].tolist() for mean in means]
+        for image, name in enumerate(("attention_main", "attention_reference"))
+    }
+    return pairs.with_columns(pl.Series(name, rows, dtype=SCHEMA[name]) for name, rows in columns.items())

@@ -18,7 +18,7 @@ from cfvqa.stages.contrasting import Comparing
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.reader import Widths, build_model
 from cfvqa.stages.trained import TrainedReader
-from cfvqa.stages.word_maps import word_maps
+from cfvqa.stages.word_maps import attended_by_words, local_of, word_maps
 
 EDEMA = write_changes([Change("edema", ChangeKind.ADDED)])
 BOTH = write_changes([Change("edema", ChangeKind.REMOVED), Change("pleural effusion", ChangeKind.ADDED)])
@@ -95,13 +95,25 @@ def test_tasks_are_judged_on_difference_questions(comparing, pairs):
 
 
 def test_words_that_name_findings_are_mapped_in_both_images(comparing, pairs):
-    contrast = list(comparing.contrasts.values())[1]
+    contrast = local_of(comparing.contrasts)
     answers = predictions_of(pairs, [EDEMA, NOTHING, BOTH, "edema, perhaps"])
     maps = word_maps(comparing.reader, contrast, answers, comparing.store)
     assert [[one.word for one in words] for words in maps] == [["edema"], [], ["pleural", "effusion", "edema"], []]
     assert maps[0][0].weight.shape == (2, 24)
     assert maps[0][0].weight.sum() == pytest.approx(1, abs=1e-5)
     assert abs(maps[0][0].weight - maps[2][2].weight).max() > 1e-6  # other images
+
+
+def test_the_attention_of_an_answer_is_the_mean_of_its_words(comparing, pairs):
+    contrast = local_of(comparing.contrasts)
+    answers = predictions_of(pairs, [EDEMA, NOTHING, BOTH, EDEMA])
+    maps = word_maps(comparing.reader, contrast, answers, comparing.store)
+    attended = attended_by_words(comparing.reader, contrast, answers, comparing.store)
+    assert attended["attention_main"][1] is None
+    expected = sum(one.weight for one in maps[2]) / 3
+    assert attended["attention_main"][2].to_list() == pytest.approx(expected[0].tolist(), abs=1e-6)
+    assert attended["attention_reference"][2].to_list() == pytest.approx(expected[1].tolist(), abs=1e-6)
+    assert local_of({"coarse": Coarse()}) is None
 
 
 def test_words_that_look_at_the_question_have_no_map(comparing, pairs):
