@@ -79,6 +79,23 @@ class Tokens:
 
 
 @dataclass
+class Texts:
+    """Texts to be compared with images.
+
+    Attributes:
+        answer: tokens (T, L) of T answers.
+        keywords: tokens (T, K) of their keywords.
+    """
+
+    answer: Tokens
+    keywords: Tokens
+
+    def to(self, device: torch.device) -> "Texts":
+        """Return the texts on `device`."""
+        return Texts(self.answer.to(device), self.keywords.to(device))
+
+
+@dataclass
 class PairBatch:
     """Questions about units: a unit is a main image with its reference image, or with none.
 

@@ -8,7 +8,7 @@ import polars as pl
 import torch
 from torch.utils.data import Dataset
 
-from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
+from cfvqa.data.batches import ImageFeatures, PairBatch, Texts, Tokens
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.seeding import generator
 from cfvqa.errors import InputError
@@ -149,6 +149,14 @@ class PairSet(Dataset[QuestionSample]):
             keywords=self._tokens([s.keywords for s in samples], self.settings.answer_length, "[CLS]"),
             changes=torch.from_numpy(np.stack([label_changes(sample.changes) for sample in samples])),
             row=torch.tensor([sample.row for sample in samples]),
+        )
+
+    def texts(self, answers: list[str]) -> Texts:
+        """Return answers to difference questions, any, as they stand in batches."""
+        keywords = [answer_keywords(DIFFERENCE, answer) for answer in answers]
+        return Texts(
+            answer=self._tokens(answers, self.settings.answer_length, "[DEC]"),
+            keywords=self._tokens(keywords, self.settings.answer_length, "[CLS]"),
         )
 
     def _features(self, image_ids: list[str]) -> ImageFeatures:

@@ -44,6 +44,10 @@ class SubjectBootstrap:
         for weights in self.weights:
             yield np.repeat(np.arange(len(self._rows)), weights[self._rows])
 
+    def question_weights(self) -> np.ndarray:
+        """Return (draws, N) how often each draw takes each question."""
+        return self.weights[:, self._rows]
+
     def mean(self, values: np.ndarray) -> list[float]:
         """Return [low, high] of the mean of per-question values (N,)."""
         return self.interval(np.column_stack([values, np.ones(len(values))]), ratio)

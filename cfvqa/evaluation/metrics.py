@@ -34,6 +34,9 @@ _REASONS = {
     "level_accuracy": "no true change of level",
     "unchanged_accuracy": "no question where nothing has changed",
     "consistency_changed": "no answer reports a change",
+    "auroc": "true of all pairs, or of none",
+    "added_macro": "no finding is new in some pairs and not in others",
+    "removed_macro": "no finding is gone in some pairs and not in others",
 }
 DECODE_FACTS = ("strategy", "seconds", "answers_per_second")
 """What `decode` holds beside the settings of the decoding."""
@@ -102,27 +105,38 @@ def assemble(
 
     Args:
         model: what `evaluate_predictions` says of the model.
-        tests: name (flip, grounding, ...) -> what else was found out of the model; None where it could not be. Their
-            fields that end with "_interval" join the other intervals.
+        tests: name (flip, grounding, ...) -> what else was found out of the model (see `add_tests`).
         baselines: name (question_only, majority, prior) -> the same figures without any image.
         controls: name (shuffled_reference, ...) -> the same figures of the model, shown something else.
         decode: strategy, seconds, answers_per_second.
         data: name, version, split, ids of the data set.
     """
-    figures = {**model, "interval": dict(model["interval"]), "undefined": dict(model["undefined"])}
-    for name, test in tests.items():
-        if test is not None:
-            tested = _json_safe(_with_intervals(name, asdict(test)))
-            figures[name] = tested[name]
-            figures["interval"] |= tested["interval"]
-            figures["undefined"] |= tested["undefined"]
-    return figures | {
+    return add_tests(model, tests) | {
         "baseline": dict(baselines),
         "control": dict(controls),
         "decode": dict(decode),
         "scorers": scorers(),
         "data": dict(data),
     }
+
+
+def add_tests(figures: Figures, tests: Mapping[str, "DataclassInstance | None"]) -> Figures:
+    """Return figures with more of them.
+
+    Args:
+        figures: with their `interval` and `undefined`.
+        tests: name -> what else was found out; None where it could not be. Fields that end with "_interval" join the
+            other intervals, under the dotted name of their figure.
+    """
+    whole = {**figures, "interval": dict(figures["interval"]), "undefined": dict(figures["undefined"])}
+    for name, test in tests.items():
+        if test is not None:
+            tested = asdict(test)
+            safe = _json_safe({"interval": {name: _take_intervals(tested)}, name: tested})
+            whole[name] = safe[name]
+            whole["interval"] |= safe["interval"]
+            whole["undefined"] |= safe["undefined"]
+    return whole
 
 
 def write_metrics(metrics: Figures, path: Path) -> Path:
@@ -180,11 +194,12 @@ def _change_intervals(counts: ChangeCounts, bootstrap: SubjectBootstrap) -> Figu
     }
 
 
-def _with_intervals(name: str, scores: Figures) -> Figures:
-    """Return the scores under their name, and their intervals as `interval.<name>`."""
+def _take_intervals(scores: Figures) -> Figures:
+    """Take the intervals out of scores, and return them under the names of what they are of."""
     ending = "_interval"
     intervals = {key.removesuffix(ending): scores.pop(key) for key in list(scores) if key.endswith(ending)}
-    return {name: scores, "interval": {name: intervals}}
+    nested = {key: _take_intervals(value) for key, value in scores.items() if isinstance(value, dict)}
+    return intervals | {key: value for key, value in nested.items() if value}
 
 
 def _mean(values: np.ndarray) -> float:

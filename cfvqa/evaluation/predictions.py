@@ -12,6 +12,9 @@ from cfvqa.vocabulary.regions import REGIONS
 DIFFERENCE = "difference"
 """The question type whose answers are changes; all other types are judged by exact match."""
 
+PREDICTIONS = "predictions.parquet"
+"""File of a table of predictions."""
+
 SCHEMA: dict[str, pl.DataType] = {
     "question_id": pl.String(),
     "subject_id": pl.String(),
@@ -58,7 +61,7 @@ def predictions_of(questions: pl.DataFrame, answers: Sequence[str]) -> pl.DataFr
 
 def write_predictions(predictions: pl.DataFrame, folder: Path) -> None:
     """Write a table of predictions to `folder/predictions.parquet`, whole or not at all."""
-    with whole(folder / "predictions.parquet") as file:
+    with whole(folder / PREDICTIONS) as file:
         predictions.write_parquet(file)
 
 

@@ -93,6 +93,24 @@ class FindingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SmallRow:
+    """A row of a small table."""
+
+    label: str
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SmallTable:
+    """A few figures: what they are of, what they mean in sentences, their columns and rows."""
+
+    title: str
+    meaning: str
+    columns: tuple[str, ...]
+    rows: tuple[SmallRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A radiograph: caption, words for those who do not see it, the file itself as a data URI.
 
@@ -106,6 +124,14 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class WordPictures:
+    """Where one word of an answer looks in the images, in the order of the pictures of the pair."""
+
+    word: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """One question with its answer and the images that it is about.
 
@@ -114,6 +140,7 @@ class Pair:
         score: 0 to 1, how sure the reader was; None where it did not say.
         judgement: what the answer is worth.
         pictures: reference image and main image, or the main image alone.
+        words: where words of the answer look, of a model whose training has taught them to.
     """
 
     question_id: str
@@ -124,6 +151,7 @@ class Pair:
     score: float | None
     judgement: Judgement
     pictures: tuple[Picture, ...]
+    words: tuple[WordPictures, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +171,7 @@ class Page:
         name: of the run.
         read: what was read, in a line.
         notes: what a reader must know before any figure.
-        headline, text, findings, curves: the figures.
+        headline, text, findings, contrasts, curves: the figures; there are no contrasts where none was judged.
         pairs, rule: questions to look at, and how they were chosen.
         facts: what ran.
         times: seconds and speeds; the only part that differs between two runs of the same.
@@ -156,6 +184,7 @@ class Page:
     headline: Headline
     text: TextTable
     findings: tuple[FindingRow, ...]
+    contrasts: tuple[SmallTable, ...]
     curves: tuple[Curve, ...]
     pairs: tuple[Pair, ...]
     rule: str

@@ -53,7 +53,8 @@ _PANELS = {
     "grounding.pointing_1": (
         "Pointing accuracy",
         "Of the difference questions with a change whose regions are labelled, the share in which the region of most "
-        "attention is one of them; the same for the first three regions; and for regions drawn at random.",
+        "attention is one of them; the same for the first three regions; for the words of the answer that name "
+        "findings, where they have learned to look; and for regions drawn at random.",
     ),
     "calibration.error": (
         "Calibration error",
@@ -172,8 +173,15 @@ def _pointing_rows(metrics: Metrics) -> tuple[Whisker, ...]:
     chance = (("at random", "chance_1"), ("at random, first three", "chance_3"))
     return (
         Whisker("first three regions", figure_at(metrics, "grounding.pointing_3"), "part"),
+        *_word_rows(metrics),
         *(Whisker(label, Figure(grounding[name]), "part") for label, name in chance),
     )
+
+
+def _word_rows(metrics: Metrics) -> tuple[Whisker, ...]:
+    if "word_grounding" not in metrics:
+        return ()
+    return (Whisker("words of the answer", figure_at(metrics, "word_grounding.pointing_1"), "part"),)
 
 
 def _best_blind(metrics: Metrics) -> tuple[str, Figure] | None:

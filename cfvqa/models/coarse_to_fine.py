@@ -81,8 +81,11 @@ class CoarseToFine(nn.Module):
             memory, memory_mask = torch.cat([question, visual], 1), torch.cat([memory_mask, mask], 1)
         return Reading(visual, mask, question, memory, memory_mask, attention)
 
+    def token_regions(self, weight: Tensor, batch: PairBatch) -> Tensor:
+        """Return where in the images weights of the visual tokens (Q, K, N') lie (Q, K, 2, R)."""
+        return self.nodes.regions(weight.unflatten(2, (self.pair.groups, self.nodes.count)).sum(2), batch)
+
     def region_attention(self, reading: Reading, batch: PairBatch) -> Tensor | None:
         """Return where in the images the attention of the question lies (Q, 2, R); all of a question is 1."""
         assert reading.attention is not None
-        attention = reading.attention.unflatten(1, (self.pair.groups, self.nodes.count)).sum(1)
-        return self.nodes.regions(attention, batch)
+        return self.token_regions(reading.attention.unsqueeze(1), batch).squeeze(1)

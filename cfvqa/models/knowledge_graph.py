@@ -41,22 +41,18 @@ class NodeLabels(nn.Module):
         return self.norm((words(self.ids) * mask).sum(1) / mask.sum(1))
 
 
-def attended_regions(attention: Tensor, batch: PairBatch) -> Tensor:
-    """Return where in the images an attention to nodes lies (Q, 2, R); all of a question is 1.
+def node_regions(weight: Tensor, batch: PairBatch) -> Tensor:
+    """Return where in the images weights of the 62 nodes (Q, K, 62) lie (Q, K, 2, R).
 
-    Most of it goes to nodes of findings, and every node is of both images. That of a finding is spread over the
-    regions of both in proportion to its probability there; that of a region is halved.
-
-    Args:
-        attention: (Q, 62), all of a question is 1.
-        batch: its images say where each finding is seen.
+    Every node is of both images. The weight of a finding is spread over the regions of both in proportion to its
+    probability there; that of a region is halved.
     """
-    regions, findings = attention.split([len(REGIONS), len(FINDINGS)], dim=-1)
+    regions, findings = weight.split([len(REGIONS), len(FINDINGS)], dim=-1)
     part = image_shares(batch)
     probability = torch.stack([batch.main.probability, batch.reference.probability], dim=1)[batch.unit]
     seen = (probability.to(regions.dtype) + _UNSEEN).masked_fill((part == 0)[..., None, None], 0)
     share = seen / seen.sum((1, 2), keepdim=True)  # (Q, 2, R, F)
-    return part.unsqueeze(-1) * regions.unsqueeze(1) + torch.einsum("qirf,qf->qir", share, findings)
+    return part[:, None, :, None] * regions.unsqueeze(2) + torch.einsum("qirf,qkf->qkir", share, findings)
 
 
 def adjacency(probability: Tensor) -> Tensor:

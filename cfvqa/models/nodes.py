@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
-from cfvqa.models.knowledge_graph import NODES, KnowledgeGraph, NodeLabels, attended_regions
+from cfvqa.models.knowledge_graph import NODES, KnowledgeGraph, NodeLabels, node_regions
 from cfvqa.models.outputs import image_shares
 from cfvqa.models.rows import ROWS, Rows
 
@@ -26,8 +26,8 @@ class Nodes(Protocol):
     def __call__(self, features: ImageFeatures, names: Tensor) -> Tensor:
         """Return the nodes (U, N, D) of images."""
 
-    def regions(self, attention: Tensor, batch: PairBatch) -> Tensor:
-        """Return where in the images an attention (Q, N) to nodes of both lies (Q, 2, R)."""
+    def regions(self, weight: Tensor, batch: PairBatch) -> Tensor:
+        """Return where in the images weights of their nodes (Q, K, N) lie (Q, K, 2, R)."""
 
 
 class GraphNodes(nn.Module):
@@ -61,9 +61,9 @@ class GraphNodes(nn.Module):
         """Return the nodes (U, 62, D)."""
         return self.graph(features, names)
 
-    def regions(self, attention: Tensor, batch: PairBatch) -> Tensor:
-        """Return where in the images an attention (Q, 62) lies (Q, 2, R)."""
-        return attended_regions(attention, batch)
+    def regions(self, weight: Tensor, batch: PairBatch) -> Tensor:
+        """Return where in the images weights (Q, K, 62) lie (Q, K, 2, R)."""
+        return node_regions(weight, batch)
 
 
 class RowNodes(nn.Module):
@@ -96,10 +96,10 @@ class RowNodes(nn.Module):
         """Return the nodes (U, 48, D)."""
         return self.norm(self.rows(features) + names)
 
-    def regions(self, attention: Tensor, batch: PairBatch) -> Tensor:
-        """Return where in the images an attention (Q, 48) lies (Q, 2, R): both rows of a region are that region."""
-        here, findings = attention.chunk(2, dim=1)
-        return image_shares(batch).unsqueeze(-1) * (here + findings).unsqueeze(1)
+    def regions(self, weight: Tensor, batch: PairBatch) -> Tensor:
+        """Return where in the images weights (Q, K, 48) lie (Q, K, 2, R): both rows of a region are that region."""
+        here, findings = weight.chunk(2, dim=2)
+        return image_shares(batch)[:, None, :, None] * (here + findings).unsqueeze(2)
 
 
 class RowsAndGraph(nn.Module):
@@ -130,9 +130,9 @@ class RowsAndGraph(nn.Module):
         own = names.split([part.count for part in self.parts])
         return torch.cat([part(features, name) for part, name in zip(self.parts, own, strict=True)], dim=1)
 
-    def regions(self, attention: Tensor, batch: PairBatch) -> Tensor:
-        """Return where in the images an attention (Q, 110) lies (Q, 2, R)."""
-        own = attention.split([part.count for part in self.parts], dim=1)
+    def regions(self, weight: Tensor, batch: PairBatch) -> Tensor:
+        """Return where in the images weights (Q, K, 110) lie (Q, K, 2, R)."""
+        own = weight.split([part.count for part in self.parts], dim=2)
         return sum(part.regions(share, batch) for part, share in zip(self.parts, own, strict=True))
 
 

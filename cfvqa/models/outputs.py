@@ -44,9 +44,10 @@ def image_shares(batch: PairBatch) -> Tensor:
 class Reader(Protocol):
     """A whole model: reads pairs and questions, writes answers.
 
-    Objectives may ask for more: `contrast(state)`, which projects states (Q, D) into the space of contrast, and
-    `match(state)`, which judges them: logits (Q, 2) of wrong, right answer; and of a writer for `masked_logits` and
-    `answer_state`, as `models.text.TextTransformer` has them.
+    Objectives may ask for more: `contrast(state)`, which projects states (Q, D) into the space of contrast,
+    `whole(reading)`, the images of each question as one vector (Q, D), and `match(state)`, which judges states: logits
+    (Q, 2) of wrong, right answer; and of a writer for `encode`, `masked_logits` and `answer_state`, as
+    `models.text.TextTransformer` has them.
 
     A model that does not write each answer word by word has `answer(reading, batch, **decoding)`: ids and scores as
     `Writer.generate` returns them.
@@ -59,6 +60,12 @@ class Reader(Protocol):
 
     def read(self, batch: PairBatch) -> Reading:
         """Read the questions of a batch."""
+
+    def token_regions(self, weight: Tensor, batch: PairBatch) -> Tensor:
+        """Return where in main and reference image weights of visual tokens (Q, K, N) lie (Q, K, 2, R).
+
+        Only models with a local contrast need it; K weights a question stand for themselves.
+        """
 
     def region_attention(self, reading: Reading, batch: PairBatch) -> Tensor | None:
         """Return where in main and reference image the attention lies (Q, 2, R), all of it 1; or None.

@@ -18,7 +18,7 @@ from cfvqa.language.change_labels import changes_of_labels
 from cfvqa.language.grammar import write_changes
 from cfvqa.language.tokenizer import Tokenizer
 from cfvqa.models.change_head import ChangeHead, ChangeLogits
-from cfvqa.models.knowledge_graph import NODES, KnowledgeGraph, NodeLabels, attended_regions
+from cfvqa.models.knowledge_graph import NODES, KnowledgeGraph, NodeLabels, node_regions
 from cfvqa.models.outputs import Reading
 from cfvqa.models.text import TextTransformer
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, FINDING_INDEX, NODE_OF_ANSWER
@@ -148,7 +148,7 @@ class Siamese(nn.Module):
         changed = 1 - _changes_of(reading).kind.float().softmax(-1)[..., 0]
         evidence = (changed / changed.sum(1, keepdim=True)).to(looked.dtype) @ self.finding_states.share()
         composed = self._is_composed(reading, batch).unsqueeze(1)
-        return attended_regions(torch.where(composed, evidence, looked), batch)
+        return node_regions(torch.where(composed, evidence, looked).unsqueeze(1), batch).squeeze(1)
 
     def _is_composed(self, reading: Reading, batch: PairBatch) -> Tensor:
         return (self.asks_for_change(reading) > 0) & batch.has_reference[batch.unit]

@@ -89,6 +89,10 @@ class TextTransformer(nn.Module):
         attention = output.cross_attentions[-1][:, :, 0].mean(1)
         return output.last_hidden_state, attention
 
+    def encode(self, text: Tokens) -> Tensor:
+        """Read a text (Q, T) by itself: states (Q, T, D) of words that see each other, and no memory."""
+        return self.reader(input_ids=text.ids, attention_mask=text.mask.long(), is_decoder=False).last_hidden_state
+
     def next_token_logits(self, text: Tokens, memory: Tensor, memory_mask: Tensor) -> Tensor:
         """Return logits (Q, T, V) of the token after each position; a position sees none after itself."""
         return self.writer.cls(self._states(text, memory, memory_mask, causal=True))

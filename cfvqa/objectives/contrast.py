@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cfvqa.data.batches import PairBatch, Tokens
+from cfvqa.data.batches import PairBatch, Texts, Tokens
 from cfvqa.models.outputs import Reader, Reading
+from cfvqa.objectives.base import WordAttention
 from cfvqa.objectives.gathering import gather, gather_tokens
 
 _FURTHEST = 2.3  # logarithm of ten
@@ -41,6 +42,28 @@ def content_mask(text: Tokens, specials: tuple[int, ...]) -> Tensor:
     return text.mask & ~special
 
 
+def attend(
+    word: Tensor, word_mask: Tensor, visual: Tensor, visual_mask: Tensor, *, sharpness: float, softmaxes: int
+) -> tuple[Tensor, Tensor]:
+    """Return the cosines of words and visual tokens (i, j L, N), and the attention of the words to the tokens.
+
+    What is given is that of `fine_scores`.
+    """
+    similarity = word.flatten(0, 1) @ visual.mT  # (i, j L, N)
+    weight = similarity
+    if softmaxes == 2:
+        by_text = weight.unflatten(1, word_mask.shape).masked_fill(~word_mask[None, :, :, None], float("-inf"))
+        weight = by_text.softmax(2).nan_to_num().flatten(1, 2)  # a text without words has shares of nothing
+    weight = (weight * sharpness).masked_fill(~visual_mask.unsqueeze(1), float("-inf"))
+    return similarity, weight.softmax(-1)
+
+
+def own_attention(attention: Tensor, word_mask: Tensor) -> Tensor:
+    """Return of attentions (Q, Q L, N) those of the words of text i to the tokens of image i (Q, L, N)."""
+    own = torch.arange(len(attention), device=attention.device)
+    return attention.unflatten(1, word_mask.shape)[own, own]
+
+
 def fine_scores(
     word: Tensor,
     word_mask: Tensor,
@@ -67,13 +90,7 @@ def fine_scores(
         softmaxes: 1: a word attends by its similarity to the tokens. 2, as published: by its share of each token among
             all words, so that the only word of a text attends to all tokens alike.
     """
-    similarity = word.flatten(0, 1) @ visual.mT  # (i, j L, N)
-    weight = similarity
-    if softmaxes == 2:
-        by_text = weight.unflatten(1, word_mask.shape).masked_fill(~word_mask[None, :, :, None], float("-inf"))
-        weight = by_text.softmax(2).nan_to_num().flatten(1, 2)  # a text without words has shares of nothing
-    weight = (weight * sharpness).masked_fill(~visual_mask.unsqueeze(1), float("-inf"))
-    attention = weight.softmax(-1)
+    similarity, attention = attend(word, word_mask, visual, visual_mask, sharpness=sharpness, softmaxes=softmaxes)
     # The length of an attended token and its product with the word need only products of tokens: the attended tokens
     # themselves (i, j L, D) would be the largest tensor of a training.
     square = (attention @ (visual @ visual.mT) * attention).sum(-1)
@@ -118,13 +135,20 @@ class Coarse:
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""
         keywords = gather_tokens(batch.keywords)
+        image = gather(model.contrast(reading.question[:, 0]))
+        score = self.scale * self._cosines(model, image, keywords)
+        return multi_positive_loss(_sharpened(score, model, "coarse", self.temperature), equal_texts(keywords))
+
+    def scores(self, model: Reader, batch: PairBatch, reading: Reading, texts: Texts) -> Tensor:
+        """Return the cosines (Q, T)."""
+        return self._cosines(model, model.contrast(reading.question[:, 0]), texts.keywords)
+
+    @staticmethod
+    def _cosines(model: Reader, image: Tensor, keywords: Tokens) -> Tensor:
         mask = content_mask(keywords, model.text.special.specials).unsqueeze(-1)
         words = model.text.word_embeddings(keywords.ids)
         text = (words * mask).sum(1) / mask.sum(1).clamp(min=1)
-        image = gather(model.contrast(reading.question[:, 0]))
-        score = F.normalize(image.float(), dim=-1) @ F.normalize(text.float(), dim=-1).T
-        score = _sharpened(self.scale * score, model, "coarse", self.temperature)
-        return multi_positive_loss(score, equal_texts(keywords))
+        return F.normalize(image.float(), dim=-1) @ F.normalize(text.float(), dim=-1).T
 
 
 @dataclass(frozen=True)
@@ -160,21 +184,40 @@ class Fine:
         some = slice(self.limit)
         keywords = gather_tokens(Tokens(batch.keywords.ids[some], batch.keywords.mask[some]))
         keywords = Tokens(keywords.ids[some], keywords.mask[some])
-        mask = content_mask(keywords, model.text.special.specials)
-        word = F.normalize(model.text.word_embeddings(keywords.ids).float(), dim=-1)
         tokens, present = self._context(reading, batch)
-        visual = F.normalize(gather(model.contrast(tokens[some]))[some].float(), dim=-1)
-        score = fine_scores(
-            word,
-            mask,
-            visual,
-            gather(present[some])[some],
+        seen, present = gather(model.contrast(tokens[some]))[some], gather(present[some])[some]
+        score = self.scale * self._scores(model, keywords, seen, present)
+        return multi_positive_loss(_sharpened(score, model, "fine", self.temperature), equal_texts(keywords))
+
+    def scores(self, model: Reader, batch: PairBatch, reading: Reading, texts: Texts) -> Tensor:
+        """Return the fine scores (Q, T); a text without words fits nothing."""
+        tokens, present = self._context(reading, batch)
+        return self._scores(model, texts.keywords, model.contrast(tokens), present).clamp(min=-1)
+
+    def word_attention(self, model: Reader, batch: PairBatch, reading: Reading, texts: Texts) -> WordAttention | None:
+        """Return where the keywords look; None where they look at the question."""
+        if self.context == "question":
+            return None
+        word, mask = self._words(model, texts.keywords)
+        visual = F.normalize(model.contrast(reading.visual).float(), dim=-1)
+        _, weight = attend(word, mask, visual, reading.visual_mask, sharpness=self.sharpness, softmaxes=self.softmaxes)
+        return WordAttention(Tokens(texts.keywords.ids, mask), own_attention(weight, mask))
+
+    def _scores(self, model: Reader, keywords: Tokens, seen: Tensor, present: Tensor) -> Tensor:
+        return fine_scores(
+            *self._words(model, keywords),
+            F.normalize(seen.float(), dim=-1),
+            present,
             sharpness=self.sharpness,
             emphasis=self.emphasis,
             softmaxes=self.softmaxes,
         )
-        score = _sharpened(self.scale * score, model, "fine", self.temperature)
-        return multi_positive_loss(score, equal_texts(keywords))
+
+    @staticmethod
+    def _words(model: Reader, keywords: Tokens) -> tuple[Tensor, Tensor]:
+        """Return the keywords (T, K, D), of unit length, and which of them are words (T, K)."""
+        mask = content_mask(keywords, model.text.special.specials)
+        return F.normalize(model.text.word_embeddings(keywords.ids).float(), dim=-1), mask
 
     def _context(self, reading: Reading, batch: PairBatch) -> tuple[Tensor, Tensor]:
         """Return what words attend to (Q, N, D), and which of it is there (Q, N)."""

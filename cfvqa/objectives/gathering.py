@@ -43,6 +43,14 @@ def gather_tokens(text: Tokens) -> Tokens:
     return Tokens(gather(text.ids), gather(text.mask))
 
 
+def gather_units(unit: Tensor) -> Tensor:
+    """Return the units (sum of Q,) of the questions of all ranks, numbered anew: no two ranks share one."""
+    if ranks() == 1:
+        return unit
+    owned = gather(torch.stack([torch.full_like(unit, distributed.get_rank()), unit], dim=1))
+    return torch.unique(owned, dim=0, return_inverse=True)[1]
+
+
 def first_of_all(count: int, limit: int, device: torch.device) -> int:
     """Return how many of this rank's `count` rows are among the first `limit` of all ranks: its own first ones."""
     before = 0

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from cfvqa.evaluation.charts import Figure, number
 from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.report_figures import headline_of
+from cfvqa.stages.evaluation import evaluation_folder
 from cfvqa.stages.tracking import sending_lines
 
 
@@ -20,10 +21,10 @@ def closing_lines(config: DictConfig, page: Path, overrides: Sequence[str]) -> l
 
     Args:
         config: of the run.
-        page: its report; the evaluation lies beside it.
+        page: its report.
         overrides: those of the command line, which the commands to try repeat.
     """
-    headline = headline_of(read_metrics(page.parent / "evaluation" / "metrics.json"))
+    headline = headline_of(read_metrics(evaluation_folder(config) / "metrics.json"))
     lines = [f"change F1  {_with_interval(headline.figure)}"]
     if headline.best_blind is not None:
         name, figure = headline.best_blind

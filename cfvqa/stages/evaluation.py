@@ -1,4 +1,4 @@
-"""The evaluation stage: ask the reader, its blind control and the baselines; score them all alike."""
+"""The evaluation stage: ask the reader, its blind control and the baselines, and score them alike; judge contrasts."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,54 +11,88 @@ from rich.table import Table
 
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
-from cfvqa.evaluation.metrics import write_metrics
-from cfvqa.evaluation.predictions import DIFFERENCE, join_predictions, write_predictions
+from cfvqa.evaluation.contrast_tables import tables_of
+from cfvqa.evaluation.grounding import Pointing, pointing
+from cfvqa.evaluation.metrics import Figures, add_tests, write_metrics
+from cfvqa.evaluation.predictions import DIFFERENCE, PREDICTIONS, join_predictions, write_predictions
+from cfvqa.evaluation.report_figures import dig
+from cfvqa.evaluation.retrieval import Retrieval
+from cfvqa.evaluation.zero_shot import ZeroShot
+from cfvqa.objectives.base import Contrast
+from cfvqa.sources.tables import Tables
 from cfvqa.stages.asking import Asked, ask, exchange_images, pair_set
 from cfvqa.stages.building import plain
+from cfvqa.stages.contrasting import Comparing
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole
+from cfvqa.stages.reader import contrasts_of
 from cfvqa.stages.run_folders import run_lock
-from cfvqa.stages.scoring import questions_of, score_file, score_run
+from cfvqa.stages.schema import ANSWERS
+from cfvqa.stages.scoring import data_of, questions_of, score_file, score_run
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.tracking import track_evaluation
 from cfvqa.stages.trained import TrainedReader, load_reader
 from cfvqa.stages.vqa import blind, vqa
+from cfvqa.stages.word_maps import attended_by_words, local_of
 
 CONTENT = 5
 """Of the tables of predictions and metrics; another number, and every evaluation is made again."""
 
 
+def evaluation_folder(config: DictConfig) -> Path:
+    """Return where an evaluation lies: `runs/<name>/evaluation` holds the answers of the finished reader.
+
+    What else is judged lies beside it under the name of its phase, so that no reader loses the figures of its answers.
+    """
+    run, settings = Path(config.runs) / str(config.name), config.evaluation
+    if settings.phase is None and ANSWERS in settings.tasks:
+        return run / "evaluation"
+    return run / f"evaluation_{judged_phase(config)}"
+
+
+def judged_phase(config: DictConfig) -> str:
+    """Return the phase whose best weights are judged."""
+    return str(config.evaluation.phase or list(config.phases)[-1])
+
+
+def judged_contrasts(config: DictConfig) -> dict[str, Contrast]:
+    """Return the contrasts that the judged phase trains with, by name."""
+    blocks = {"phases": plain(config.phases), "objective": plain(config.objective)}
+    return contrasts_of(blocks, judged_phase(config))
+
+
 def evaluation(config: DictConfig, console: StageConsole) -> Stage:
-    """Return the stage `runs/<name>/evaluation`, made if need be."""
+    """Return the stage `runs/<name>/evaluation` (see `evaluation_folder`), made if need be."""
     source, extracted = tables(config, console), features(config, console)
-    trained, control = vqa(config, console), blind(config, console)
+    trained = vqa(config, console)
     settings = {key: value for key, value in plain(config.evaluation).items() if key != "blind"}
+    control = blind(config, console) if ANSWERS in settings["tasks"] else None
     shaping = {key: value for key, value in settings.items() if key != "batch_size"}
-    stage_id = identify(CONTENT, shaping, trained.id, control.id)
-    stage = Stage("evaluation", Path(config.runs) / str(config.name) / "evaluation", stage_id)
+    stage_id = identify(CONTENT, shaping, trained.id, control and control.id)
+    stage = Stage("evaluation", evaluation_folder(config), stage_id)
 
     def make(folder: Path) -> dict[str, str]:
         read = load_tables(source)
-        store = FeatureStore(extracted.folder)
-        reader = load_reader(trained.folder)
-        asking = _Asking(settings, store, console)
-        questions = questions_of(read, settings["split"])
-        difference = questions.filter(pl.col("question_type") == DIFFERENCE)
-        answers = asking.ask(reader, questions, "asking the reader")
-        swapped = asking.ask(reader, difference, "asking with swapped images", swapped=True)
-        controls = {
-            name: asking.ask(reader, shown, f"asking with {name.replace('_', ' ')}")
-            for name, shown in _controls(difference, settings["seed"]).items()
-        }
-        blind_answers = asking.ask(load_reader(control.folder), questions, "asking the blind control")
-        metrics = score_run(settings, read, answers, swapped, controls, blind_answers, store)
+        reader = load_reader(trained.folder, settings["phase"])
+        asking = _Asking(settings, FeatureStore(extracted.folder), console)
+        metrics: Figures = {"interval": {}, "undefined": {}, "data": data_of(read, settings)}
+        predictions = None
+        if control is not None:
+            metrics, predictions = _judge_answers(asking, read, reader, load_reader(control.folder))
+            metrics = add_tests(
+                metrics, {"word_grounding": _pointing_of_words(config, asking, read, reader, predictions)}
+            )
+        metrics = add_tests(metrics, _judge_contrasts(config, asking, read, reader))
         metrics["data"] |= {"tables": source.id, "features": extracted.id, "reader": trained.id}
-        write_predictions(answers.predictions, folder)
+        metrics["data"] |= {"phase": judged_phase(config)}
+        (folder / PREDICTIONS).unlink(missing_ok=True)  # of other settings
+        if predictions is not None:
+            write_predictions(predictions, folder)
         write_metrics(metrics, folder / "metrics.json")
-        track_evaluation(config, metrics, read, answers.predictions)
+        track_evaluation(config, metrics, read, predictions)
         show(metrics, console)
-        return {"changes.f1": _number(metrics["changes"]["f1"])}
+        return _facts(metrics)
 
     with run_lock(stage, console):
         if not trained.whole:
@@ -66,12 +100,23 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
         return ensure(stage, make, console)
 
 
+def _facts(metrics: Figures) -> dict[str, str]:
+    """Return the headline of each task."""
+    names = ("changes.f1", "retrieval.pair_to_answer.recall_1", "zero_shot.added_macro", "zero_shot.removed_macro")
+    return {name: _number(dig(metrics, name)) for name in names if name.partition(".")[0] in metrics}
+
+
 def evaluate_file(config: DictConfig, console: StageConsole) -> Path:
     """Score a file of answers (`predictions`); write `metrics.json` and `predictions.parquet` of `runs/<name>`.
 
     `question_only` is not among its baselines: that control is trained on features, which a stranger's answers do
     not need.
+
+    Raises:
+        InputError: if more than answers shall be judged, or the run has a reader of its own.
     """
+    if list(config.evaluation.tasks) != [ANSWERS] or config.evaluation.phase is not None:
+        raise InputError("a file holds answers and nothing else: leave evaluation.tasks and evaluation.phase out")
     folder = Path(config.runs) / str(config.name) / "evaluation"
     if folder.with_name("vqa").exists():
         raise InputError(
@@ -114,6 +159,46 @@ class _Asking:
         )
 
 
+def _judge_answers(
+    asking: _Asking, read: Tables, reader: TrainedReader, control: TrainedReader
+) -> tuple[Figures, pl.DataFrame]:
+    """Return the figures of a reader's answers beside those of its blind control and the baselines, and the answers."""
+    settings = asking.settings
+    questions = questions_of(read, settings["split"])
+    difference = questions.filter(pl.col("question_type") == DIFFERENCE)
+    answers = asking.ask(reader, questions, "asking the reader")
+    swapped = asking.ask(reader, difference, "asking with swapped images", swapped=True)
+    controls = {
+        name: asking.ask(reader, shown, f"asking with {name.replace('_', ' ')}")
+        for name, shown in _controls(difference, settings["seed"]).items()
+    }
+    blind_answers = asking.ask(control, questions, "asking the blind control")
+    return score_run(settings, read, answers, swapped, controls, blind_answers, asking.store), answers.predictions
+
+
+def _pointing_of_words(
+    config: DictConfig, asking: _Asking, read: Tables, reader: TrainedReader, predictions: pl.DataFrame
+) -> Pointing | None:
+    """Return whether the words of answers look where something has changed; None where they have not learned to."""
+    contrast = local_of(judged_contrasts(config))
+    if contrast is None:
+        return None
+    attended = attended_by_words(reader, contrast, predictions, asking.store)
+    return pointing(attended, read.findings, seed=asking.settings["seed"], draws=asking.settings["draws"])
+
+
+def _judge_contrasts(
+    config: DictConfig, asking: _Asking, read: Tables, reader: TrainedReader
+) -> dict[str, Retrieval | ZeroShot]:
+    """Return the figures of the tasks that need no answer; nothing where none is asked for."""
+    tasks = [task for task in asking.settings["tasks"] if task != ANSWERS]
+    if not tasks:
+        return {}
+    comparing = Comparing(reader, judged_contrasts(config), asking.store, asking.settings, asking.console)
+    questions = questions_of(read, asking.settings["split"])
+    return {task: comparing.judge(task, questions) for task in tasks}
+
+
 def _controls(difference: pl.DataFrame, seed: int) -> dict[str, pl.DataFrame]:
     """Return name -> difference questions whose images say less than they should, or nothing."""
     return {
@@ -124,7 +209,21 @@ def _controls(difference: pl.DataFrame, seed: int) -> dict[str, pl.DataFrame]:
 
 
 def show(metrics: dict[str, Any], console: StageConsole) -> None:
-    """Print the headline figures beside the blind baselines."""
+    """Print the headline figures of each task."""
+    if "changes" in metrics:
+        _show_answers(metrics, console)
+    for small in tables_of(metrics):
+        table = Table(title=small.title, title_justify="left")
+        table.add_column("", no_wrap=True)
+        for column in small.columns:
+            table.add_column(column, justify="right", overflow="fold")
+        for row in small.rows:
+            table.add_row(row.label, *(_number(figure.value) for figure in row.figures))
+        console.print(table)
+
+
+def _show_answers(metrics: dict[str, Any], console: StageConsole) -> None:
+    """Print the figures of answers beside the blind baselines."""
     table = Table(title="difference questions and the others", title_justify="left")
     table.add_column("answers of", no_wrap=True)  # narrow terminals break the titles of figures, never a name
     for column in ("change F1", "direction", "CIDEr", "BLEU-4", "other types exact"):

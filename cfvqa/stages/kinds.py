@@ -109,6 +109,23 @@ class Choice(_Value):
 
 
 @dataclass(frozen=True)
+class Some(_Value):
+    """A list of at least one of some words, none of them twice."""
+
+    words: tuple[str, ...]
+
+    @property
+    def wanted(self) -> str:
+        """What to give."""
+        return f"give a list of one or more of {', '.join(self.words)}"
+
+    def fits(self, value: Any) -> bool:
+        """Whether the value is such a list."""
+        known = isinstance(value, list) and all(one in self.words for one in value)
+        return known and 0 < len(value) == len(set(value))
+
+
+@dataclass(frozen=True)
 class Text(_Value):
     """A text; `wanted` says which."""
 

@@ -20,7 +20,7 @@ from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.models.pretrained_text import start_from_encoder
 from cfvqa.models.text import TextSettings, TextTransformer
 from cfvqa.models.writing import SpecialIds
-from cfvqa.objectives.base import Objective
+from cfvqa.objectives.base import Contrast, Objective
 from cfvqa.stages.building import build, resolve
 from cfvqa.training.vqa_module import VqaModule
 
@@ -122,6 +122,17 @@ def pair_settings(pairs: dict[str, Any], seed: int) -> PairSettings:
 def used(settings: dict[str, Any]) -> dict[str, float]:
     """Return the weights of the objectives that a phase of these settings trains with, by name."""
     return {name: weight for name, weight in settings["objectives"].items() if weight > 0}
+
+
+def compares(objective: dict[str, Any]) -> bool:
+    """Return whether an objective, given its config block, scores images against texts (`objectives.base.Contrast`)."""
+    return hasattr(resolve(objective["_target_"], "objective"), "scores")
+
+
+def contrasts_of(blocks: dict[str, Any], phase: str) -> dict[str, Contrast]:
+    """Return the contrasts that a phase trains with; of the config `blocks` it reads phases and objective."""
+    chosen = {name: blocks["objective"][name] for name in used(blocks["phases"][phase])}
+    return {name: build(block, f"objective.{name}") for name, block in chosen.items() if compares(block)}
 
 
 def phase_module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaModule:

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from PIL import Image
 
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
+from cfvqa.evaluation.contrast_tables import page_tables_of
 from cfvqa.evaluation.curves import Curve, curve_of
 from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.pictures import draw_regions
-from cfvqa.evaluation.report import Page, Pair, Picture, identity_tag, render
+from cfvqa.evaluation.predictions import DIFFERENCE
+from cfvqa.evaluation.report import Page, Pair, Picture, WordPictures, identity_tag, render
 from cfvqa.evaluation.report_figures import finding_rows_of, headline_of, text_table_of
 from cfvqa.evaluation.verdicts import Judgement, Verdict, choose, judge
 from cfvqa.files import write_text
@@ -25,17 +27,21 @@ from cfvqa.sources.image_files import read_image
 from cfvqa.sources.paths import safe_path
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import plain
-from cfvqa.stages.evaluation import evaluation
+from cfvqa.stages.evaluation import evaluation, judged_contrasts, judged_phase
 from cfvqa.stages.identity import identify
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.report_facts import Ran, facts_of, test_figure, times_of
+from cfvqa.stages.schema import ANSWERS
 from cfvqa.stages.tables import load_tables
+from cfvqa.stages.trained import load_reader
+from cfvqa.stages.word_maps import WordMap, local_of, word_maps
 from cfvqa.training.ranks import rank
 
-LAYOUT = 2
+LAYOUT = 3
 """Of the page; another number, and every report is made again."""
 
 _NAMED = 3  # regions that carry their names in a picture
+_WORDS = 4  # of an answer, that are mapped at most
 _JPEG_QUALITY = 88
 
 
@@ -43,10 +49,12 @@ def report(config: DictConfig, console: StageConsole) -> Path:
     """Return `runs/<name>/report.html`, made if need be, and the evaluation before it.
 
     Raises:
-        InputError: if the config names a file of answers, which has no run to report on.
+        InputError: if the config names a file of answers, which has no run to report on, or judges no answers.
     """
     if config.predictions is not None:
         raise InputError("a report shows a trained run: leave predictions out, or use cfvqa-evaluate")
+    if ANSWERS not in config.evaluation.tasks:
+        raise InputError(f"a report shows answers: add {ANSWERS} to evaluation.tasks, or use cfvqa-evaluate")
     judged = evaluation(config, console)
     identity = identify(LAYOUT, plain(config.report), judged.id)
     path = Path(config.runs) / str(config.name) / "report.html"
@@ -79,6 +87,7 @@ def _page(config: DictConfig, ran: Ran, identity: str) -> Page:
     kinds = predictions["question_type"].to_list()
     right = [judgement.verdict is Verdict.RIGHT for judgement in judgements]
     rows = choose(kinds, right, count=config.report.pairs, seed=config.report.seed)
+    maps = _word_maps(config, ran, predictions[rows].with_row_index("row"), pairs.store)
     return Page(
         identity=identity,
         name=str(config.name),
@@ -87,12 +96,30 @@ def _page(config: DictConfig, ran: Ran, identity: str) -> Page:
         headline=headline_of(metrics),
         text=text_table_of(metrics),
         findings=finding_rows_of(metrics),
+        contrasts=page_tables_of(metrics),
         curves=_curves(config, ran),
-        pairs=tuple(pairs.pair(predictions.row(row, named=True), judgements[row]) for row in rows),
+        pairs=tuple(
+            pairs.pair(predictions.row(row, named=True), judgements[row], maps.get(place, ()))
+            for place, row in enumerate(rows)
+        ),
         rule=_rule(config, kinds, judgements),
         facts=facts_of(config, ran, metrics),
         times=times_of(ran, metrics),
     )
+
+
+def _word_maps(config: DictConfig, ran: Ran, chosen: pl.DataFrame, store: FeatureStore) -> dict[int, list[WordMap]]:
+    """Return row of the chosen predictions -> where words of the answer look, for the first that name findings.
+
+    There are none where no objective of the judged phase has taught them to look.
+    """
+    contrast = local_of(judged_contrasts(config))
+    pairs = chosen.filter((pl.col("question_type") == DIFFERENCE) & pl.col("reference_image").is_not_null())
+    if contrast is None or not len(pairs) or not config.report.words:
+        return {}
+    reader = load_reader(ran.reader.folder, judged_phase(config))
+    found = zip(pairs["row"], word_maps(reader, contrast, pairs, store), strict=True)
+    return dict([(row, maps[:_WORDS]) for row, maps in found if maps][: config.report.words])
 
 
 def _read_line(metrics: Mapping[str, Any], predictions: pl.DataFrame) -> str:
@@ -152,14 +179,16 @@ class _Pairs:
         self.store = store
         self.side = side
 
-    def pair(self, row: Mapping[str, Any], judgement: Judgement) -> Pair:
+    def pair(self, row: Mapping[str, Any], judgement: Judgement, maps: Sequence[WordMap] = ()) -> Pair:
         """Return a row of the predictions with its pictures: the earlier study first, as one reads them."""
         images = [("reference", "reference image, the earlier study"), ("main", "main image, the later study")]
         if row["reference_image"] is None:
             images = [("main", "main image")]
         weights = {name: row[f"attention_{name}"] for name, _ in images}
         heaviest = max(share for weight in weights.values() for share in weight or [0.0])
-        pictures = (self._picture(row[f"{name}_image"], weights[name], heaviest, caption) for name, caption in images)
+        pictures = (
+            self._picture(row[f"{name}_image"], weights[name], heaviest, caption, self.side) for name, caption in images
+        )
         return Pair(
             question_id=row["question_id"],
             question_type=row["question_type"],
@@ -169,13 +198,28 @@ class _Pairs:
             score=row["score"],
             judgement=judgement,
             pictures=tuple(pictures),
+            words=tuple(self._word(row, word) for word in maps),
         )
 
-    def _picture(self, image_id: str, attention: list[float] | None, heaviest: float, caption: str) -> Picture:
+    def _word(self, row: Mapping[str, Any], word: WordMap) -> WordPictures:
+        """Return the maps of a word over both images, on one scale."""
+        images = (("reference", word.weight[1]), ("main", word.weight[0]))
+        heaviest = float(word.weight.max())
+        pictures = (
+            self._picture(
+                row[f"{name}_image"], weight, heaviest, f"{name} image, for the word {word.word}", self.side // 2
+            )
+            for name, weight in images
+        )
+        return WordPictures(word.word, tuple(pictures))
+
+    def _picture(
+        self, image_id: str, attention: Sequence[float] | None, heaviest: float, caption: str, side: int
+    ) -> Picture:
         image = read_image(safe_path(self.root, self.paths[image_id]))
         boxes = self.store.read([image_id]).box[0].numpy()
         weight = None if attention is None else np.asarray(attention)
-        drawing = draw_regions(image, boxes, weight=weight, side=self.side, named=_NAMED, heaviest=heaviest)
+        drawing = draw_regions(image, boxes, weight=weight, side=side, named=_NAMED, heaviest=heaviest)
         most = f"; most attention to {', '.join(drawing.legend)}" if drawing.legend else ""
         alt = f"Chest radiograph, {caption}{most}"
         return Picture(caption, alt, _data_uri(drawing.picture), drawing.legend)

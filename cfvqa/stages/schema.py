@@ -14,11 +14,15 @@ from cfvqa.stages.kinds import (
     OrNull,
     Positive,
     Real,
+    Some,
     Text,
     Texts,
     Truth,
     Whole,
 )
+
+ANSWERS, RETRIEVAL, ZERO_SHOT = "answers", "retrieval", "zero_shot"
+"""Tasks by which a reader is judged."""
 
 _COUNT = Whole(1)
 _SEED = Whole(0, 2**32 - 1)
@@ -174,6 +178,8 @@ EXPERIMENT = Block(
         ),
         "evaluation": Block(
             {
+                "tasks": Some((ANSWERS, RETRIEVAL, ZERO_SHOT)),
+                "phase": OrNull(Text("name a phase, or give null")),
                 "split": Choice(("val", "test")),
                 "batch_size": _COUNT,
                 "draws": _COUNT,
@@ -183,7 +189,7 @@ EXPERIMENT = Block(
             }
         ),
         "bench": Block({"repeats": _COUNT, "units": Whole(2)}),  # two processes share the units
-        "report": Block({"pairs": Whole(0), "seed": _SEED, "side": Whole(32, 2048)}),
+        "report": Block({"pairs": Whole(0), "words": Whole(0), "seed": _SEED, "side": Whole(32, 2048)}),
     },
     optional={"detector_source": Maybe(_SOURCE)},
 )

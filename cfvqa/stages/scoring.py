@@ -69,7 +69,7 @@ def score_run(
             baselines,
             {name: _judge(asked.predictions, settings, scorer) for name, asked in controls.items()},
             _decode(settings["decoding"], answers),
-            _data(read, settings),
+            data_of(read, settings),
         )
         ruled = _by_rule(read, settings["split"], store)
         if ruled is not None:
@@ -127,7 +127,7 @@ def score_file(
     """Return the content of `metrics.json` of the answers of a file; `given` says which."""
     with TextScorer() as scorer:
         judged, baselines = _judge(predictions, settings, scorer), _baselines(read, settings, scorer)
-    return assemble(judged, _trust(predictions, read, settings), baselines, {}, given, _data(read, settings))
+    return assemble(judged, _trust(predictions, read, settings), baselines, {}, given, data_of(read, settings))
 
 
 def _trust(
@@ -158,7 +158,8 @@ def _baselines(read: Tables, settings: dict[str, Any], scorer: TextScorer) -> di
     return {name: _judge(table, settings, scorer) for name, table in answers.items()}
 
 
-def _data(read: Tables, settings: dict[str, Any]) -> dict[str, Any]:
+def data_of(read: Tables, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return which questions of which data are judged."""
     return {
         "name": read.source,
         "version": read.version,

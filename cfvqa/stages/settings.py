@@ -14,8 +14,8 @@ from torch import nn
 from cfvqa.errors import InputError
 from cfvqa.stages.blocks import inside, unknown
 from cfvqa.stages.building import build, check_targets, plain, trying
-from cfvqa.stages.reader import Widths, build_model, check_needs, train_tokenizer, used
-from cfvqa.stages.schema import EXPERIMENT
+from cfvqa.stages.reader import Widths, build_model, check_needs, compares, train_tokenizer, used
+from cfvqa.stages.schema import ANSWERS, EXPERIMENT
 from cfvqa.training.compiling import has_compiler
 from cfvqa.training.fit import quiet_lightning
 from cfvqa.training.ranks import device_count, process_count, uses_gpu
@@ -73,6 +73,7 @@ def check(config: DictConfig) -> None:
     for place in _PHASES:
         for phase, settings in _select(content, place).items():
             _check_phase(content["objective"], settings, f"{place}.{phase}")
+    _check_judged(content)
     if content["resume"] not in ("auto", "never") and not Path(content["resume"]).is_file():
         raise InputError(
             f"resume={content['resume']}: choose auto, never, or the path of a checkpoint; there is no such file"
@@ -155,6 +156,21 @@ def _check_phase(known: dict[str, Any], settings: dict[str, Any], key: str) -> N
     monitors = ["val/loss", *(f"val/{name}" for name in used(settings))]
     if settings["monitor"] not in monitors:
         raise InputError(f"{key}.monitor is '{settings['monitor']}': choose one of {', '.join(monitors)}")
+
+
+def _check_judged(content: dict[str, Any]) -> None:
+    """Check that the phase whose weights are judged is there, and learns what the tasks ask for."""
+    judged, phases = content["evaluation"], content["phases"]
+    if judged["phase"] not in (None, *phases):
+        raise InputError(f"evaluation.phase is '{judged['phase']}': choose one of {', '.join(phases)}, or null")
+    phase = judged["phase"] or list(phases)[-1]
+    compared = [task for task in judged["tasks"] if task != ANSWERS]
+    if compared and not any(compares(content["objective"][name]) for name in used(phases[phase])):
+        known = [name for name, block in content["objective"].items() if compares(block)]
+        raise InputError(
+            f"evaluation.tasks: {compared[0]} needs a contrast, and phase {phase} trains with none of "
+            f"{', '.join(known)}: name another with evaluation.phase, or leave {compared[0]} out"
+        )
 
 
 def _try_trainer(block: dict[str, Any], key: str) -> None:

@@ -16,6 +16,8 @@ from cfvqa.training.curve_logger import CurveLogger
 from cfvqa.training.ranks import rank
 from cfvqa.training.trackers import Row, TrackedRun, Tracker
 
+_SUMMARY = ("changes", "other_types", "by_type", "flip", "retrieval", "zero_shot", "interval")
+_LONG = {"changes": ("by_finding",), "zero_shot": ("added", "removed")}  # figures of each finding
 _SAMPLE_COLUMNS = ("question", "answer", "prediction", "main image", "reference image")
 
 
@@ -35,14 +37,16 @@ def training_loggers(config: DictConfig, folder: Path, run: TrackedRun) -> Itera
         yield [CurveLogger(folder), *([] if logger is None else [logger])]
 
 
-def track_evaluation(config: DictConfig, metrics: Mapping[str, Any], read: Tables, answers: pl.DataFrame) -> None:
+def track_evaluation(
+    config: DictConfig, metrics: Mapping[str, Any], read: Tables, answers: pl.DataFrame | None
+) -> None:
     """Send the figures of an evaluation to the tracker; questions and images only with `logger.share_samples`.
 
     Args:
         config: of the run.
         metrics: content of `metrics.json`.
         read: the tables that the questions are of.
-        answers: the table of predictions.
+        answers: the table of predictions; None where no answer was judged.
     """
     tracker = tracker_of(config)
     name = str(config.name)
@@ -51,6 +55,8 @@ def track_evaluation(config: DictConfig, metrics: Mapping[str, Any], read: Table
         if tracker is None or logger is None:
             return
         logger.log_metrics(_summary(metrics), step=0)
+        if answers is None:
+            return
         tracker.log_table(logger, "findings", *_findings(metrics))
         if config.logger.get("share_samples", False):
             tracker.log_table(logger, "samples", _SAMPLE_COLUMNS, _samples(read, answers, config.report.pairs))
@@ -77,13 +83,14 @@ def _tracked(tracker: Tracker | None, run: TrackedRun) -> Iterator[Logger | None
 
 def _summary(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Return the figures of the model and the change F1 of what it is compared with, by dotted names."""
-    kept = {
-        name: metrics[name] for name in ("changes", "other_types", "by_type", "flip", "interval") if name in metrics
-    }
-    kept["changes"] = {name: value for name, value in kept["changes"].items() if name != "by_finding"}
+    kept = {name: metrics[name] for name in _SUMMARY if name in metrics}
+    for name, left_out in _LONG.items():
+        if name in kept:
+            kept[name] = {key: value for key, value in kept[name].items() if key not in left_out}
     figures = dict(_flat(kept))
     for place in ("baseline", "control"):
-        figures |= dict(_flat({place: {name: other["changes"]["f1"] for name, other in metrics[place].items()}}))
+        others = metrics.get(place, {})
+        figures |= dict(_flat({place: {name: other["changes"]["f1"] for name, other in others.items()}}))
     return figures
 
 

@@ -33,8 +33,12 @@ class TrainedReader:
     description: dict[str, Any]
 
 
-def load_reader(folder: Path) -> TrainedReader:
+def load_reader(folder: Path, phase: str | None = None) -> TrainedReader:
     """Load the reader that a training left in `folder`.
+
+    Args:
+        folder: of the training.
+        phase: whose best weights it gets; None takes the last.
 
     Raises:
         InputError: if the folder holds no finished reader, or one that does not fit its description.
@@ -49,7 +53,7 @@ def load_reader(folder: Path) -> TrainedReader:
         holder.model = new_model(description, tokenizer)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error!r}): delete the folder and run cfvqa-train again") from error
-    load_weights(holder, folder / last / "checkpoints" / "best.ckpt")
+    load_weights(holder, folder / (phase or last) / "checkpoints" / "best.ckpt")
     return TrainedReader(holder.model.eval().requires_grad_(requires_grad=False), tokenizer, description)
 
 

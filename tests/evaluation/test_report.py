@@ -6,7 +6,7 @@ import pytest
 
 from cfvqa.evaluation.charts import DASH, Figure, Line
 from cfvqa.evaluation.curves import Chart, Curve
-from cfvqa.evaluation.report import Facts, Page, Pair, Picture, identity_tag, render
+from cfvqa.evaluation.report import Facts, Page, Pair, Picture, SmallRow, SmallTable, WordPictures, identity_tag, render
 from cfvqa.evaluation.report_figures import figure_at, finding_rows_of, headline_of, text_table_of
 from cfvqa.evaluation.text_scores import FIGURES
 from cfvqa.evaluation.verdicts import judge
@@ -86,6 +86,7 @@ def page(figures=None, **changes):
         headline=headline_of(figures),
         text=text_table_of(figures),
         findings=finding_rows_of(figures),
+        contrasts=(SmallTable("Retrieval", "of 3 pairs", ("recall@1",), (SmallRow("by chance", (Figure(0.25),)),)),),
         curves=(Curve("Reader, phase finetune", "note", (Chart("loss", lines, (2.0, 1.0)),)),),
         pairs=(
             pair(1, "nothing has changed.", "nothing has changed."),
@@ -118,6 +119,18 @@ def test_nothing_is_loaded_from_elsewhere_and_no_script_runs():
     style = re.search("<style>(.*?)</style>", render(page()), re.DOTALL)[1]
     assert "url(" not in style
     assert "@import" not in style
+
+
+def test_tables_of_contrasts_and_maps_of_words_are_there_where_something_was_judged_and_nothing_is_left_elsewhere():
+    reading = Reading(render(page()))
+    assert "by chance 0.250" in reading.text
+    assert "where words of the answer look" not in reading.text
+    maps = (WordPictures("edema", (Picture("reference", "earlier, for edema", URI),)),)
+    shown = render(page(contrasts=(), pairs=(replace(pair(1, "yes", "yes"), words=maps),)))
+    assert "where words of the answer look edema" in Reading(shown).text
+    assert 'alt="earlier, for edema"' in shown
+    assert "by chance" not in shown
+    assert 'href="#contrasts"' not in shown
 
 
 def test_links_lead_to_sections():

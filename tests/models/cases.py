@@ -25,7 +25,15 @@ JOINT = network("mccformers.MCCFormers", encoder="joint", **SMALL)
 CROSSED = network("mccformers.MCCFormers", encoder="crossed", **SMALL)
 EKAID = network("ekaid.EKAID", word_width=12, state_width=20, **SMALL)
 SIAMESE = network("siamese.Siamese", dropout=0.0)
-SEEING = {"full": FULL, "mccformers_s": JOINT, "mccformers_d": CROSSED, "ekaid": EKAID, "siamese": SIAMESE}
+GLORIA = network("gloria.GLoRIA")
+SEEING = {
+    "full": FULL,
+    "mccformers_s": JOINT,
+    "mccformers_d": CROSSED,
+    "ekaid": EKAID,
+    "gloria": GLORIA,
+    "siamese": SIAMESE,
+}
 EVERY = SEEING | {"question_only": BLIND}
 
 

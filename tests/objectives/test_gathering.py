@@ -13,6 +13,7 @@ from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.objectives.changes import Changes
 from cfvqa.objectives.contrast import Coarse, Fine
+from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal
 from cfvqa.objectives.language import Generation, MaskedLanguage
 from cfvqa.objectives.matching import Matching
 from cfvqa.stages.reader import Widths, build_model
@@ -24,10 +25,12 @@ ANSWERS = [
     "nothing has changed.",
     "yes",
 ]
+IMAGES = [0, 1, 1, 3, 4]  # of the questions: two are about one pair
 TEXT = {"pretrained": None, "transformer": {"width": 16, "layers": 1, "heads": 2, "dropout": 0.0, "max_length": 64}}
 MODEL = {
     "network": {"_target_": "cfvqa.models.coarse_to_fine.CoarseToFine", "heads": 2, "dropout": 0.0},
 }
+GLORIA = {"network": {"_target_": "cfvqa.models.gloria.GLoRIA"}}
 # All keywords are masked, so that nothing is drawn.
 OBJECTIVES = {
     "coarse": Coarse(),
@@ -38,10 +41,12 @@ OBJECTIVES = {
     "matching of the first": Matching(limit=4),
     "matching on one rank": Matching(limit=2),
     "masked_language": MaskedLanguage(several=1.0, none=1.0),
+    "gloria_global": GloriaGlobal(),
+    "gloria_local": GloriaLocal(limit=4),
     "changes": Changes(),
 }
 SIAMESE = {"network": {"_target_": "cfvqa.models.siamese.Siamese", "dropout": 0.0}}
-MODELS = {"changes": SIAMESE}
+MODELS = {"changes": SIAMESE, "gloria_global": GLORIA, "gloria_local": GLORIA}
 
 
 class Loss(nn.Module):
@@ -61,6 +66,8 @@ def loss_of(name):
 
 
 def batch_of(tokenizer, rows):
+    images = sorted({IMAGES[row] for row in rows})
+
     def tokens(texts, first):
         ids, mask = tokenizer.encode([texts[row] for row in rows], max_length=40, first=first)
         return Tokens(torch.from_numpy(ids), torch.from_numpy(mask))
@@ -75,13 +82,13 @@ def batch_of(tokenizer, rows):
             box=torch.rand(5, 24, 4, generator=g),
             score=torch.ones(5, 24),
         )
-        return whole[torch.tensor(rows)]
+        return whole[torch.tensor(images)]
 
     return PairBatch(
         main=features(0),
         reference=features(1),
-        has_reference=torch.ones(len(rows), dtype=torch.bool),
-        unit=torch.arange(len(rows)),
+        has_reference=torch.ones(len(images), dtype=torch.bool),
+        unit=torch.tensor([images.index(IMAGES[row]) for row in rows]),
         question=tokens(["what has changed?"] * 5, "[ENC]"),
         answer=tokens(ANSWERS, "[DEC]"),
         wrong_answer=tokens(ANSWERS[1:] + ANSWERS[:1], "[DEC]"),

@@ -1,6 +1,7 @@
 """Whole commands, in processes of their own, on a phantom so small that its figures mean nothing."""
 
 import json
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -35,6 +36,25 @@ def test_the_pipeline_ends_with_the_promised_figures(folder):
 
 
 @pytest.mark.slow
+def test_contrasts_of_a_phase_are_judged_beside_the_answers(folder):
+    before = markers(folder)
+    judged = ("evaluation.tasks=[retrieval,zero_shot]", "evaluation.phase=pretrain")
+    status, output = run(folder, "evaluate", *judged)
+    assert status == 0, output
+    for word in ("Retrieval", "answer to pair", "Zero-shot", "evaluation_pretrain/metrics.json"):
+        assert word in output
+    figures = json.loads((folder / "runs" / "phantom_tiny" / "evaluation_pretrain" / "metrics.json").read_text())
+    assert "changes" not in figures
+    assert figures["data"]["phase"] == "pretrain"
+    assert figures["retrieval"]["pair_to_answer"]["n"] == figures["zero_shot"]["n"] == metrics(folder)["changes"]["n"]
+    assert figures["interval"]["zero_shot"]["added_macro"]
+    assert before.items() <= markers(folder).items()
+    status, output = run(folder, "report", *judged)
+    assert status == 2, output
+    assert "add answers to evaluation.tasks" in output
+
+
+@pytest.mark.slow
 def test_the_report_holds_the_figures_and_is_made_once(folder):
     page = folder / "runs" / "phantom_tiny" / "report.html"
     html, before, figures = page.read_text(), page.stat().st_mtime_ns, metrics(folder)
@@ -42,7 +62,8 @@ def test_the_report_holds_the_figures_and_is_made_once(folder):
         assert f"{figures['baseline'][name]['other_types']['exact_match']:.3f}" in html
     assert f"{figures['changes']['f1']:.3f}" in html
     assert html.count('<article class="pair ') == 12
-    assert html.count('src="data:image/jpeg;base64,') == 20
+    pictures = re.sub('<details class="words">.*?</details>', "", html, flags=re.DOTALL)
+    assert pictures.count('src="data:image/jpeg;base64,') == 20
     status, output = run(folder, "report")
     assert status == 0, output
     assert page.stat().st_mtime_ns == before

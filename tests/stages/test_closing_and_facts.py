@@ -17,7 +17,7 @@ CONFIG = OmegaConf.create(
         "seed": 4,
         "logger": {"tracker": None},
         "report": {"seed": 1},
-        "evaluation": {"decoding": {"num_beams": 3}},
+        "evaluation": {"decoding": {"num_beams": 3}, "tasks": ["answers"], "phase": None},
     }
 )
 
@@ -31,14 +31,16 @@ def lines(folder, overrides):
         "interval": {"changes": {"f1": [0.125, 0.5]}},
     }
     blind = {"changes": {"f1": 0.0625}, "interval": {"changes": {"f1": [0.0, 0.125]}}}
-    (folder / "evaluation").mkdir()
-    (folder / "evaluation" / "metrics.json").write_text(json.dumps(figures | {"baseline": {"prior": blind}}))
-    return closing_lines(CONFIG, folder / "report.html", overrides)
+    judged = folder / "trial" / "evaluation"
+    judged.mkdir(parents=True)
+    (judged / "metrics.json").write_text(json.dumps(figures | {"baseline": {"prior": blind}}))
+    config = OmegaConf.merge(CONFIG, {"runs": str(folder)})
+    return closing_lines(config, judged.with_name("report.html"), overrides)
 
 
 def test_the_end_of_a_run_says_what_came_out_and_what_to_open(tmp_path):
     text = "\n".join(lines(tmp_path, []))
-    for part in ("0.250", "0.125 to 0.500", "prior", "0.062", str(tmp_path / "report.html")):
+    for part in ("0.250", "0.125 to 0.500", "prior", "0.062", str(tmp_path / "trial" / "report.html")):
         assert part in text
 
 

@@ -84,6 +84,19 @@ TABLE = [
     *wrong("extraction.batch_size", "0", words=WHOLE),
     *wrong("extraction.batch_size", "100", words="must divide extraction.rows_per_shard, which is 512"),
     *wrong("extraction.workers", "-1", words=WHOLE),
+    *wrong(
+        "evaluation.tasks", "[]", "answers", "[translation]", "[answers,answers]", words="give a list of one or more of"
+    ),
+    *wrong("evaluation.phase", "distil", words="choose one of pretrain, finetune, or null"),
+    (
+        ["variant=ekaid", "evaluation.tasks=[retrieval]"],
+        ["retrieval needs a contrast, and phase finetune trains with none of coarse, fine, gloria_global"],
+    ),
+    (
+        ["phases.finetune.objectives={coarse:0,fine:0}", "evaluation.tasks=[answers,zero_shot]"],
+        ["zero_shot needs a contrast", "name another with evaluation.phase"],
+    ),
+    *wrong("report.words", "-1", words=WHOLE),
     *wrong("evaluation.split", "train", words="choose one of val, test"),
     *wrong("evaluation.batch_size", "0", words=WHOLE),
     *wrong("evaluation.draws", "0", words=WHOLE),
@@ -215,6 +228,7 @@ def test_a_compiler_that_is_not_there(monkeypatch):
         ["experiment=mimic_paper", "source.root=.", "text=pubmedbert", "text.pretrained=folder", "trainer=ddp"],
         ["source=mimic", "source.root=.", "source@detector_source=phantom", "trainer=multi_node", "precision=bf16"],
         ["detector=faster_rcnn_r50_fpn", "classifier=region_crops_resnet101", "logger=wandb", "trainer=ddp"],
+        ["variant=gloria", "evaluation.tasks=[retrieval,zero_shot]", "evaluation.phase=pretrain"],
         ["model=question_only", "phases=finetune_only", "name=2024", "limit=3", "seed=0", "pairs.swap=0"],
         ["+trainer.limit_train_batches=0.1", "+phases.finetune.optimizer.eps=1e-6", "trainer.devices=[0]"],
         ["+objective.coarser={_target_: cfvqa.objectives.contrast.Coarse}", "+phases.pretrain.objectives.coarser=2"],

@@ -1,0 +1,173 @@
+"""The contrasts of GLoRIA against slow loops, with a model whose states are given."""
+
+import math
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from torch.nn.functional import cosine_similarity, pad
+
+from cfvqa.data.batches import PairBatch, Texts, Tokens
+from cfvqa.models.outputs import Reading
+from cfvqa.models.writing import SpecialIds
+from cfvqa.objectives.contrast import multi_positive_loss
+from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal, texts_of_units
+
+WIDTH = 4
+SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, specials=(0, 1, 2, 3))
+ANSWERS = [[3, 5, 6, 1, 0], [3, 7, 1, 0, 0], [3, 8, 9, 5, 1]]
+
+
+@dataclass
+class GivenText:
+    """A state of its own for each word, whatever stands beside it."""
+
+    special: SpecialIds = SPECIAL
+    table: torch.Tensor = field(default_factory=lambda: random(12, WIDTH, seed=0))
+
+    def encode(self, text):
+        return self.table[text.ids]
+
+
+@dataclass
+class GivenModel:
+    text: GivenText = field(default_factory=GivenText)
+
+    def whole(self, reading):
+        return reading.question[:, 0]
+
+
+def random(*shape, seed):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def tokens(rows):
+    ids = torch.tensor(rows)
+    return Tokens(ids, ids != 0)
+
+
+def case(answers, units=None, *, places=6):
+    """Return model, batch and reading of Q questions; the last place of each image is not there."""
+    count = len(answers)
+    text = tokens(answers)
+    unit = torch.arange(count) if units is None else torch.tensor(units)
+    batch = PairBatch(None, None, None, unit, text, text, text, text, None, torch.arange(count))
+    visual = random(4, places, WIDTH, seed=1)[unit]
+    mask = torch.ones(count, places, dtype=torch.bool)
+    mask[:, -1] = False
+    whole = random(4, 1, WIDTH, seed=2)[unit]
+    return GivenModel(), batch, Reading(visual, mask, whole, visual, mask, None)
+
+
+def words(model, answer):
+    return [model.text.table[word] for word in answer if word > 3]
+
+
+def slow_global(model, reading, image, answer):
+    mean = torch.stack(words(model, answer)).mean(0)
+    return cosine_similarity(reading.question[image, 0], mean, dim=0).item()
+
+
+def slow_local(model, reading, image, answer):
+    seen = [place / place.norm() for place in reading.visual[image][reading.visual_mask[image]]]
+    total = 0.0
+    said = words(model, answer)
+    for word in said:
+        word = word / word.norm()
+        share = torch.tensor([4 * (word @ place).item() for place in seen]).softmax(0)
+        context = sum(weight * place for weight, place in zip(share, seen, strict=True))
+        total += math.exp(5 * cosine_similarity(word, context, dim=0).item())
+    return math.log(total / len(said)) / 5
+
+
+def slow_loss(score, positive):
+    """Cross-entropy both ways of a list of lists, spread over several positives."""
+    count, total = len(score), 0.0
+    for matrix, right in ((score, positive), ([*zip(*score, strict=True)], [*zip(*positive, strict=True)])):
+        for row, own in zip(matrix, right, strict=True):
+            below = math.log(sum(math.exp(10 * value) for value in row))
+            costs = [below - 10 * value for value, is_own in zip(row, own, strict=True) if is_own]
+            total += sum(costs) / len(costs) / (2 * count)
+    return total
+
+
+CONTRASTS = [(GloriaGlobal(), slow_global), (GloriaLocal(), slow_local)]
+both = pytest.mark.parametrize(("objective", "slow"), CONTRASTS, ids=["global", "local"])
+
+
+@both
+def test_scores_and_loss_against_a_slow_loop(objective, slow):
+    answers, units = [*ANSWERS, ANSWERS[0]], [0, 1, 1, 2]
+    model, batch, reading = case(answers, units)
+    expected = [[slow(model, reading, image, answer) for answer in answers] for image in range(4)]
+    texts = Texts(batch.answer, batch.keywords)
+    torch.testing.assert_close(
+        objective.scores(model, batch, reading, texts), torch.tensor(expected), rtol=1e-4, atol=1e-5
+    )
+    said = [
+        [any(answers[k] == answers[j] for k in range(4) if units[k] == units[i]) for j in range(4)] for i in range(4)
+    ]
+    assert said == texts_of_units(batch.answer, batch.unit).tolist()
+    assert objective(model, batch, reading).item() == pytest.approx(slow_loss(expected, said), rel=1e-4)
+
+
+@both
+def test_defect_40_padding_changes_nothing_and_training_sees_the_scores_that_are_judged(objective, slow):
+    model, batch, reading = case(ANSWERS)
+    score = objective.scores(model, batch, reading, Texts(batch.answer, batch.keywords))
+    loss = multi_positive_loss(10 * score, torch.eye(3, dtype=torch.bool))
+    assert objective(model, batch, reading).item() == pytest.approx(loss.item(), rel=1e-5)
+    longer = Tokens(pad(batch.answer.ids, (0, 7)), pad(batch.answer.mask, (0, 7)))
+    torch.testing.assert_close(objective.scores(model, batch, reading, Texts(longer, longer)), score)
+
+
+@both
+def test_defect_41_a_pair_alone_has_the_scores_that_it_has_among_others(objective, slow):
+    model, batch, reading = case(ANSWERS)
+    texts = Texts(batch.answer, batch.keywords)
+    together = objective.scores(model, batch, reading, texts)
+    _, one, alone = case(ANSWERS[:1])
+    torch.testing.assert_close(objective.scores(model, one, alone, texts), together[:1])
+    assert objective(model, one, alone).item() == pytest.approx(0, abs=1e-6)
+
+
+@both
+def test_defect_42_two_equal_answers_do_not_push_each_other(objective, slow):
+    model, batch, reading = case([ANSWERS[0], ANSWERS[0]])
+    for name in ("visual", "question"):
+        same = getattr(reading, name)[:1].repeat(2, 1, 1).requires_grad_()
+        setattr(reading, name, same)
+    objective(model, batch, reading).backward()
+    grown = [part.grad for part in (reading.visual, reading.question) if part.grad is not None]
+    assert len(grown) == 1
+    assert grown[0].abs().max() < 1e-6
+
+
+def test_targets_are_symmetric_where_each_unit_has_one_text():
+    text = tokens([[5, 6], [7, 0], [5, 6], [8, 0]])
+    same = texts_of_units(text, torch.arange(4))
+    assert torch.equal(same, same.T)
+    assert same.sum() == 6
+
+
+def test_defect_17_a_single_word_looks_where_it_is_named():
+    model, batch, reading = case([[3, 5, 1]])
+    reading.visual[0, 2] = 3 * model.text.table[5]
+    texts = Texts(batch.answer, batch.keywords)
+    shares = [
+        GloriaLocal(sharpness=50.0, softmaxes=softmaxes).word_attention(model, batch, reading, texts).weight[0, 1]
+        for softmaxes in (1, 2)
+    ]
+    assert shares[0].argmax() == 2
+    assert shares[0][-1] == 0
+    assert torch.allclose(shares[1][:-1], torch.tensor(1 / 5))  # the choice has the defect, and says so
+
+
+def test_words_look_in_the_images_of_their_own_question():
+    model, batch, reading = case(ANSWERS)
+    found = GloriaLocal().word_attention(model, batch, reading, Texts(batch.answer, batch.keywords))
+    assert found.weight.shape == (3, 5, 6)
+    assert torch.equal(found.word.mask, batch.answer.ids > 3)
+    _, one, alone = case(ANSWERS[:1])
+    single = GloriaLocal().word_attention(model, one, alone, Texts(one.answer, one.keywords))
+    torch.testing.assert_close(single.weight[0], found.weight[0])
