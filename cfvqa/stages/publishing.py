@@ -18,7 +18,7 @@ from cfvqa.files import full_disk_named
 from cfvqa.stages.answering import Model
 from cfvqa.stages.building import build
 from cfvqa.stages.schema import DECODING
-from cfvqa.stages.trained import TOKENIZER, TrainedReader, load_tokenizer, new_model
+from cfvqa.stages.trained import TOKENIZER, TrainedReader, for_answering, load_tokenizer, new_model
 from cfvqa.stages.vision import for_inference
 
 FORMAT = 1
@@ -76,7 +76,7 @@ def read_export(folder: Path) -> Model:
     description = settings["reader"]
     try:
         tokenizer = load_tokenizer(folder / TOKENIZER, description)
-        reader = new_model(description, tokenizer)
+        reader = for_answering(new_model(description, tokenizer))
         networks = {name: build(description["vision"][name]["network"], name) for name in ("detector", "classifier")}
         decoding, image_size = dict(settings["decoding"]), int(settings["image_size"])
     except (KeyError, TypeError, ValueError) as error:
@@ -88,7 +88,7 @@ def read_export(folder: Path) -> Model:
         folder=folder,
         detector=for_inference(networks["detector"]),
         classifier=for_inference(networks["classifier"]),
-        reader=TrainedReader(reader.eval().requires_grad_(requires_grad=False), tokenizer, description),
+        reader=TrainedReader(reader, tokenizer, description),
         image_size=image_size,
         decoding=decoding,
     )

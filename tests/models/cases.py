@@ -21,7 +21,8 @@ BLIND = network("question_only.QuestionOnly")
 JOINT = network("mccformers.MCCFormers", encoder="joint", **SMALL)
 CROSSED = network("mccformers.MCCFormers", encoder="crossed", **SMALL)
 EKAID = network("ekaid.EKAID", word_width=12, state_width=20, **SMALL)
-SEEING = {"full": FULL, "mccformers_s": JOINT, "mccformers_d": CROSSED, "ekaid": EKAID}
+BLIP = network("blip.BLIP", heads=2, dropout=0.0, space=8, queue=16)
+SEEING = {"full": FULL, "blip": BLIP, "mccformers_s": JOINT, "mccformers_d": CROSSED, "ekaid": EKAID}
 EVERY = SEEING | {"question_only": BLIND}
 
 

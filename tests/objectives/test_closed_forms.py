@@ -16,7 +16,7 @@ from cfvqa.vision.finding_losses import finding_losses
 from cfvqa.vision.outputs import FindingOutput
 
 VOCABULARY, WIDTH = 11, 4
-SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, specials=(0, 1, 2, 3))
+SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, cls=3, enc=3, specials=(0, 1, 2, 3))
 
 
 class FlatText:
