@@ -13,12 +13,14 @@ from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import write_metrics
 from cfvqa.evaluation.predictions import DIFFERENCE, join_predictions, write_predictions
-from cfvqa.stages.asking import Asked, ask, exchange_images, pair_set
+from cfvqa.stages.asking import Asked, Decoding, ask, exchange_images, pair_set
 from cfvqa.stages.building import plain
+from cfvqa.stages.closed_answers import FILE, ClosedAnswers
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.run_folders import run_lock
+from cfvqa.stages.schema import ranks
 from cfvqa.stages.scoring import questions_of, score_file, score_run
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.tracking import track_evaluation
@@ -42,7 +44,7 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
         read = load_tables(source)
         store = FeatureStore(extracted.folder)
         reader = load_reader(trained.folder)
-        asking = _Asking(settings, store, console)
+        asking = _Asking(settings, store, console, _decoding(settings["decoding"], read.questions))
         questions = questions_of(read, settings["split"])
         difference = questions.filter(pl.col("question_type") == DIFFERENCE)
         answers = asking.ask(reader, questions, "asking the reader")
@@ -55,6 +57,7 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
         metrics = score_run(settings, read, answers, swapped, controls, blind_answers)
         metrics["data"] |= {"tables": source.id, "features": extracted.id, "reader": trained.id}
         write_predictions(answers.predictions, folder)
+        _write_answers(asking.decoding, folder)
         write_metrics(metrics, folder / "metrics.json")
         track_evaluation(config, metrics, read, answers.predictions)
         show(metrics, console)
@@ -94,11 +97,19 @@ def evaluate_file(config: DictConfig, console: StageConsole) -> Path:
 
 @dataclass(frozen=True)
 class _Asking:
-    """How questions are asked: the config block `evaluation`, the features of the images, where progress is shown."""
+    """How questions are asked.
+
+    Attributes:
+        settings: the config block `evaluation`.
+        store: features of the images.
+        console: where progress is shown.
+        decoding: how answers are found.
+    """
 
     settings: dict[str, Any]
     store: FeatureStore
     console: StageConsole
+    decoding: Decoding
 
     def ask(self, reader: TrainedReader, questions: pl.DataFrame, title: str, *, swapped: bool = False) -> Asked:
         """Ask; with main and reference image `swapped` where that is said."""
@@ -106,12 +117,26 @@ class _Asking:
             reader,
             pair_set(reader, questions, self.store),
             batch_size=self.settings["batch_size"],
-            decoding=self.settings["decoding"],
+            decoding=self.decoding,
             seed=self.settings["seed"],
             console=self.console,
             swapped=swapped,
             title=title,
         )
+
+
+def _decoding(settings: dict[str, Any], questions: pl.DataFrame) -> Decoding:
+    """Return how answers are found; a closed list is of training questions."""
+    if not ranks(settings):
+        return Decoding(settings)
+    return Decoding(settings, ClosedAnswers.of_training(questions, settings.get("candidates")))
+
+
+def _write_answers(decoding: Decoding, folder: Path) -> None:
+    """Leave the closed list for those who ask the run later; of an evaluation before, none stays."""
+    (folder / FILE).unlink(missing_ok=True)
+    if decoding.closed is not None:
+        decoding.closed.save(folder)
 
 
 def _controls(difference: pl.DataFrame, seed: int) -> dict[str, pl.DataFrame]:

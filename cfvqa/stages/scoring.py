@@ -18,6 +18,7 @@ from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.text_scores import TextScorer
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.asking import Asked
+from cfvqa.stages.schema import ranks
 
 
 def questions_of(read: Tables, split: str) -> pl.DataFrame:
@@ -71,7 +72,7 @@ def score_run(
 def _decode(decoding: dict[str, Any], answers: Asked) -> dict[str, Any]:
     beam = f"beam search over {decoding['num_beams']}" if decoding["num_beams"] > 1 else "greedy"
     speed = len(answers.predictions) / answers.seconds
-    strategy = "sampling" if decoding["do_sample"] else beam
+    strategy = "ranking of a closed list" if ranks(decoding) else "sampling" if decoding["do_sample"] else beam
     return {**decoding, "strategy": strategy, "seconds": answers.seconds, "answers_per_second": speed}
 
 
