@@ -17,6 +17,7 @@ from cfvqa.models.text import TextTransformer
 
 _PARTS = 3  # main, reference, their difference
 _TEMPERATURE = 0.07  # published, at the start
+_TOLD_APART = 0.5  # size of what says which image and which region a row is of, at the start; a row has size 1
 
 
 class ImageEncoder(nn.Module):
@@ -33,16 +34,19 @@ class ImageEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.rows = Rows(region_width=region_width, finding_width=finding_width, width=width)
+        # Rows differ in size from one data set to the next: what tells them apart must be seen beside them. The
+        # difference is taken behind the norm, so that a small one stays small.
+        self.norm = nn.LayerNorm(width)
         self.reference = ReferenceRows(width)
-        self.pool = nn.Parameter(torch.randn(width) * 0.02)
-        self.part = nn.Parameter(torch.randn(_PARTS, 1, width) * 0.02)
-        self.position = nn.Parameter(torch.randn(ROWS, width) * 0.02)  # of a row in its image
+        self.pool = nn.Parameter(torch.randn(width) * _TOLD_APART)
+        self.part = nn.Parameter(torch.randn(_PARTS, 1, width) * _TOLD_APART)
+        self.position = nn.Parameter(torch.randn(ROWS, width) * _TOLD_APART)  # of a row in its image
         layer = nn.TransformerEncoderLayer(width, heads, 4 * width, dropout, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
     def forward(self, batch: PairBatch) -> Tensor:
         """Return tokens (U, 1 + 3 x 2R, D) of the units, the pooling token first."""
-        main, other = self.rows(batch.main), self.rows(batch.reference)
+        main, other = (self.norm(self.rows(image)) for image in (batch.main, batch.reference))
         reference, difference = (self.reference(rows, batch.has_reference) for rows in (other, main - other))
         rows = torch.stack([main, reference, difference], dim=1) + self.part + self.position
         pool = self.pool.to(rows.dtype).expand(len(rows), 1, -1)
