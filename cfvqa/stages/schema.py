@@ -98,7 +98,7 @@ _MODEL = Block(
     {
         "network": Call(
             given=("text", "vocabulary", "special", "labels", "region_width", "finding_width"),
-            values={"layers": _COUNT, "heads": _COUNT, "dropout": _SHARE},
+            values={"layers": _COUNT, "heads": _COUNT, "dropout": _SHARE, "space": _COUNT, "queue": _COUNT},
         ),
     }
 )

@@ -1,5 +1,7 @@
 """Models, and a batch of two questions: about a pair, and about a single image."""
 
+from dataclasses import fields
+
 import torch
 
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
@@ -64,3 +66,11 @@ def batch_of(tokenizer, *, padding=0):
 
 def model_of(tokenizer, block=FULL, text=TEXT):
     return build_model(block, text, tokenizer=tokenizer, widths=Widths(8, 6), seed=0).eval()
+
+
+def one_of(batch, row):
+    """Return a batch of one of the two questions, about its unit alone."""
+    parts = {field.name: getattr(batch, field.name) for field in fields(PairBatch)}
+    some = torch.tensor([row])
+    cut = {name: Tokens(p.ids[some], p.mask[some]) if isinstance(p, Tokens) else p[some] for name, p in parts.items()}
+    return PairBatch(**cut | {"unit": torch.tensor([0])})

@@ -2,12 +2,17 @@ import copy
 
 import pytest
 import torch
-from cases import BLIP, batch_of, features, model_of
+from cases import BLIP, batch_of, features, model_of, one_of
 
 from cfvqa.data.batches import Tokens
 from cfvqa.models.momentum import Momentum, without_momentum
 from cfvqa.models.rows import ROWS
 from cfvqa.models.text import beginning_with
+from cfvqa.objectives.hard_matching import HardMatching
+from cfvqa.objectives.language import Generation
+from cfvqa.objectives.momentum_contrast import ImageTextContrast
+
+OBJECTIVES = [ImageTextContrast(), HardMatching(), Generation(smoothing=0.1)]
 
 
 def blip(tokenizer, **arguments):
@@ -148,3 +153,47 @@ def test_slow_copies_and_queue_come_back_from_a_checkpoint(tokenizer, tmp_path):
     assert all(torch.equal(*pair) for pair in zip(model.momentum.see(batch), other.momentum.see(batch), strict=True))
     assert torch.equal(other.momentum.queue().ids, torch.tensor([5, 6]))
     assert int(other.momentum.steps) == 1
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_padding_changes_no_loss(tokenizer, objective):
+    model = blip(tokenizer)
+    losses = []
+    for padding in (0, 5):
+        batch = batch_of(tokenizer, padding=padding)
+        torch.manual_seed(0)
+        with torch.no_grad():
+            losses.append(objective(model, batch, model.read(batch)).item())
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_losses_and_gradients_are_finite_under_bf16(tokenizer, objective):
+    model, batch = blip(tokenizer).train(), batch_of(tokenizer)
+    for _ in range(2):  # the second time with a queue
+        model.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = objective(model, batch, model.read(batch))
+        loss.backward()
+        assert loss.isfinite()
+        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        assert gradients
+        assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_batch_of_one_is_learned_from(tokenizer, objective):
+    model, batch = blip(tokenizer).train(), one_of(batch_of(tokenizer), 1)
+    loss = objective(model, batch, model.read(batch))
+    loss.backward()
+    assert loss.isfinite()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES[:2])
+def test_what_is_drawn_comes_from_the_seed_of_the_step(tokenizer, objective):
+    losses = []
+    for _ in range(2):
+        model, batch = blip(tokenizer).train(), batch_of(tokenizer)
+        torch.manual_seed(4)
+        losses.append(objective(model, batch, model.read(batch)).item())
+    assert losses[0] == losses[1]
