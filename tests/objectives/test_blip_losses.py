@@ -203,6 +203,17 @@ def test_hard_matching_judges_each_pair_once_and_two_wrong_ones():
     assert loss.item() == pytest.approx((3 * math.log(4 / 3) + 6 * math.log(4)) / 9, rel=1e-6)
 
 
+def test_a_wrong_answer_is_one_like_the_image_and_a_wrong_image_one_like_the_answer():
+    batch, reading = case(A, B, [3, 9, 1, 0])
+    axes = torch.eye(3, WIDTH)
+    model = Model(axes, axes.roll(-1, dims=0))  # the first answer looks like the second image, and so on
+    model.temperature.data.fill_(0.02)
+    torch.manual_seed(0)
+    HardMatching()(model, batch, reading)
+    assert model.read_pairs[3:6] == [(0, 9), (1, 7), (2, 8)]
+    assert model.read_pairs[6:] == [(1, 7), (2, 8), (0, 9)]
+
+
 def test_defect_43_an_equal_answer_is_never_drawn_as_wrong():
     batch, reading = case(A, A, B)
     same = torch.ones(3, WIDTH)  # the equal answer looks exactly right
