@@ -11,6 +11,7 @@ from cfvqa.bench.lab import Lab
 from cfvqa.bench.rounds import interleave, timed
 from cfvqa.data.batches import PairBatch
 from cfvqa.stages.building import plain
+from cfvqa.stages.schema import words_of
 
 _ALONE = 2  # answers written one by one: the more, the longer the same figure takes
 
@@ -20,7 +21,8 @@ def answers(lab: Lab) -> list[Figure]:
     model, rows = lab.reader().eval(), lab.inputs.pairs()[: lab.inputs.units]
     batch = lab.inputs.batch(rows).to(lab.device)
     length = batch.answer.ids.shape[1] - 1  # behind the first token
-    decoding = plain(lab.config.evaluation.decoding) | {"max_new_tokens": length, "min_new_tokens": length}
+    decoding = words_of(plain(lab.config.evaluation.decoding))
+    decoding |= {"max_new_tokens": length, "min_new_tokens": length}
     single = [lab.inputs.batch([row]).to(lab.device) for row in rows[:_ALONE]]
     ways = {
         "together": _rate(model, [batch], decoding),

@@ -69,7 +69,7 @@ def _measure(lab: Lab, console: Console) -> list[Figure]:
 
 
 def _reader(lab: Lab) -> str:
-    count = sum(parameter.numel() for parameter in lab.reader().parameters())
+    count = sum(weight.numel() for weight in lab.reader().parameters() if weight.requires_grad)
     return f"{lab.config.name}: {count:,} parameters; medians of {lab.repeats} rounds"
 
 

@@ -62,6 +62,11 @@ class TextTransformer(nn.Module):
                 layer.crossattention.self.register_forward_pre_hook(_pass_memory_mask, with_kwargs=True)
                 _start_as_look_up(layer.crossattention.self)
 
+    def share_layers(self) -> None:
+        """Let reader and writer share cross-attention and feed-forward part in the layers that both have."""
+        for own, other in zip(self.reader.encoder.layer, self.writer.bert.encoder.layer, strict=False):
+            other.crossattention, other.intermediate, other.output = own.crossattention, own.intermediate, own.output
+
     @property
     def word_embeddings(self) -> nn.Embedding:
         """The table (V, D) that reader, writer and output share."""
@@ -143,6 +148,11 @@ class TextTransformer(nn.Module):
         seen = {"encoder_hidden_states": memory, "encoder_attention_mask": memory_mask.long()}
         ids = generated(self.writer, self.special, memory, **seen, **decoding)
         return ids, mean_probability(self, ids, memory, memory_mask)
+
+
+def beginning_with(text: Tokens, token: int) -> Tokens:
+    """Return the texts with another first token: it tells the transformer what they are read for."""
+    return Tokens(torch.cat([torch.full_like(text.ids[:, :1], token), text.ids[:, 1:]], dim=1), text.mask)
 
 
 def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:

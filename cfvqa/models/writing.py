@@ -19,6 +19,8 @@ class SpecialIds:
     sep: int
     mask: int
     dec: int
+    cls: int
+    enc: int
     specials: tuple[int, ...]
 
 

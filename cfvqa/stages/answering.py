@@ -17,7 +17,8 @@ from cfvqa.language.change_labels import label_changes
 from cfvqa.language.questions import QUESTION_TYPES, WHAT_CHANGED, question_type
 from cfvqa.language.tokenizer import UNK, Tokenizer
 from cfvqa.stages.answers import FindingSeen, Likelihood, Place, Prediction, RegionSeen
-from cfvqa.stages.asking import ask_batch
+from cfvqa.stages.asking import Decoding, ask_batch
+from cfvqa.stages.closed_answers import ClosedAnswers
 from cfvqa.stages.trained import TrainedReader, device
 from cfvqa.training.extraction import ExtractionModule
 from cfvqa.vocabulary.findings import FINDINGS
@@ -38,7 +39,8 @@ class Model:
         classifier: names the findings in them.
         reader: answers, from what the two extract.
         image_size: side of the square frame that detector and classifier see, in pixels.
-        decoding: how answers are written, as in the evaluation of the run.
+        decoding: how answers are found, as in the evaluation of the run.
+        closed: what is chosen from, where answers are ranked; otherwise None.
     """
 
     folder: Path
@@ -47,6 +49,7 @@ class Model:
     reader: TrainedReader
     image_size: int
     decoding: dict[str, Any]
+    closed: ClosedAnswers | None = None
 
     def ask(self, *, main: Path | str, reference: Path | str | None = None, question: str = WHAT_CHANGED) -> Prediction:
         """Ask a question about a main image, and a reference image where there is one.
@@ -87,7 +90,8 @@ def _extract(model: Model, paths: list[Path]) -> ImageFeatures:
 def _ask(model: Model, features: ImageFeatures, question: str) -> tuple[str, float, np.ndarray | None]:
     """Return the answer, its score, and the attention (2, R) over the regions of main and reference image."""
     model.reader.model.to(device())
-    given = ask_batch(model.reader, _batch(model, features, question).to(device()), model.decoding)
+    batch, decoding = _batch(model, features, question).to(device()), Decoding(model.decoding, model.closed)
+    given = ask_batch(model.reader, batch, decoding, [question_type(question)])
     return given.texts[0], given.scores[0], None if given.attention is None else given.attention[0]
 
 

@@ -1,6 +1,7 @@
 """Asking a reader the questions of a split: answers, scores, attention."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,10 @@ from cfvqa.data.batches import PairBatch, swap_images
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.pair_sets import PairSet, PairSettings
 from cfvqa.evaluation.predictions import predictions_of
+from cfvqa.models.outputs import Reading
+from cfvqa.stages.closed_answers import ClosedAnswers
 from cfvqa.stages.progress import StageConsole, counting
+from cfvqa.stages.schema import words_of
 from cfvqa.stages.trained import TrainedReader, device
 
 
@@ -46,17 +50,39 @@ class BatchAnswers:
     attention: np.ndarray | None
 
 
-def ask_batch(reader: TrainedReader, batch: PairBatch, decoding: dict[str, Any]) -> BatchAnswers:
-    """Ask the questions of a batch, on the device where the reader is."""
+@dataclass(frozen=True)
+class Decoding:
+    """How answers are found.
+
+    Attributes:
+        settings: the config block `evaluation.decoding`.
+        closed: what is chosen from, where answers are ranked; otherwise None.
+    """
+
+    settings: dict[str, Any]
+    closed: ClosedAnswers | None = None
+
+    def answer(
+        self, reader: TrainedReader, reading: Reading, batch: PairBatch, kinds: Sequence[str | None]
+    ) -> tuple[list[str], list[float]]:
+        """Return the answer to each question of a batch that was read, and its score; `kinds` are their types."""
+        if self.closed is not None:
+            return self.closed.choose(reader, reading, kinds)
+        written = words_of(self.settings)
+        if hasattr(reader.model, "answer"):  # see `models.outputs.Reader`
+            ids, scores = reader.model.answer(reading, batch, **written)
+        else:
+            ids, scores = reader.model.text.generate(reading.memory, reading.memory_mask, **written)
+        return reader.tokenizer.decode(ids.cpu().numpy()), scores.cpu().tolist()
+
+
+def ask_batch(reader: TrainedReader, batch: PairBatch, decoding: Decoding, kinds: Sequence[str | None]) -> BatchAnswers:
+    """Ask the questions of a batch, whose types are `kinds`, on the device where the reader is."""
     with torch.inference_mode():
         reading = reader.model.read(batch)
-        if hasattr(reader.model, "answer"):
-            ids, scores = reader.model.answer(reading, batch, **decoding)
-        else:
-            ids, scores = reader.model.text.generate(reading.memory, reading.memory_mask, **decoding)
+        texts, scores = decoding.answer(reader, reading, batch, kinds)
         regions = reader.model.region_attention(reading, batch)
-    attention = None if regions is None else regions.float().cpu().numpy()
-    return BatchAnswers(reader.tokenizer.decode(ids.cpu().numpy()), scores.cpu().tolist(), attention)
+    return BatchAnswers(texts, scores, None if regions is None else regions.float().cpu().numpy())
 
 
 def pair_set(reader: TrainedReader, questions: pl.DataFrame, store: FeatureStore) -> PairSet:
@@ -71,7 +97,7 @@ def ask(
     pairs: PairSet,
     *,
     batch_size: int,
-    decoding: dict[str, Any],
+    decoding: Decoding,
     seed: int,
     console: StageConsole,
     swapped: bool,
@@ -91,7 +117,8 @@ def ask(
     with counting(console, title, len(pairs)) as count:
         for batch in DataLoader(pairs, batch_size=batch_size, collate_fn=pairs.collate):
             moved: PairBatch = batch.to(where)
-            given = ask_batch(reader, swap_images(moved) if swapped else moved, decoding)
+            kinds = pairs.questions["question_type"][batch.row.tolist()].to_list()
+            given = ask_batch(reader, swap_images(moved) if swapped else moved, decoding, kinds)
             answers += given.texts
             scores += given.scores
             attention += [None] * len(given.texts) if given.attention is None else list(given.attention)

@@ -13,6 +13,7 @@ from cfvqa.evaluation.charts import Figure, number
 from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.report_figures import headline_of
 from cfvqa.stages.evaluation import evaluation_folder
+from cfvqa.stages.schema import WRITE, ranks
 from cfvqa.stages.tracking import sending_lines
 
 
@@ -38,15 +39,22 @@ def _with_interval(figure: Figure) -> str:
 
 
 def _next(config: DictConfig, overrides: Sequence[str]) -> list[str]:
-    seed, beams, pairs = "seed", "evaluation.decoding.num_beams", "report.seed"
-    other_seed, other_beams = config.seed + 1, 1 if config.evaluation.decoding.num_beams > 1 else 3
+    seed, pairs = "seed", "report.seed"
+    other_seed, (way, other_way) = config.seed + 1, _other_way(config.evaluation.decoding)
     named = f"name={str(config.name).removesuffix(f'_seed{config.seed}')}_seed{other_seed}"
     tries = (
         ("run", [*_without(overrides, seed, "name"), f"{seed}={other_seed}", named], "the same from another start"),
-        ("report", [*_without(overrides, beams), f"{beams}={other_beams}"], "answers written in another way"),
+        ("report", [*_without(overrides, way), f"{way}={other_way}"], "answers written in another way"),
         ("report", [*_without(overrides, pairs), f"{pairs}={config.report.seed + 1}"], "other pairs to look at"),
     )
     return [f"{_program(command)} {shlex.join(words)}  # {why}" for command, words, why in tries]
+
+
+def _other_way(decoding: DictConfig) -> tuple[str, str]:
+    """Return a key and another value of it, for answers that are found in another way."""
+    if ranks(decoding):
+        return "evaluation.decoding.way", WRITE
+    return "evaluation.decoding.num_beams", "1" if decoding.num_beams > 1 else "3"
 
 
 def _program(command: str) -> str:

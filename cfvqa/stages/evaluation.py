@@ -20,15 +20,16 @@ from cfvqa.evaluation.retrieval import Retrieval
 from cfvqa.evaluation.zero_shot import ZeroShot
 from cfvqa.objectives.base import Contrast
 from cfvqa.sources.tables import Tables
-from cfvqa.stages.asking import Asked, ask, exchange_images, pair_set
+from cfvqa.stages.asking import Asked, Decoding, ask, exchange_images, pair_set
 from cfvqa.stages.building import plain
+from cfvqa.stages.closed_answers import FILE, ClosedAnswers
 from cfvqa.stages.contrasting import Comparing
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.reader import contrasts_of
 from cfvqa.stages.run_folders import run_lock
-from cfvqa.stages.schema import ANSWERS
+from cfvqa.stages.schema import ANSWERS, ranks
 from cfvqa.stages.scoring import data_of, questions_of, score_file, score_run
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.tracking import track_evaluation
@@ -75,7 +76,9 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
     def make(folder: Path) -> dict[str, str]:
         read = load_tables(source)
         reader = load_reader(trained.folder, settings["phase"])
-        asking = _Asking(settings, FeatureStore(extracted.folder), console)
+        asking = _Asking(
+            settings, FeatureStore(extracted.folder), console, _decoding(settings["decoding"], read.questions)
+        )
         metrics: Figures = {"interval": {}, "undefined": {}, "data": data_of(read, settings)}
         predictions = None
         if control is not None:
@@ -89,6 +92,7 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
         (folder / PREDICTIONS).unlink(missing_ok=True)  # of other settings
         if predictions is not None:
             write_predictions(predictions, folder)
+        _write_answers(asking.decoding, folder)
         write_metrics(metrics, folder / "metrics.json")
         track_evaluation(config, metrics, read, predictions)
         show(metrics, console)
@@ -139,11 +143,19 @@ def evaluate_file(config: DictConfig, console: StageConsole) -> Path:
 
 @dataclass(frozen=True)
 class _Asking:
-    """How questions are asked: the config block `evaluation`, the features of the images, where progress is shown."""
+    """How questions are asked.
+
+    Attributes:
+        settings: the config block `evaluation`.
+        store: features of the images.
+        console: where progress is shown.
+        decoding: how answers are found.
+    """
 
     settings: dict[str, Any]
     store: FeatureStore
     console: StageConsole
+    decoding: Decoding
 
     def ask(self, reader: TrainedReader, questions: pl.DataFrame, title: str, *, swapped: bool = False) -> Asked:
         """Ask; with main and reference image `swapped` where that is said."""
@@ -151,7 +163,7 @@ class _Asking:
             reader,
             pair_set(reader, questions, self.store),
             batch_size=self.settings["batch_size"],
-            decoding=self.settings["decoding"],
+            decoding=self.decoding,
             seed=self.settings["seed"],
             console=self.console,
             swapped=swapped,
@@ -197,6 +209,20 @@ def _judge_contrasts(
     comparing = Comparing(reader, judged_contrasts(config), asking.store, asking.settings, asking.console)
     questions = questions_of(read, asking.settings["split"])
     return {task: comparing.judge(task, questions) for task in tasks}
+
+
+def _decoding(settings: dict[str, Any], questions: pl.DataFrame) -> Decoding:
+    """Return how answers are found; a closed list is of training questions."""
+    if not ranks(settings):
+        return Decoding(settings)
+    return Decoding(settings, ClosedAnswers.of_training(questions, settings.get("candidates")))
+
+
+def _write_answers(decoding: Decoding, folder: Path) -> None:
+    """Leave the closed list for those who ask the run later; of an evaluation before, none stays."""
+    (folder / FILE).unlink(missing_ok=True)
+    if decoding.closed is not None:
+        decoding.closed.save(folder)
 
 
 def _controls(difference: pl.DataFrame, seed: int) -> dict[str, pl.DataFrame]:

@@ -14,9 +14,10 @@ from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import DECODE_FACTS
 from cfvqa.stages.answering import Model
 from cfvqa.stages.building import plain
+from cfvqa.stages.closed_answers import ClosedAnswers
 from cfvqa.stages.identity import SUCCESS, Stage
 from cfvqa.stages.publishing import is_export, read_export
-from cfvqa.stages.schema import DECODING
+from cfvqa.stages.schema import DECODING, ranks
 from cfvqa.stages.trained import load_reader
 from cfvqa.stages.vision import load_network
 
@@ -62,6 +63,7 @@ def load_run(folder: Path) -> Model:
         reader=reader,
         image_size=vision["detector"]["image_size"],
         decoding=decoding,
+        closed=ClosedAnswers.load(folder / "evaluation") if ranks(decoding) else None,
     )
 
 

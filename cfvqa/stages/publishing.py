@@ -17,8 +17,9 @@ from cfvqa.evaluation.report_figures import figure_at
 from cfvqa.files import full_disk_named
 from cfvqa.stages.answering import Model
 from cfvqa.stages.building import build
-from cfvqa.stages.schema import DECODING
-from cfvqa.stages.trained import TOKENIZER, TrainedReader, load_tokenizer, new_model
+from cfvqa.stages.closed_answers import ClosedAnswers
+from cfvqa.stages.schema import DECODING, ranks
+from cfvqa.stages.trained import TOKENIZER, TrainedReader, for_answering, load_tokenizer, new_model
 from cfvqa.stages.vision import for_inference
 
 FORMAT = 1
@@ -37,7 +38,8 @@ _SHOWN = {
 def write_export(model: Model, metrics: Mapping[str, Any], to: Path) -> Path:
     """Write a model with the figures that it was judged by into a new folder, whole or not at all.
 
-    Nothing of the training data goes along but the words of its vocabulary; no path, no identifier.
+    Nothing of the training data goes along but the words of its vocabulary, and the list of its answers where a model
+    chooses from one; no path, no identifier.
 
     Raises:
         InputError: if the folder is there already, or cannot be written.
@@ -56,6 +58,8 @@ def write_export(model: Model, metrics: Mapping[str, Any], to: Path) -> Path:
         model.reader.tokenizer.save(folder / TOKENIZER)
         (folder / _SETTINGS).write_text(json.dumps(_settings_of(model), indent=2) + "\n")
         (folder / _FIGURES).write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n")
+        if model.closed is not None:
+            model.closed.save(folder)
         (folder / _CARD).write_text(model_card(model, metrics, to.name))
         folder.rename(to)
     return to
@@ -76,7 +80,7 @@ def read_export(folder: Path) -> Model:
     description = settings["reader"]
     try:
         tokenizer = load_tokenizer(folder / TOKENIZER, description)
-        reader = new_model(description, tokenizer)
+        reader = for_answering(new_model(description, tokenizer))
         networks = {name: build(description["vision"][name]["network"], name) for name in ("detector", "classifier")}
         decoding, image_size = dict(settings["decoding"]), int(settings["image_size"])
     except (KeyError, TypeError, ValueError) as error:
@@ -88,9 +92,10 @@ def read_export(folder: Path) -> Model:
         folder=folder,
         detector=for_inference(networks["detector"]),
         classifier=for_inference(networks["classifier"]),
-        reader=TrainedReader(reader.eval().requires_grad_(requires_grad=False), tokenizer, description),
+        reader=TrainedReader(reader, tokenizer, description),
         image_size=image_size,
         decoding=decoding,
+        closed=ClosedAnswers.load(folder) if ranks(decoding) else None,
     )
 
 
@@ -109,6 +114,7 @@ def model_card(model: Model, metrics: Mapping[str, Any], name: str) -> str:
         questions=metrics["n"],
         parameters=sum(weight.numel() for network in networks for weight in network.parameters()),
         image_size=model.image_size,
+        closed=model.closed is not None,
     )
 
 

@@ -85,6 +85,8 @@ def build_model(
         sep=tokenizer.id_of("[SEP]"),
         mask=tokenizer.id_of("[MASK]"),
         dec=tokenizer.id_of("[DEC]"),
+        cls=tokenizer.id_of("[CLS]"),
+        enc=tokenizer.id_of("[ENC]"),
         specials=tuple(tokenizer.id_of(token) for token in _SPECIALS),
     )
     offered = {

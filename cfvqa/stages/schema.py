@@ -1,5 +1,8 @@
 """What every key of the config may hold, in the order of `conf/config.yaml`."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import lightning as L
 
 from cfvqa.models.text import TextSettings
@@ -99,7 +102,7 @@ _MODEL = Block(
     {
         "network": Call(
             given=("text", "vocabulary", "special", "tokenizer", "labels", "region_width", "finding_width"),
-            values={"layers": _COUNT, "heads": _COUNT, "dropout": _SHARE},
+            values={"layers": _COUNT, "heads": _COUNT, "dropout": _SHARE, "space": _COUNT, "queue": _COUNT},
         ),
     }
 )
@@ -116,9 +119,14 @@ _PHASES = Each(
         optional={"label_fraction": Real(0.0, 1.0)},
     )
 )
+WRITE, RANK = "generate", "rank"
+"""Ways to answer: word by word, or by choosing from a closed list."""
+
 DECODING = Block(
     {"num_beams": _COUNT, "do_sample": Truth(), "repetition_penalty": Positive(), "max_new_tokens": _COUNT},
     optional={
+        "way": Choice((WRITE, RANK)),
+        "candidates": _COUNT,
         "top_p": _SHARE,
         "top_k": _COUNT,
         "temperature": Positive(),
@@ -128,7 +136,18 @@ DECODING = Block(
         "early_stopping": Truth(),
     },
 )
-"""How answers are written; a trained run from elsewhere brings it along."""
+"""How answers are found; a trained run from elsewhere brings it along."""
+
+
+def ranks(decoding: Mapping[str, Any]) -> bool:
+    """Whether answers are chosen from a closed list."""
+    return decoding.get("way", WRITE) == RANK
+
+
+def words_of(decoding: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how words are written: what transformers takes."""
+    return {name: value for name, value in decoding.items() if name not in ("way", "candidates")}
+
 
 EXPERIMENT = Block(
     {

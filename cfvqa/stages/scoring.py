@@ -20,6 +20,7 @@ from cfvqa.evaluation.rules import SeenFindings, answers_by_rule, learn_rule
 from cfvqa.evaluation.text_scores import TextScorer
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.asking import Asked
+from cfvqa.stages.schema import ranks
 
 _HALF = 0.5  # probability of "at least moderate", "at least severe" from which a level is taken
 
@@ -80,7 +81,7 @@ def score_run(
 def _decode(decoding: dict[str, Any], answers: Asked) -> dict[str, Any]:
     beam = f"beam search over {decoding['num_beams']}" if decoding["num_beams"] > 1 else "greedy"
     speed = len(answers.predictions) / answers.seconds
-    strategy = "sampling" if decoding["do_sample"] else beam
+    strategy = "ranking of a closed list" if ranks(decoding) else "sampling" if decoding["do_sample"] else beam
     return {**decoding, "strategy": strategy, "seconds": answers.seconds, "answers_per_second": speed}
 
 

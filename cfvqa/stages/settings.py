@@ -15,7 +15,7 @@ from cfvqa.errors import InputError
 from cfvqa.stages.blocks import inside, unknown
 from cfvqa.stages.building import build, check_targets, plain, trying
 from cfvqa.stages.reader import Widths, build_model, check_needs, compares, train_tokenizer, used
-from cfvqa.stages.schema import ANSWERS, EXPERIMENT
+from cfvqa.stages.schema import ANSWERS, EXPERIMENT, RANK, WRITE, ranks
 from cfvqa.training.compiling import has_compiler
 from cfvqa.training.fit import quiet_lightning
 from cfvqa.training.ranks import device_count, process_count, uses_gpu
@@ -39,7 +39,10 @@ class _Relation:
 _LENGTH = "text.transformer.max_length"
 _WIDTH = "text.transformer.width"
 _CAPTION = "model.network.max_length"
+_WAY = "evaluation.decoding.way"
 _RELATIONS = (
+    _Relation("evaluation.decoding.num_beams", _WAY, lambda beams, way: beams == 1 or way != RANK, "must be 1 for"),
+    _Relation("evaluation.decoding.do_sample", _WAY, lambda drawn, way: not (drawn and way == RANK), "cannot go with"),
     _Relation("classifier.image_size", "detector.image_size", lambda one, other: one == other, "must be that of"),
     _Relation("extraction.batch_size", "extraction.rows_per_shard", lambda one, all_: all_ % one == 0, "must divide"),
     _Relation("text.transformer.heads", _WIDTH, lambda one, all_: all_ % one == 0, "must divide"),
@@ -115,6 +118,11 @@ def check_training(config: DictConfig) -> None:
         for place in ("detector.network", "classifier.network"):
             _try(_select(content, place), place)
         models = {phases: _try_model(content, place) for phases, place in _PHASES.items()}
+    if ranks(content["evaluation"]["decoding"]) and hasattr(models["phases"], "answer"):
+        raise InputError(
+            f"evaluation.decoding.way is {RANK}: {type(models['phases']).__name__} does not write all of its answers, "
+            f"so that they cannot be ranked: choose {WRITE}"
+        )
     objectives = {name: _try(block, f"objective.{name}") for name, block in content["objective"].items()}
     if content["logger"]["tracker"] is not None:
         _try(content["logger"]["tracker"], "logger.tracker")

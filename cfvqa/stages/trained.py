@@ -10,6 +10,7 @@ from torch import nn
 
 from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import AnswerTokenizer, PretrainedTokenizer, Tokenizer
+from cfvqa.models.momentum import without_momentum
 from cfvqa.stages.reader import Widths, build_model
 from cfvqa.training.checkpoints import load_weights
 
@@ -54,7 +55,12 @@ def load_reader(folder: Path, phase: str | None = None) -> TrainedReader:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error!r}): delete the folder and run cfvqa-train again") from error
     load_weights(holder, folder / (phase or last) / "checkpoints" / "best.ckpt")
-    return TrainedReader(holder.model.eval().requires_grad_(requires_grad=False), tokenizer, description)
+    return TrainedReader(for_answering(holder.model), tokenizer, description)
+
+
+def for_answering(model: nn.Module) -> nn.Module:
+    """Return a reader as it is asked: frozen, in evaluation mode, without what only training needs."""
+    return without_momentum(model).eval().requires_grad_(requires_grad=False)
 
 
 def new_model(description: dict[str, Any], tokenizer: Tokenizer) -> nn.Module:

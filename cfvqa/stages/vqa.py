@@ -167,7 +167,7 @@ def _train(training: _Training, reader: _Reader) -> dict[str, str]:
     if rank() == 0:
         description = _describe(training, reader.widths, reader.phases[-1])
         write_text(folder / "reader.json", json.dumps(description, indent=2) + "\n")
-    count = sum(parameter.numel() for parameter in reader.model.parameters())
+    count = sum(weight.numel() for weight in reader.model.parameters() if weight.requires_grad)
     return {"parameters": f"{count:,}", "phases": ", ".join(reader.phases)}
 
 

@@ -1,5 +1,7 @@
 """Models, and a batch of two questions: about a pair, and about a single image."""
 
+from dataclasses import fields
+
 import numpy as np
 import torch
 
@@ -26,12 +28,14 @@ CROSSED = network("mccformers.MCCFormers", encoder="crossed", **SMALL)
 EKAID = network("ekaid.EKAID", word_width=12, state_width=20, **SMALL)
 SIAMESE = network("siamese.Siamese", dropout=0.0)
 GLORIA = network("gloria.GLoRIA")
+BLIP = network("blip.BLIP", heads=2, dropout=0.0, space=8, queue=16)
 SEEING = {
     "full": FULL,
     "mccformers_s": JOINT,
     "mccformers_d": CROSSED,
     "ekaid": EKAID,
     "gloria": GLORIA,
+    "blip": BLIP,
     "siamese": SIAMESE,
 }
 EVERY = SEEING | {"question_only": BLIND}
@@ -76,3 +80,11 @@ def batch_of(tokenizer, *, padding=0):
 
 def model_of(tokenizer, block=FULL, text=TEXT):
     return build_model(block, text, tokenizer=tokenizer, widths=Widths(8, 6), seed=0).eval()
+
+
+def one_of(batch, row):
+    """Return a batch of one of the two questions, about its unit alone."""
+    parts = {field.name: getattr(batch, field.name) for field in fields(PairBatch)}
+    some = torch.tensor([row])
+    cut = {name: Tokens(p.ids[some], p.mask[some]) if isinstance(p, Tokens) else p[some] for name, p in parts.items()}
+    return PairBatch(**cut | {"unit": torch.tensor([0])})

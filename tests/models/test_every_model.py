@@ -1,12 +1,10 @@
 """What is true of every model that is told in `cases`: a new one is one entry there."""
 
-from dataclasses import fields
-
 import pytest
 import torch
-from cases import EVERY, SEEING, batch_of, features, model_of
+from cases import EVERY, SEEING, batch_of, features, model_of, one_of
 
-from cfvqa.data.batches import PairBatch, Tokens, swap_images
+from cfvqa.data.batches import Tokens, swap_images
 
 every = pytest.mark.parametrize("block", EVERY.values(), ids=EVERY)
 seeing = pytest.mark.parametrize("block", SEEING.values(), ids=SEEING)
@@ -15,14 +13,6 @@ seeing = pytest.mark.parametrize("block", SEEING.values(), ids=SEEING)
 def logits_of(model, batch, text=None):
     reading = model.read(batch)
     return model.text.next_token_logits(text or batch.answer, reading.memory, reading.memory_mask)
-
-
-def one_of(batch, row):
-    """Return a batch of one of the two questions, about its unit alone."""
-    parts = {field.name: getattr(batch, field.name) for field in fields(PairBatch)}
-    some = torch.tensor([row])
-    cut = {name: Tokens(p.ids[some], p.mask[some]) if isinstance(p, Tokens) else p[some] for name, p in parts.items()}
-    return PairBatch(**cut | {"unit": torch.tensor([0])})
 
 
 @every

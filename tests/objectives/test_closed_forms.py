@@ -22,7 +22,7 @@ from cfvqa.vocabulary.findings import ANSWER_FINDINGS
 from cfvqa.vocabulary.levels import LEVEL_WORDS
 
 VOCABULARY, WIDTH = 11, 4
-SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, specials=(0, 1, 2, 3))
+SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, cls=3, enc=3, specials=(0, 1, 2, 3))
 
 
 class FlatText:

@@ -16,6 +16,7 @@ from cfvqa.objectives.contrast import Coarse, Fine
 from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal
 from cfvqa.objectives.language import Generation, MaskedLanguage
 from cfvqa.objectives.matching import Matching
+from cfvqa.objectives.momentum_contrast import ImageTextContrast
 from cfvqa.stages.reader import Widths, build_model
 
 ANSWERS = [
@@ -31,6 +32,8 @@ MODEL = {
     "network": {"_target_": "cfvqa.models.coarse_to_fine.CoarseToFine", "heads": 2, "dropout": 0.0},
 }
 GLORIA = {"network": {"_target_": "cfvqa.models.gloria.GLoRIA"}}
+BLIP = {"network": {"_target_": "cfvqa.models.blip.BLIP", "heads": 2, "dropout": 0.0, "space": 8, "queue": 7}}
+SLOW = "contrast with slow copies"
 # All keywords are masked, so that nothing is drawn.
 OBJECTIVES = {
     "coarse": Coarse(),
@@ -44,9 +47,10 @@ OBJECTIVES = {
     "gloria_global": GloriaGlobal(),
     "gloria_local": GloriaLocal(limit=4),
     "changes": Changes(),
+    SLOW: ImageTextContrast(warmup=2),
 }
 SIAMESE = {"network": {"_target_": "cfvqa.models.siamese.Siamese", "dropout": 0.0}}
-MODELS = {"changes": SIAMESE, "gloria_global": GLORIA, "gloria_local": GLORIA}
+MODELS = {SLOW: BLIP, "changes": SIAMESE, "gloria_global": GLORIA, "gloria_local": GLORIA}
 
 
 class Loss(nn.Module):
@@ -98,16 +102,25 @@ def batch_of(tokenizer, rows):
     )
 
 
+def step(name, loss, batch):
+    """Return the loss, its gradients left behind; the queue of slow copies is filled by a step before."""
+    for _ in range(2 if name == SLOW else 1):
+        loss.zero_grad()
+        value = loss(batch)
+        value.backward()
+    return value.detach()
+
+
 def learn(rank, folder):
     """Leave losses and gradients of a process that has a part of the batch."""
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     for name in OBJECTIVES:
         loss, tokenizer = loss_of(name)
         parallel = DistributedDataParallel(loss, find_unused_parameters=True)
-        value = parallel(batch_of(tokenizer, [0, 1, 2] if rank == 0 else [3, 4]))
-        value.backward()
+        value = step(name, parallel, batch_of(tokenizer, [0, 1, 2] if rank == 0 else [3, 4]))
         gradients = {key: p.grad for key, p in loss.named_parameters() if p.grad is not None}
-        torch.save({"loss": value.detach(), "gradients": gradients}, f"{folder}/{name}-{rank}.pt")
+        left = {"loss": value, "gradients": gradients, "weights": loss.state_dict()}
+        torch.save(left, f"{folder}/{name}-{rank}.pt")
     distributed.destroy_process_group()
 
 
@@ -123,11 +136,23 @@ def learned(tmp_path_factory):
 def test_two_ranks_learn_what_one_process_learns(name, learned):
     parts = [torch.load(learned / f"{name}-{rank}.pt", weights_only=True) for rank in range(2)]
     loss, tokenizer = loss_of(name)
-    whole = loss(batch_of(tokenizer, range(5)))
-    whole.backward()
+    whole = step(name, loss, batch_of(tokenizer, range(5)))
     assert sum(part["loss"] for part in parts) / 2 == pytest.approx(whole.item(), rel=1e-5)
     for key, parameter in loss.named_parameters():
         expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         for part in parts:
             found = part["gradients"].get(key, torch.zeros_like(parameter))
-            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6, msg=f"{key} differs")
+            torch.testing.assert_close(
+                found, expected, rtol=1e-4, atol=5e-6, msg=lambda text, key=key: f"{key}: {text}"
+            )
+
+
+def test_slow_copies_and_queue_are_those_of_one_process_on_every_rank(learned):
+    loss, tokenizer = loss_of(SLOW)
+    step(SLOW, loss, batch_of(tokenizer, range(5)))
+    expected = loss.model.momentum.state_dict()
+    assert int(expected["written"]) == 10  # around a queue of 7
+    for rank in range(2):
+        found = torch.load(learned / f"{SLOW}-{rank}.pt", weights_only=True)["weights"]
+        for name, value in expected.items():
+            torch.testing.assert_close(found[f"model.momentum.{name}"], value, rtol=1e-5, atol=1e-6)

@@ -22,7 +22,7 @@ CONFIG = OmegaConf.create(
 )
 
 
-def lines(folder, overrides):
+def lines(folder, overrides, config=CONFIG):
     changes = {"n": 1, "unparsed": 0, "f1": 0.25}
     figures = {
         "changes": changes,
@@ -34,7 +34,7 @@ def lines(folder, overrides):
     judged = folder / "trial" / "evaluation"
     judged.mkdir(parents=True)
     (judged / "metrics.json").write_text(json.dumps(figures | {"baseline": {"prior": blind}}))
-    config = OmegaConf.merge(CONFIG, {"runs": str(folder)})
+    config = OmegaConf.merge(config, {"runs": str(folder)})
     return closing_lines(config, judged.with_name("report.html"), overrides)
 
 
@@ -56,6 +56,13 @@ def test_commands_to_try_repeat_the_overrides_but_for_what_they_change(tmp_path)
     assert "name=trial_seed5" in commands[0]
     assert "'name=a b'" in commands[1]
     assert "num_beams=1" in commands[1]
+
+
+def test_a_run_that_ranks_is_told_of_writing_and_not_of_beams(tmp_path):
+    config = OmegaConf.merge(CONFIG, {"evaluation": {"decoding": {"way": "rank", "num_beams": 1}}})
+    text = "\n".join(lines(tmp_path, ["evaluation.decoding.way=rank"], config))
+    assert "evaluation.decoding.way=generate" in text
+    assert "num_beams" not in text
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ from cfvqa.data.pair_sets import PairSettings
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.objectives.contrast import Coarse, Fine
+from cfvqa.objectives.hard_matching import HardMatching
 from cfvqa.objectives.language import Generation, MaskedLanguage
+from cfvqa.objectives.momentum_contrast import ImageTextContrast
 from cfvqa.phantom import PhantomSettings, write_phantom
 from cfvqa.sources.mimic import MimicSource
 from cfvqa.stages.progress import StageConsole
@@ -39,6 +41,7 @@ TEXT = {"pretrained": None, "transformer": {"width": 16, "layers": 1, "heads": 2
 MODEL = {
     "network": {"_target_": "cfvqa.models.coarse_to_fine.CoarseToFine", "heads": 2, "dropout": 0.1},
 }
+BLIP = {"network": {"_target_": "cfvqa.models.blip.BLIP", "heads": 2, "dropout": 0.1, "space": 8, "queue": 50}}
 OBJECTIVES = {"generation": Generation(), "coarse": Coarse(), "fine": Fine(), "masked_language": MaskedLanguage()}
 
 
@@ -149,7 +152,21 @@ def findings_parts(base: Path, way: Way):
     return module.to(memory_format=torch.channels_last), images(base, way, "findings"), "val/auroc", "max"
 
 
-PARTS = {"vqa": vqa_parts, "anatomy": anatomy_parts, "findings": findings_parts}
+def blip_parts(base: Path, way: Way):
+    module, data, _, _ = vqa_parts(base, way)
+    tokenizer = data.tokenizer
+    objectives = {"contrast": ImageTextContrast(warmup=20), "matching": HardMatching(), "generation": Generation()}
+    module = VqaModule(
+        build_model(BLIP, TEXT, tokenizer=tokenizer, widths=Widths(8, 6), seed=0),
+        objectives=objectives,
+        weights=dict.fromkeys(objectives, 1.0),
+        optimizer=partial(torch.optim.AdamW, lr=1e-3),
+        schedule=one_cycle,
+    )
+    return module, data, "val/generation", "min"
+
+
+PARTS = {"vqa": vqa_parts, "blip": blip_parts, "anatomy": anatomy_parts, "findings": findings_parts}
 
 
 class Processes:

@@ -15,6 +15,8 @@ WAYS = {
     "bf16": Way(precision="bf16-mixed"),
     "two processes": Way(world=2),
     "two processes, workers, bf16": Way(world=2, workers=2, precision="bf16-mixed"),
+    "slow copies and a queue": Way("blip"),
+    "slow copies and a queue, two processes": Way("blip", world=2),
     "anatomy, bf16": Way("anatomy", precision="bf16-mixed"),
     "findings, bf16": Way("findings", precision="bf16-mixed"),
     "findings, two processes": Way("findings", world=2),

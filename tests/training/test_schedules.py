@@ -1,8 +1,13 @@
+from functools import partial
+from itertools import pairwise
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
 from cfvqa.training.schedules import one_cycle, staircase
+from cfvqa.training.vqa_module import VqaModule
 
 
 def rates(schedule, optimizer, steps):
@@ -43,3 +48,20 @@ def test_the_staircase_falls_like_torchs():
     found = rates(staircase(own, steps=35, every=15 / 35), own, 35)
     assert found == pytest.approx(rates(StepLR(other, step_size=15), other, 35))
     assert found[14:16] == pytest.approx([0.5, 0.05])
+
+
+def test_defect_47_the_rate_rises_by_step_and_nowhere_jumps_however_short_an_epoch_is():
+    module = VqaModule(
+        torch.nn.Linear(1, 1),
+        objectives={},
+        weights={},
+        optimizer=partial(torch.optim.SGD, lr=0.5),
+        schedule=partial(one_cycle, warmup=0.3),
+    )
+    module._trainer = SimpleNamespace(estimated_stepping_batches=60)  # 20 epochs of 3 steps
+    made = module.configure_optimizers()
+    assert made["lr_scheduler"]["interval"] == "step"
+    trace = rates(made["lr_scheduler"]["scheduler"], made["optimizer"], 60)
+    assert trace[:18] == sorted(trace[:18])
+    assert trace[3] < 0.1  # the first epoch is over, the warm-up is not
+    assert max(abs(one - other) for one, other in pairwise(trace)) < 0.05
