@@ -64,9 +64,9 @@ def test_retrieval_is_shown_without_answers():
     console = StageConsole()
     console.file, console.width = StringIO(), 80
     show(add_tests({"interval": {}, "undefined": {}}, {"retrieval": figures}), console)
-    lines = console.file.getvalue().splitlines()
-    assert [line.split() for line in lines if "pair to answer" in line][0][4::2] == ["1.000", "1.000", "1.000", "1.000"]
-    assert [line.split() for line in lines if "by chance" in line][0][3::2] == ["0.250", "1.000", "1.000", "2.500"]
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in console.file.getvalue().splitlines()]
+    assert ["pair to answer", "1.000", "1.000", "1.000", "1.000"] in rows
+    assert ["by chance", "0.250", "1.000", "1.000", "2.500"] in rows
 
 
 def test_the_answers_of_the_finished_reader_have_a_folder_of_their_own():
