@@ -36,19 +36,25 @@ def texts_of_units(text: Tokens, unit: Tensor) -> Tensor:
     return (same_unit.float() @ equal_texts(text).float()) > 0
 
 
+def spread(unit: Tensor, limit: int) -> Tensor:
+    """Return which questions (at most `limit`,) take part: of every unit the first, then of every unit the second, ...
+
+    Args:
+        unit: (Q,) int64, the unit of a question.
+        limit: how many.
+    """
+    same = unit.unsqueeze(0) == unit.unsqueeze(1)
+    return same.tril(-1).sum(1).argsort(stable=True)[:limit]
+
+
 def _sentences(model: Reader, text: Tokens) -> tuple[Tensor, Tensor]:
     """Return the states (Q, T, D) of texts, and which of them are words (Q, T): neither special nor padding."""
     return model.text.encode(text).float(), content_mask(text, model.text.special.specials)
 
 
-def _first(rows: Tensor, limit: int) -> Tensor:
-    """Return the first rows of all ranks."""
-    return gather(rows[:limit])[:limit]
-
-
 @dataclass(frozen=True)
 class GloriaGlobal:
-    """Contrast the images as one vector against the mean word of a sentence (equations 1 and 2).
+    """Contrast the images as one vector against the mean word of a sentence.
 
     Attributes:
         scale: inverse temperature of the cosine.
@@ -80,7 +86,7 @@ class GloriaGlobal:
 
 @dataclass(frozen=True)
 class GloriaLocal:
-    """Contrast the places of the images against the single words of a sentence (equations 3 to 7).
+    """Contrast the places of the images against the single words of a sentence.
 
     A word of this tokenizer is one token; the published pieces of a word, which are added up, do not arise.
 
@@ -88,7 +94,8 @@ class GloriaLocal:
         scale: inverse temperature of the score.
         sharpness: of a word's attention over the places.
         emphasis: on the word that fits best.
-        limit: questions of a batch, over all ranks, that take part: the cost grows with its square.
+        limit: questions of a batch, over all ranks, that take part, spread over its images: the cost grows with its
+            square.
         softmaxes: of a word's attention; published: 2 (see `contrast.fine_scores`).
     """
 
@@ -102,13 +109,11 @@ class GloriaLocal:
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""
-        some = slice(self.limit)
-        own = Tokens(batch.answer.ids[some], batch.answer.mask[some])
-        text = gather_tokens(own)
-        positive = texts_of_units(Tokens(text.ids[some], text.mask[some]), gather_units(batch.unit[some])[some])
-        state, mask = (_first(part, self.limit) for part in _sentences(model, own))
-        place, there = _first(reading.visual, self.limit), _first(reading.visual_mask, self.limit)
-        return multi_positive_loss(self.scale * self._scores(state, mask, place, there), positive)
+        text, unit = gather_tokens(batch.answer), gather_units(batch.unit)
+        chosen = spread(unit, self.limit)
+        parts = (*_sentences(model, batch.answer), reading.visual, reading.visual_mask)
+        score = self._scores(*(gather(part).index_select(0, chosen) for part in parts))
+        return multi_positive_loss(self.scale * score, texts_of_units(text, unit)[chosen][:, chosen])
 
     def scores(self, model: Reader, batch: PairBatch, reading: Reading, texts: Texts) -> Tensor:
         """Return the local scores (Q, T); a text without words fits nothing."""

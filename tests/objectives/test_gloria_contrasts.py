@@ -11,7 +11,7 @@ from cfvqa.data.batches import PairBatch, Texts, Tokens
 from cfvqa.models.outputs import Reading
 from cfvqa.models.writing import SpecialIds
 from cfvqa.objectives.contrast import multi_positive_loss
-from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal, texts_of_units
+from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal, spread, texts_of_units
 
 WIDTH = 4
 SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, cls=4, enc=5, specials=(0, 1, 2, 3))
@@ -148,6 +148,20 @@ def test_targets_are_symmetric_where_each_unit_has_one_text():
     same = texts_of_units(text, torch.arange(4))
     assert torch.equal(same, same.T)
     assert same.sum() == 6
+
+
+def test_a_limit_leaves_out_no_image_before_the_second_text_of_another():
+    unit = torch.tensor([0, 0, 0, 1, 1, 2])
+    assert spread(unit, 4).tolist() == [0, 3, 5, 1]
+    assert sorted(spread(unit, 16).tolist()) == list(range(6))
+
+
+def test_what_a_limit_leaves_out_is_still_said_of_its_image():
+    answers, units = [ANSWERS[0], ANSWERS[1], ANSWERS[1]], [0, 0, 1]
+    model, batch, reading = case(answers, units)
+    loss = GloriaLocal(limit=2)(model, batch, reading)
+    rows = [[slow_local(model, reading, image, answers[text]) for text in (0, 2)] for image in (0, 2)]
+    assert loss.item() == pytest.approx(slow_loss(rows, [[True, True], [False, True]]), rel=1e-4)
 
 
 def test_defect_17_a_single_word_looks_where_it_is_named():

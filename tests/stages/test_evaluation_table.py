@@ -1,8 +1,13 @@
 from io import StringIO
 
+import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
-from cfvqa.stages.evaluation import show
+from cfvqa.errors import InputError
+from cfvqa.evaluation.metrics import add_tests
+from cfvqa.evaluation.retrieval import retrieval
+from cfvqa.stages.evaluation import evaluate_file, evaluation_folder, show
 from cfvqa.stages.progress import StageConsole
 
 
@@ -45,3 +50,32 @@ def test_the_line_of_a_stage_is_one_line():
     console.file, console.width = StringIO(), 40
     console.announce("features", "work/features/" + "0123456789" * 5, "ready")
     assert console.file.getvalue().count("\n") == 1
+
+
+def judged(tasks, phase=None):
+    settings = {"tasks": tasks, "phase": phase}
+    return OmegaConf.create(
+        {"runs": "runs", "name": "one", "phases": {"pretrain": {}, "finetune": {}}, "evaluation": settings}
+    )
+
+
+def test_retrieval_is_shown_without_answers():
+    figures = retrieval([np.eye(4)], np.arange(4), list("abcd"), draws=5)
+    console = StageConsole()
+    console.file, console.width = StringIO(), 80
+    show(add_tests({"interval": {}, "undefined": {}}, {"retrieval": figures}), console)
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in console.file.getvalue().splitlines()]
+    assert ["pair to answer", "1.000", "1.000", "1.000", "1.000"] in rows
+    assert ["by chance", "0.250", "1.000", "1.000", "2.500"] in rows
+
+
+def test_the_answers_of_the_finished_reader_have_a_folder_of_their_own():
+    assert evaluation_folder(judged(["answers", "retrieval"])).name == "evaluation"
+    assert evaluation_folder(judged(["retrieval"])).name == "evaluation_finetune"
+    assert evaluation_folder(judged(["answers"], "pretrain")).name == "evaluation_pretrain"
+
+
+@pytest.mark.parametrize("config", [judged(["answers", "retrieval"]), judged(["answers"], "pretrain")])
+def test_of_a_file_only_answers_are_judged(config):
+    with pytest.raises(InputError, match=r"leave evaluation.tasks and evaluation.phase out"):
+        evaluate_file(config, StageConsole(quiet=True))
