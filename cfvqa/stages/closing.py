@@ -12,7 +12,6 @@ from omegaconf import DictConfig
 from cfvqa.evaluation.charts import Figure, number
 from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.report_figures import headline_of
-from cfvqa.stages.tracking import sending_lines
 
 
 def closing_lines(config: DictConfig, page: Path, overrides: Sequence[str]) -> list[str]:
@@ -28,7 +27,7 @@ def closing_lines(config: DictConfig, page: Path, overrides: Sequence[str]) -> l
     if headline.best_blind is not None:
         name, figure = headline.best_blind
         lines.append(f"blind      {_with_interval(figure)}  the best without any image: {name}")
-    lines += [f"open       {page}", *sending_lines(config, page.parent)]
+    lines.append(f"open       {page}")
     return lines + [f"{'next' if not place else '':<9}  {line}" for place, line in enumerate(_next(config, overrides))]
 
 

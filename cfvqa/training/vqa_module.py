@@ -49,9 +49,9 @@ class VqaModule(L.LightningModule):
         return {"loss": losses["loss"], "losses": losses, "weight": len(batch.unit)}
 
     def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
-        """Log the losses; what they draw is the same every time."""
+        """Log the losses; what they draw is the same every time, whichever process has the batch."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(batch_idx)
+            torch.manual_seed(int(batch.row[0]))
             losses = self._weighted(batch)
         self.log_dict(
             {f"val/{name}": value for name, value in losses.items()},

@@ -21,8 +21,20 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def call(tmp_path, monkeypatch, capsys):
     """Call a command in this process, in an empty folder; returns its exit status and what it printed."""
-    folder = tmp_path / "here"
-    folder.mkdir()
+    here = tmp_path / "here"
+    here.mkdir()
+    return calling_in(here, monkeypatch, capsys)
+
+
+@pytest.fixture
+def call_tiny(folder, monkeypatch, capsys):
+    """Call a command in this process, in the folder of the tiny phantom: another process takes seconds to start."""
+    monkeypatch.setenv("COLUMNS", "200")
+    called = calling_in(folder, monkeypatch, capsys)
+    return lambda name, *overrides: called(name, "experiment=phantom_tiny", *overrides)
+
+
+def calling_in(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
 
     def called(name, *overrides):
