@@ -98,7 +98,7 @@ def hold(folder, settings, ready, over):
 
 
 def test_two_trainings_of_one_name_and_different_settings_do_not_meet(tmp_path):
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     ready, over = context.Event(), context.Event()
     other = context.Process(target=hold, args=(tmp_path, settings_of(seed=1), ready, over))
     other.start()
