@@ -1,6 +1,7 @@
 """Which stage a command ends with."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -32,7 +33,7 @@ def show_sending(config: DictConfig, console: StageConsole, names: Sequence[str]
     """Print how to send what a tracker has kept on this machine of finished stages, and of what the run holds else."""
     if config.logger.tracker is None:
         return
-    folders = [STAGES[name](config, console).folder for name in names]
-    places = [folder.parent if folder.name == "vqa" else folder for folder in folders]
-    for line in sending_lines(config, places):
+    run = Path(config.runs) / str(config.name)
+    folders = [run if name == "vqa" else STAGES[name](config, console).folder for name in names]
+    for line in sending_lines(config, folders):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

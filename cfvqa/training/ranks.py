@@ -180,7 +180,7 @@ def meeting() -> Iterator[None]:
     """
     try:
         yield
-    except distributed.DistNetworkError as error:
+    except (distributed.DistNetworkError, distributed.DistStoreError) as error:
         place = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
         reason = str(error).partition("\n")[0]
         raise InputError(

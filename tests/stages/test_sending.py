@@ -24,7 +24,7 @@ def sent(tmp_path, monkeypatch, capsys):
             monkeypatch.setitem(pipeline.TASKS, name, pipeline.STAGES[name])
 
     def called(act, logger=WANDB, task="vqa"):
-        act(OmegaConf.create({"logger": logger, "task": task}), StageConsole())
+        act(OmegaConf.create({"logger": logger, "task": task, "runs": "runs", "name": "a"}), StageConsole())
         return [line.split()[3] for line in capsys.readouterr().out.splitlines()]
 
     return called
