@@ -12,8 +12,7 @@ from killing import Processes, Way, write_data
 WAYS = {
     "plain": Way(),
     "workers, bf16, accumulated, clipped": Way(workers=2, precision="bf16-mixed", accumulate=2, clip=0.5),
-    "two processes, bf16": Way(world=2, precision="bf16-mixed"),
-    "two processes, workers": Way(world=2, workers=2),
+    "two processes, workers, bf16": Way(world=2, workers=2, precision="bf16-mixed"),
     "anatomy, two processes": Way("anatomy", world=2),
     "findings, bf16": Way("findings", precision="bf16-mixed"),
     "findings, two processes": Way("findings", world=2),
@@ -53,18 +52,27 @@ def assert_same(folder, expected):
     assert (folder / "metrics.csv").read_bytes() == (expected / "metrics.csv").read_bytes()
 
 
+def best_of(folder):
+    """Return score and path of the best checkpoint, as the last one knows them."""
+    states = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]
+    [best] = [state for name, state in states.items() if name.startswith("BestCheckpoint")]
+    return best["best_model_score"], best["best_model_path"]
+
+
 def kill_and_finish(base, name, way, kills):
     expected = whole(base, name, way)
     folder, draw = base / f"killed {name}", random.Random(1)
-    for _ in range(kills):
+    for kill in range(kills):
         processes = Processes(folder, way)
         wait_for_checkpoints(processes, folder, draw.choice((0, 1, 1, 2)))
         assert not processes.wait(draw.uniform(0, 0.2)), "ended before it was killed as often as it should"
         processes.kill()
+        folder = folder.rename(base / f"killed {name} {kill}")  # a run may be moved before it goes on
     processes = Processes(folder, way)
     processes.wait()
     assert processes.statuses() == [0] * way.world
     assert_same(folder, expected)
+    assert best_of(folder) == (best_of(expected)[0], str(folder / "checkpoints" / "best.ckpt"))
 
 
 @pytest.mark.parametrize("name", ["plain", "findings, bf16"])
@@ -85,7 +93,7 @@ def test_a_training_killed_twenty_times_ends_in_the_same_weights_and_curves(base
 
 @pytest.mark.parametrize(
     ("name", "number"),
-    [("plain", signal.SIGTERM), pytest.param("two processes, bf16", signal.SIGUSR1, marks=pytest.mark.long)],
+    [("plain", signal.SIGTERM), pytest.param("two processes, workers, bf16", signal.SIGUSR1, marks=pytest.mark.long)],
 )
 def test_a_preempted_training_saves_ends_with_75_and_goes_on(base, name, number):
     way = WAYS[name]
