@@ -48,7 +48,6 @@ def test_jobs_of_slurm_are_the_same(folder):
 
 
 SMALL = (
-    "source.phantom.subjects=60",
     "source.phantom.size=64",
     "image_size=64",
     "phases=finetune_only",

@@ -153,7 +153,7 @@ def vqa_parts(base: Path, way: Way):
 
 def images(base: Path, way: Way, needs: str):
     tables = MimicSource(base / "phantom", split="official", on_reversed="error").read()
-    return ImageData(tables, ImageDataSettings(image_size=64, batch_size=4, workers=way.workers), needs=needs)
+    return ImageData(tables, ImageDataSettings(image_size=64, batch_size=way.units, workers=way.workers), needs=needs)
 
 
 def detector():
