@@ -4,9 +4,10 @@ import sys
 from importlib import import_module
 
 import pytest
+import torch
 from hydra.core.global_hydra import GlobalHydra
 from layouts import MimicTree, write_nih
-from processes import run
+from processes import THREADS, run
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +31,10 @@ def call(tmp_path, monkeypatch, capsys):
 def call_tiny(folder, monkeypatch, capsys):
     """Call a command in this process, in the folder of the tiny phantom: another process takes seconds to start."""
     monkeypatch.setenv("COLUMNS", "200")
-    called = calling_in(folder, monkeypatch, capsys)
-    return lambda name, *overrides: called(name, "experiment=phantom_tiny", *overrides)
+    called, threads = calling_in(folder, monkeypatch, capsys), torch.get_num_threads()
+    torch.set_num_threads(THREADS)  # with another number, the last digits would be others than in a process
+    yield lambda name, *overrides: called(name, "experiment=phantom_tiny", *overrides)
+    torch.set_num_threads(threads)
 
 
 def calling_in(folder, monkeypatch, capsys):
