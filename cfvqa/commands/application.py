@@ -3,7 +3,8 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -21,10 +22,13 @@ from cfvqa.errors import InputError, Pruned
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.settings import check, check_folders, check_training
 from cfvqa.stages.sweeps import FAILED, PRUNED, Job
+from cfvqa.training.keeping import PREEMPTED, preemptible
 from cfvqa.training.ranks import rank
 
 Task = Callable[[DictConfig, StageConsole], None]
 Check = Callable[[DictConfig], None]
+
+_STOPPED = "stopped: the same command goes on where it was\n"
 
 
 def config_folder() -> str:
@@ -38,7 +42,8 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
     """Run a task as a Hydra application: once, or for every job of a sweep.
 
     Wrong input ends with one message and exit status 2, also where Hydra itself finds it. A job that fails does not
-    stop the others of its sweep, which ends with a table; the status is 2 if all that failed had wrong input.
+    stop the others of its sweep, which ends with a table; the status is 2 if all that failed had wrong input. A command
+    that SIGTERM or SIGUSR1 asks to stop ends with status 75, wherever it is.
 
     Args:
         task: what the command does.
@@ -56,12 +61,24 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
         return None
 
     searching.register()
-    try:
+    with _ending():
         sys.argv[1:] = readable(sys.argv[1:], literal)
         hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(application)()
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """End a command as a user and a shell understand it: with one message, and a status."""
+    try:
+        with preemptible():
+            yield
     except KeyboardInterrupt:
-        sys.stderr.write("stopped: the same command goes on where it was\n")
+        sys.stderr.write(_STOPPED)
         sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == PREEMPTED and rank() == 0:
+            sys.stderr.write(_STOPPED)
+        raise
     except WRONG_INPUT as error:
         sys.exit(_report(error).status)
     except RuntimeError as error:  # of submitit, which looks for srun when it is asked for SLURM

@@ -4,6 +4,7 @@ from omegaconf import DictConfig
 
 from cfvqa.commands.application import run
 from cfvqa.stages.evaluation import evaluate_file, evaluation
+from cfvqa.stages.pipeline import show_sending
 from cfvqa.stages.progress import StageConsole
 
 
@@ -13,6 +14,7 @@ def task(config: DictConfig, console: StageConsole) -> None:
         console.print(f"figures: {evaluate_file(config, console)}", soft_wrap=True)
     else:
         console.print(f"figures: {evaluation(config, console).folder / 'metrics.json'}", soft_wrap=True)
+        show_sending(config, console)
 
 
 def main() -> None:

@@ -11,13 +11,14 @@ from omegaconf import DictConfig, OmegaConf
 from cfvqa.errors import Pruned
 from cfvqa.stages.pipeline import STAGES
 from cfvqa.stages.progress import StageConsole
+from cfvqa.training.keeping import preemptible
 
 
 def main() -> None:
     """Join the stage that the first process makes."""
     config, stage = OmegaConf.load(sys.argv[1]), sys.argv[2]
     assert isinstance(config, DictConfig)
-    with suppress(Pruned):  # the first process says so
+    with preemptible(), suppress(Pruned):  # the first process says so
         STAGES[stage](config, StageConsole(quiet=True))
 
 

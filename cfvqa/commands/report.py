@@ -3,6 +3,7 @@
 from omegaconf import DictConfig
 
 from cfvqa.commands.application import run
+from cfvqa.stages.pipeline import show_sending
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.report import report
 
@@ -10,6 +11,7 @@ from cfvqa.stages.report import report
 def task(config: DictConfig, console: StageConsole) -> None:
     """Write the report, and make what it needs before."""
     console.print(f"open: {report(config, console)}", soft_wrap=True)
+    show_sending(config, console)
 
 
 def main() -> None:

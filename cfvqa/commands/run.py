@@ -5,6 +5,7 @@ from omegaconf import DictConfig
 
 from cfvqa.commands.application import run
 from cfvqa.stages.closing import closing_lines
+from cfvqa.stages.pipeline import show_sending
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.report import report
 
@@ -14,6 +15,7 @@ def task(config: DictConfig, console: StageConsole) -> None:
     page = report(config, console)
     for line in closing_lines(config, page, HydraConfig.get().overrides.task):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+    show_sending(config, console)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from rich.console import Console
 from rich.table import Table
 
@@ -87,7 +87,13 @@ class SweepEnd(Callback):
     """End a sweep with the table of its jobs; the exit status tells whether one failed."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Forget the failures of an earlier try; what was done under this name stays in the table."""
+        """Forget the failures of an earlier try; what was done under this name stays in the table.
+
+        Runs that are compared are no sweep, and have no folder for one. (Hydra makes a warning of an exception here.)
+        """
+        if isinstance(config.runs, ListConfig):
+            sys.stderr.write("error: runs: a comparison of runs is no sweep: leave --multirun out\n")
+            sys.exit(INPUT_ERROR)
         forget_failures(Path(config.hydra.sweep.dir))
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:

@@ -1,5 +1,6 @@
 """The loader of training batches, and the place of a data module among the processes of a training."""
 
+import multiprocessing
 from typing import Any
 
 import lightning as L
@@ -12,6 +13,11 @@ def place_of(data: L.LightningDataModule) -> dict[str, int]:
     """Return rank and world of the training that a data module serves; 0 of 1 outside of one."""
     trainer = data.trainer
     return {"rank": trainer.global_rank, "world": trainer.world_size} if trainer else {"rank": 0, "world": 1}
+
+
+def start_method(workers: int) -> str | None:
+    """Return how so many loading processes start: as Python has it, also where joblib has set a way that fails."""
+    return multiprocessing.get_all_start_methods()[0] if workers else None
 
 
 class EpochLoader(DataLoader):
@@ -30,6 +36,7 @@ class EpochLoader(DataLoader):
             batch_sampler=batches,
             collate_fn=collate,
             num_workers=workers,
+            multiprocessing_context=start_method(workers),
             persistent_workers=False,
         )
         self.batches = batches

@@ -5,7 +5,7 @@ import polars as pl
 from torch.utils.data import DataLoader
 
 from cfvqa.data.feature_store import FeatureStore
-from cfvqa.data.loaders import EpochLoader, place_of
+from cfvqa.data.loaders import EpochLoader, place_of, start_method
 from cfvqa.data.pair_sets import PairSet, PairSettings
 from cfvqa.data.sampling import EpochBatches, OrderedBatches
 from cfvqa.data.seeding import stable_seed
@@ -91,7 +91,13 @@ class PairData(L.LightningDataModule):
         """Yield the questions of a split in table order; a rank gets its share of the batches."""
         pairs = self.pair_set(split)
         batches = OrderedBatches(len(pairs), size=4 * self.units_per_batch, **place_of(self))
-        return DataLoader(pairs, batch_sampler=batches, collate_fn=pairs.collate, num_workers=self.workers)
+        return DataLoader(
+            pairs,
+            batch_sampler=batches,
+            collate_fn=pairs.collate,
+            num_workers=self.workers,
+            multiprocessing_context=start_method(self.workers),
+        )
 
 
 def some_subjects(questions: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:

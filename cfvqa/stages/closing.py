@@ -14,7 +14,6 @@ from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.report_figures import headline_of
 from cfvqa.stages.evaluation import evaluation_folder
 from cfvqa.stages.schema import WRITE, ranks
-from cfvqa.stages.tracking import sending_lines
 
 
 def closing_lines(config: DictConfig, page: Path, overrides: Sequence[str]) -> list[str]:
@@ -30,7 +29,7 @@ def closing_lines(config: DictConfig, page: Path, overrides: Sequence[str]) -> l
     if headline.best_blind is not None:
         name, figure = headline.best_blind
         lines.append(f"blind      {_with_interval(figure)}  the best without any image: {name}")
-    lines += [f"open       {page}", *sending_lines(config, page.parent)]
+    lines.append(f"open       {page}")
     return lines + [f"{'next' if not place else '':<9}  {line}" for place, line in enumerate(_next(config, overrides))]
 
 

@@ -1,6 +1,7 @@
 """What cfvqa-compare does: the figures of finished runs beside the settings in which they differ, and pair by pair."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.charts import Figure
-from cfvqa.evaluation.metrics import read_metrics
+from cfvqa.evaluation.metrics import DECODE_FACTS, read_metrics
 from cfvqa.evaluation.paired import compare_paired
 from cfvqa.evaluation.report_figures import dig, figure_at
 from cfvqa.stages.kinds import shown
@@ -64,7 +65,7 @@ def compare(config: DictConfig, console: Console) -> list[Compared]:
         raise InputError("runs: give two runs at least, 'runs=[runs/A,runs/B]'")
     folders = [_folder(str(run)) for run in config.runs]
     _check_names([folder.name for folder in folders])
-    held = [settings_in(folder / "vqa") for folder in folders]
+    held = [_settings_of(folder) for folder in folders]
     keys = sorted({key for other in held for key in differences(held[0], other)})
     runs = [_compared(folder, settings, keys) for folder, settings in zip(folders, held, strict=True)]
     _check_asked(runs)
@@ -142,6 +143,25 @@ def _folder(name: str) -> Path:
         if (folder / "evaluation" / "metrics.json").is_file():
             return folder
     raise InputError(f"runs: {name} is no judged run: give folders of runs, and judge them first (cfvqa-evaluate)")
+
+
+def _settings_of(folder: Path) -> dict[str, Any]:
+    """Return what shapes a run, nested: its training, the vision models that it reads with, how its answers decode."""
+    decode = read_metrics(folder / "evaluation" / "metrics.json").get("decode")
+    decode = decode if isinstance(decode, Mapping) else {}
+    decoding = {name: value for name, value in decode.items() if name == "strategy" or name not in DECODE_FACTS}
+    return settings_in(folder / "vqa") | _vision_of(folder / "vqa" / "reader.json") | {"decoding": decoding}
+
+
+def _vision_of(file: Path) -> dict[str, Any]:
+    """Return what a reader records of its vision models, but for where they lie; nothing of a run without a reader."""
+    if not file.is_file():
+        return {}
+    try:
+        vision = json.loads(file.read_text())["vision"]
+        return {name: {key: one[key] for key in ("id", "network", "image_size")} for name, one in vision.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{file} is damaged ({error!r}): give the command that trained the run again") from error
 
 
 def _compared(folder: Path, settings: dict[str, Any], keys: Sequence[str]) -> Compared:

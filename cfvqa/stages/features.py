@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Subset
 
 from cfvqa.data.feature_store import shard_ids, shard_name, write_index
 from cfvqa.data.image_sets import ImageSet, labels_of
+from cfvqa.data.loaders import start_method
 from cfvqa.stages.building import plain
 from cfvqa.stages.distribution import others_of
 from cfvqa.stages.identity import Stage, ensure, identify
@@ -73,6 +74,7 @@ def _extract(
         batch_size=settings.batch_size,
         collate_fn=images.collate,
         num_workers=settings.workers,  # decodes the next batches while the networks work
+        multiprocessing_context=start_method(settings.workers),
     )
     with quiet_lightning():
         predictor = L.Trainer(logger=False, callbacks=[writer], enable_progress_bar=False, **_alone(trainer))

@@ -5,7 +5,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 from cfvqa.files import full_disk_named, write_text
+from cfvqa.stages.distribution import Others
 from cfvqa.stages.progress import StageConsole
 from cfvqa.training.ranks import rank
 
@@ -70,7 +71,6 @@ def shaping(block: Any) -> Any:
 
 
 Make = Callable[[Path], dict[str, str]]
-Others = Callable[[], AbstractContextManager[None]]
 
 
 def ensure(stage: Stage, make: Make, console: StageConsole, *, others: Others | None = None) -> Stage:
@@ -80,7 +80,7 @@ def ensure(stage: Stage, make: Make, console: StageConsole, *, others: Others | 
         stage: what to make.
         make: writes into the folder, goes on from what a stopped run left there, and returns facts to show.
         console: for the one line that says what happened.
-        others: starts the further processes that make it together with this one; None where one makes it alone.
+        others: the further processes that make it together with the first one; None where one makes it alone.
 
     Raises:
         InputError: when the disk is full.
@@ -89,33 +89,34 @@ def ensure(stage: Stage, make: Make, console: StageConsole, *, others: Others | 
         console.ready(stage.name, str(stage.folder))
         return stage
     if rank() > 0:
-        return _join(stage, make if others is not None else None)
+        return _join(stage, make, others)
     stage.folder.parent.mkdir(parents=True, exist_ok=True)
     with full_disk_named(stage.folder), FileLock(stage.folder.with_name(stage.folder.name + ".lock")):
         if not stage.whole:
-            _make(stage, make, console, others or nullcontext)
+            _make(stage, make, console, others)
     return stage
 
 
-def _join(stage: Stage, make: Make | None) -> Stage:
-    """Take part in making a stage, or wait until the first process has made it."""
-    if make is not None:
-        make(stage.folder)
-    parent = os.getppid()
+def _join(stage: Stage, make: Make, others: Others | None) -> Stage:
+    """Take part in making a stage once the first process has begun with it, and wait until it is whole."""
+    parent, joined = os.getppid(), others is None
     while not stage.whole:
+        if not joined and others is not None and others.called(stage.folder):
+            joined = True
+            make(stage.folder)
         if os.getppid() != parent:
             raise SystemExit(f"the first process ended before {stage.folder} was whole")
         time.sleep(0.2)
     return stage
 
 
-def _make(stage: Stage, make: Make, console: StageConsole, others: Others) -> None:
+def _make(stage: Stage, make: Make, console: StageConsole, others: Others | None) -> None:
     console.announce(stage.name, str(stage.folder), "...")
     stage.folder.mkdir(exist_ok=True)
     (stage.folder / SUCCESS).unlink(missing_ok=True)  # of other settings: what follows is not theirs any more
     start = time.monotonic()
     try:
-        with others():
+        with nullcontext() if others is None else others.at_work(stage.folder):
             facts = make(stage.folder)
             seconds = time.monotonic() - start
             _mark(stage, facts, seconds)

@@ -1,6 +1,7 @@
 """Which stage a command ends with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -23,7 +24,16 @@ STAGES: dict[str, Make] = TASKS | {"features": features, "blind": blind}
 def train(config: DictConfig, console: StageConsole) -> Stage:
     """Train what `task` names, and what it needs before."""
     stage = TASKS[config.task](config, console)
-    tracked = stage.folder.parent if config.task == "vqa" else stage.folder  # a run holds more than its training
-    for line in sending_lines(config, tracked):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    names = list(TASKS)
+    show_sending(config, console, names[: names.index(config.task) + 1])
     return stage
+
+
+def show_sending(config: DictConfig, console: StageConsole, names: Sequence[str] = (*TASKS, "blind")) -> None:
+    """Print how to send what a tracker has kept on this machine of finished stages, and of what the run holds else."""
+    if config.logger.tracker is None:
+        return
+    run = Path(config.runs) / str(config.name)
+    folders = [run if name == "vqa" else STAGES[name](config, console).folder for name in names]
+    for line in sending_lines(config, folders):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,6 +1,6 @@
 """Where the figures of a training and of an evaluation go: `metrics.csv`, and the tracker of the config, if any."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,11 +62,15 @@ def track_evaluation(
             tracker.log_table(logger, "samples", _SAMPLE_COLUMNS, _samples(read, answers, config.report.pairs))
 
 
-def sending_lines(config: DictConfig, folder: Path) -> list[str]:
-    """Return what a user may do to send what `folder` holds to its tracker; nothing where it is there, or has none."""
+def sending_lines(config: DictConfig, folders: Sequence[Path]) -> list[str]:
+    """Return what a user may do to send what the folders hold to their tracker; nothing where it is there, or none."""
     tracker = tracker_of(config)
-    command = None if tracker is None else tracker.sending(folder)
-    return [] if command is None else [f"send       {command}  # figures and settings, kept on this machine till then"]
+    commands = [] if tracker is None else [tracker.sending(folder) for folder in folders]
+    return [
+        f"send       {command}  # figures and settings, kept on this machine till then"
+        for command in commands
+        if command
+    ]
 
 
 @contextmanager

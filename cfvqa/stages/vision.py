@@ -15,8 +15,8 @@ from cfvqa.data.image_data import ImageData, ImageDataSettings
 from cfvqa.errors import InputError
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import build, plain
-from cfvqa.stages.distribution import others_of
-from cfvqa.stages.identity import SUCCESS, Others, Stage, ensure, identify, shaping
+from cfvqa.stages.distribution import Others, others_of
+from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import detector_tables, load_tables, tables
 from cfvqa.stages.tracking import training_loggers

@@ -91,9 +91,10 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
             OmegaConf.save(config, run / "config.yaml", resolve=True)
         return _train(training, reader)
 
+    others = others_of(config, "vqa", blocks["trainer"])
     with run_lock(stage, console):
         take_folder(stage, settings, resume=str(config.resume), console=console)
-        return ensure(stage, make, console, others=others_of(config, "vqa", blocks["trainer"]))
+        return ensure(stage, make, console, others=others)
 
 
 def blind(config: DictConfig, console: StageConsole) -> Stage:

@@ -10,12 +10,12 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import RichProgressBar
 from rich.console import Console
 
 from cfvqa.training.callbacks import EpochLine, EpochMeans, StepSeeds
 from cfvqa.training.checkpoints import AtomicCheckpoints, find_resumable, load_weights
-from cfvqa.training.keeping import LastCheckpoint
+from cfvqa.training.keeping import BestCheckpoint, LastCheckpoint
 from cfvqa.training.ranks import environment, meeting
 
 
@@ -91,7 +91,8 @@ def fit(
             **settings.trainer,
         )
         found = find_resumable(module, checkpoints, console)
-        if found is None and settings.start is not None:
+        if found is None:
+            (checkpoints / "best.ckpt").unlink(missing_ok=True)  # of a training that was killed before its first last
             found = settings.start
         with meeting(), _interrupt_kept(trainer):
             trainer.fit(module, datamodule=data, ckpt_path=found, weights_only=True)
@@ -111,7 +112,7 @@ def _interrupt_kept(trainer: L.Trainer) -> Iterator[None]:
 
 
 def _callbacks(settings: FitSettings, checkpoints: Path, console: Console) -> list[L.Callback]:
-    best = ModelCheckpoint(
+    best = BestCheckpoint(
         dirpath=checkpoints,
         filename="best",
         monitor=settings.monitor,

@@ -1,12 +1,14 @@
-"""Keeping a training: a checkpoint to go on from, and a good end when the scheduler takes the machine away."""
+"""Keeping what was made: a checkpoint to go on from, and a good end when the scheduler takes the machine away."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
 PREEMPTED = 75
 """Exit status of a command that was asked to stop and can be started again (EX_TEMPFAIL of sysexits.h)."""
@@ -14,11 +16,48 @@ PREEMPTED = 75
 _ASKS = (signal.SIGTERM, signal.SIGUSR1)
 
 
+@contextmanager
+def preemptible() -> Iterator[None]:
+    """End the process with status 75 as soon as SIGTERM or SIGUSR1 asks for it: SLURM takes the machine away.
+
+    What is being written is then whole or not there. A training within listens itself: see `LastCheckpoint`.
+    """
+    before = {number: signal.signal(number, _leave) for number in _ASKS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    for asked in _ASKS:
+        signal.signal(asked, signal.SIG_IGN)  # asking again does not hasten what tidies up
+    raise SystemExit(PREEMPTED)
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keep the best checkpoint, also of a training whose folder was moved: Lightning would take the next for best."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the best so far, where it lies in the folder of this training."""
+        folder = Path(str(self.dirpath))
+
+        def here(path: str) -> str:
+            return str(folder / Path(path).name) if path else path
+
+        if Path(here(state_dict["best_model_path"])).is_file():
+            paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+            moved = {name: here(state_dict[name]) for name in paths}
+            scores = {here(path): score for path, score in state_dict["best_k_models"].items()}
+            state_dict = {**state_dict, **moved, "dirpath": self.dirpath, "best_k_models": scores}
+        super().load_state_dict(state_dict)
+
+
 class LastCheckpoint(Checkpoint):
     """Write a checkpoint every so many optimizer steps and behind every validation.
 
-    SIGTERM and SIGUSR1 (what SLURM sends before it takes a machine away) write one more and end the process with
-    status 75.
+    SIGTERM and SIGUSR1 write one more and end the process with status 75.
 
     Args:
         path: of the checkpoint.
@@ -52,11 +91,18 @@ class LastCheckpoint(Checkpoint):
         trainer.save_checkpoint(self.path)
         self._leave_if(self._is_asked(trainer))
 
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """End as asked where another process, asked too, has left before it could say so."""
+        if self._asked and isinstance(exception, RuntimeError):
+            raise SystemExit(PREEMPTED) from exception
+
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Give the signals back."""
+        """Give the signals back, and hand on what was asked behind the last checkpoint."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+        if self._asked:
+            signal.raise_signal(signal.SIGUSR1)  # to SIGTERM Lightning would broadcast, which others need not answer
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked = True

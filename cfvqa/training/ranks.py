@@ -12,10 +12,11 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
-from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.environments import LightningEnvironment, SLURMEnvironment
 from torch import distributed
 
 from cfvqa.errors import InputError
@@ -134,6 +135,42 @@ def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterato
         torch.set_num_threads(threads)  # Lightning has shared the cores among the processes
 
 
+def call_others(work: str) -> None:
+    """Call the processes that torchrun or srun has started beside this first one to a work that all do together.
+
+    Raises:
+        InputError: as `meeting`.
+    """
+    if _called_by_store():
+        _store().set(work, "")
+
+
+def is_called(work: str) -> bool:
+    """Whether this process is called to a work: one that a first process of ours has started is, from its start.
+
+    Raises:
+        InputError: as `meeting`.
+        SystemExit: if the first process has ended.
+    """
+    if not _called_by_store():
+        return True
+    store = _store()
+    try:
+        return store.check([work])
+    except distributed.DistError as error:
+        raise SystemExit(f"the first process of the training ended before it began with {work}") from error
+
+
+def open_calls() -> None:
+    """Meet the other processes where torchrun or srun has started them, so that they can be called.
+
+    Raises:
+        InputError: as `meeting`.
+    """
+    if _called_by_store():
+        _store()
+
+
 @contextmanager
 def meeting() -> Iterator[None]:
     """Make of processes that cannot reach each other a message with the place where they were to meet.
@@ -143,7 +180,7 @@ def meeting() -> Iterator[None]:
     """
     try:
         yield
-    except distributed.DistNetworkError as error:
+    except (distributed.DistNetworkError, distributed.DistStoreError) as error:
         place = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
         reason = str(error).partition("\n")[0]
         raise InputError(
@@ -162,6 +199,25 @@ def _watch(children: list[subprocess.Popen[bytes]], over: threading.Event) -> No
                     other.kill()
                 if not over.wait(_PATIENCE):  # over gloo the training has heard of it, and fails by itself
                     os._exit(_LOST)
+
+
+def _called_by_store() -> bool:
+    return started_outside() and started_processes() > 1 and _OURS not in os.environ
+
+
+@cache  # it lives as long as the process: that of the first one serves the others
+def _store() -> distributed.Store:
+    """Return what the processes share before they train; the first one, or torchrun, serves it at their meeting place.
+
+    (A process group would do, but every metric of a stage that the first process makes alone would use it.)
+    """
+    by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    place = SLURMEnvironment() if _by_slurm() and not by_torchrun else LightningEnvironment()
+    os.environ.setdefault("MASTER_ADDR", place.main_address)
+    os.environ.setdefault("MASTER_PORT", str(place.main_port))
+    with meeting():
+        found, *_ = next(distributed.rendezvous("env://", rank(), started_processes()))
+    return distributed.PrefixStore("cfvqa", found)
 
 
 def _by_slurm() -> bool:

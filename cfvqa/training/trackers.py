@@ -116,30 +116,29 @@ class WeightsAndBiases:
         """
         import wandb  # an extra
 
-        logger = WandbLogger(
-            name=f"{run.name}-{run.part}",
-            id=_run_id(run),
-            resume="allow",
-            save_dir=str(run.folder),
-            project=self.project,
-            entity=self.entity,
-            group=run.group,
-            job_type=run.part,
-            tags=list(self.tags),
-            config=dict(run.settings),
-            offline=self.offline,
-            log_model=self.artifacts,
-            settings=wandb.Settings(
-                console="off", silent=True, disable_code=True, disable_git=True, x_disable_meta=True
-            ),
-        )
-        try:
-            _ = logger.experiment  # connects now: a wrong key should not be found after an epoch
+        try:  # not left to Lightning, which would give an argument that W&B has given up
+            started = wandb.init(
+                name=f"{run.name}-{run.part}",
+                id=_run_id(run),
+                resume="allow",
+                dir=run.folder,
+                project=self.project,
+                entity=self.entity,
+                group=run.group,
+                job_type=run.part,
+                tags=list(self.tags),
+                config=dict(run.settings),
+                mode="offline" if self.offline else "online",
+                settings=wandb.Settings(
+                    console="off", silent=True, disable_code=True, disable_git=True, x_disable_meta=True
+                ),
+            )
         except wandb.Error as error:
             raise InputError(
                 f"logger.tracker: Weights & Biases says: {error}; wandb login, or logger.tracker.offline=true"
             ) from error
-        return logger
+        started.define_metric("*", step_metric="trainer/global_step", step_sync=True)  # the step that Lightning logs
+        return WandbLogger(experiment=started, save_dir=str(run.folder), log_model=self.artifacts)
 
     def log_table(self, logger: Logger, name: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Log a table; every array (H, W) in it is logged as a picture beside it, and named by its number there."""
@@ -161,8 +160,9 @@ class WeightsAndBiases:
         logger.experiment.finish()
 
     def sending(self, folder: Path) -> str | None:
-        """Return the command that sends what an offline run has kept."""
-        return f"wandb sync {folder / 'wandb'}/offline-run-*" if self.offline else None
+        """Return the command that sends what offline runs have kept."""
+        kept = "wandb/offline-run-*"
+        return f"wandb sync {folder}/{kept}" if self.offline and any(folder.glob(kept)) else None
 
 
 def _run_id(run: TrackedRun) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MultilabelAUROC
 from torchmetrics.detection import MeanAveragePrecision
@@ -51,12 +51,27 @@ class VisionModule(L.LightningModule):
         return {"loss": total, "losses": {**losses, "loss": total}, "weight": len(batch.image)}
 
 
+class DetectionPrecision(MeanAveragePrecision):
+    """Mean average precision over the images of all processes, however many each of them has seen.
+
+    (torchmetrics gathers image by image, and waits for ever, or fails, where their numbers differ.)
+    """
+
+    def _sync_dist(self, dist_sync_fn: Any = None, process_group: Any = None) -> None:
+        """Put the lists of all processes, a tensor an image, behind each other."""
+        own = {name: [tensor.cpu() for tensor in getattr(self, name)] for name in self._reductions}
+        parts: list[Any] = [None] * distributed.get_world_size(process_group)
+        distributed.all_gather_object(parts, own, group=process_group)
+        for name in own:
+            setattr(self, name, [tensor.to(self.device) for part in parts for tensor in part[name]])
+
+
 class AnatomyModule(VisionModule):
     """Where are the regions? Judged by mean average precision at an overlap of one half."""
 
     def __init__(self, network: nn.Module, *, learning_rate: float, weight_decay: float) -> None:
         super().__init__(network, learning_rate=learning_rate, weight_decay=weight_decay)
-        self.precision_metric = MeanAveragePrecision(iou_thresholds=[0.5], class_metrics=True)
+        self.precision_metric = DetectionPrecision(iou_thresholds=[0.5], class_metrics=True)
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
         """Return the losses of a batch."""

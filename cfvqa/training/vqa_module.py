@@ -6,6 +6,7 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor, nn
+from torchmetrics import MeanMetric
 
 from cfvqa.data.batches import PairBatch
 from cfvqa.objectives.base import Objective
@@ -35,6 +36,10 @@ class VqaModule(L.LightningModule):
         self.model = model
         self.objectives = objectives
         self.weights = weights
+        # Lightning's own mean over ranks divides by a whole number of questions, rounded.
+        self.means = nn.ModuleDict(
+            {f"val/{name}": MeanMetric(nan_strategy="disable") for name in (*objectives, "loss")}
+        )
         self._make_optimizer = optimizer
         self._make_schedule = schedule
 
@@ -49,17 +54,18 @@ class VqaModule(L.LightningModule):
         return {"loss": losses["loss"], "losses": losses, "weight": len(batch.unit)}
 
     def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
-        """Log the losses; what they draw is the same every time."""
+        """Add the losses to their means; what they draw is the same every time, whichever process has the batch."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(batch_idx)
+            torch.manual_seed(int(batch.row[0]))
             losses = self._weighted(batch)
-        self.log_dict(
-            {f"val/{name}": value for name, value in losses.items()},
-            batch_size=len(batch.unit),
-            on_step=False,
-            on_epoch=True,
-            sync_dist=True,
-        )
+        for name, value in losses.items():
+            self.means[f"val/{name}"].update(value, len(batch.unit))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the means over the questions of all processes."""
+        for name, mean in self.means.items():
+            self.log(name, mean.compute())
+            mean.reset()
 
     def _weighted(self, batch: PairBatch) -> dict[str, Tensor]:
         losses = self.losses(batch)

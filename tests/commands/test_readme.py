@@ -12,16 +12,25 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from cfvqa.commands import searching
 from cfvqa.commands.application import config_folder
 from cfvqa.commands.arguments import quoted, readable
-from cfvqa.stages.settings import check
+from cfvqa.stages.building import plain
+from cfvqa.stages.settings import check, check_training
+from cfvqa.training.ranks import process_count
 
 README = Path(__file__).parents[2] / "README.md"
 LITERAL = ("main", "reference", "question", "run", "to", "predictions")
 COMMAND = re.compile(r"cfvqa-(\w+)$|^cfvqa\.commands\.(\w+)$")
 
 
-def shown():
-    """Return (command, arguments) of every indented line of the README that starts a command."""
-    text = README.read_text().replace("\\\n", " ")
+CLUSTER = "## From a laptop to a cluster"
+
+
+def page():
+    return README.read_text().replace("\\\n", " ")
+
+
+def shown(text=None):
+    """Return (command, arguments) of every indented line of the README, or of a text, that starts a command."""
+    text = page() if text is None else text
     lines = [
         shlex.split(line, comments=True) for line in text.splitlines() if re.match(r"    (cfvqa-|torchrun|srun)", line)
     ]
@@ -51,9 +60,25 @@ def test_commands_of_the_readme(name, arguments):
     searching.register()
     given = [quoted(argument, LITERAL) for argument in readable(arguments, LITERAL) if argument != "--multirun"]
     overrides = [override for argument in given for override in first_of(argument)]
+    check(composed(overrides))
+
+
+def composed(overrides):
     with initialize_config_dir(config_folder(), version_base="1.3"):
-        config = compose("config", overrides=[override.replace("=FOLDER", "=.") for override in overrides])
-    check(config)
+        return compose("config", overrides=[override.replace("=FOLDER", "=.") for override in overrides])
+
+
+def test_commands_for_a_cluster_pass_every_check_but_that_for_gpus():
+    commands = shown(page().partition(CLUSTER)[2].partition("\n## ")[0])
+    processes = []
+    for _, arguments in commands:
+        overrides = [override for argument in arguments if argument != "--multirun" for override in first_of(argument)]
+        config = composed(overrides)
+        config.trainer.accelerator = "cpu"  # where there is no GPU
+        check(config)
+        check_training(config)
+        processes.append(process_count(plain(config.trainer)))
+    assert processes == [1, 1, 1, 8, 32, 1]
 
 
 def test_the_readme_shows_commands_of_every_kind():

@@ -4,9 +4,10 @@ import sys
 from importlib import import_module
 
 import pytest
+import torch
 from hydra.core.global_hydra import GlobalHydra
 from layouts import MimicTree, write_nih
-from processes import run
+from processes import THREADS, run
 
 
 @pytest.fixture(scope="session")
@@ -21,8 +22,22 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def call(tmp_path, monkeypatch, capsys):
     """Call a command in this process, in an empty folder; returns its exit status and what it printed."""
-    folder = tmp_path / "here"
-    folder.mkdir()
+    here = tmp_path / "here"
+    here.mkdir()
+    return calling_in(here, monkeypatch, capsys)
+
+
+@pytest.fixture
+def call_tiny(folder, monkeypatch, capsys):
+    """Call a command in this process, in the folder of the tiny phantom: another process takes seconds to start."""
+    monkeypatch.setenv("COLUMNS", "200")
+    called, threads = calling_in(folder, monkeypatch, capsys), torch.get_num_threads()
+    torch.set_num_threads(THREADS)  # with another number, the last digits would be others than in a process
+    yield lambda name, *overrides: called(name, "experiment=phantom_tiny", *overrides)
+    torch.set_num_threads(threads)
+
+
+def calling_in(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
 
     def called(name, *overrides):

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "2", "COLUMNS": "200"}
+THREADS = 2
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": str(THREADS), "COLUMNS": "200"}
 
 
 def command(name, *overrides, experiment="phantom_tiny"):

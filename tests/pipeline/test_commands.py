@@ -4,9 +4,10 @@ import json
 import re
 import signal
 import subprocess
-from pathlib import Path
 
+import polars as pl
 import pytest
+from calling import refused
 from processes import ENVIRONMENT, command, run
 
 import cfvqa
@@ -17,6 +18,10 @@ def metrics(folder, name="phantom_tiny"):
     for part in ("seconds", "answers_per_second"):
         figures["decode"].pop(part)
     return figures
+
+
+def predictions(folder, name):
+    return pl.read_parquet(folder / "runs" / name / "evaluation" / "predictions.parquet").sort("question_id")
 
 
 def markers(folder):
@@ -36,10 +41,10 @@ def test_the_pipeline_ends_with_the_promised_figures(folder):
 
 
 @pytest.mark.slow
-def test_contrasts_of_a_phase_are_judged_beside_the_answers(folder):
+def test_contrasts_of_a_phase_are_judged_beside_the_answers(folder, call_tiny):
     before = markers(folder)
     judged = ("evaluation.tasks=[retrieval,zero_shot]", "evaluation.phase=pretrain")
-    status, output = run(folder, "evaluate", *judged)
+    status, output = call_tiny("evaluate", *judged)
     assert status == 0, output
     for word in ("Retrieval", "answer to pair", "Zero-shot", "evaluation_pretrain/metrics.json"):
         assert word in output
@@ -49,13 +54,13 @@ def test_contrasts_of_a_phase_are_judged_beside_the_answers(folder):
     assert figures["retrieval"]["pair_to_answer"]["n"] == figures["zero_shot"]["n"] == metrics(folder)["changes"]["n"]
     assert figures["interval"]["zero_shot"]["added_macro"]
     assert before.items() <= markers(folder).items()
-    status, output = run(folder, "report", *judged)
+    status, output = call_tiny("report", *judged)
     assert status == 2, output
     assert "add answers to evaluation.tasks" in output
 
 
 @pytest.mark.slow
-def test_the_report_holds_the_figures_and_is_made_once(folder):
+def test_the_report_holds_the_figures_and_is_made_once(folder, call_tiny):
     page = folder / "runs" / "phantom_tiny" / "report.html"
     html, before, figures = page.read_text(), page.stat().st_mtime_ns, metrics(folder)
     for name in ("question_only", "majority", "prior"):
@@ -64,26 +69,26 @@ def test_the_report_holds_the_figures_and_is_made_once(folder):
     assert html.count('<article class="pair ') == 12
     pictures = re.sub('<details class="words">.*?</details>', "", html, flags=re.DOTALL)
     assert pictures.count('src="data:image/jpeg;base64,') == 20
-    status, output = run(folder, "report")
+    status, output = call_tiny("report")
     assert status == 0, output
     assert page.stat().st_mtime_ns == before
-    assert run(folder, "report", "report.pairs=2")[0] == 0
+    assert call_tiny("report", "report.pairs=2")[0] == 0
     assert page.read_text().count('<article class="pair ') == 2
-    assert run(folder, "report")[0] == 0
+    assert call_tiny("report")[0] == 0
     assert page.read_text() == html
 
 
 @pytest.mark.slow
-def test_a_second_call_makes_nothing_and_a_changed_setting_only_what_it_shapes(folder):
+def test_a_second_call_makes_nothing_and_a_changed_setting_only_what_it_shapes(folder, call_tiny):
     before = markers(folder)
     status, output = run(folder, "run")
     assert status == 0, output
     assert markers(folder) == before
-    status, output = run(folder, "run", "evaluation.draws=60")
+    status, output = call_tiny("run", "evaluation.draws=60")
     assert status == 0, output
     changed = {name for name, stamp in markers(folder).items() if before.get(name) != stamp}
     assert changed == {"runs/phantom_tiny/evaluation/_SUCCESS"}
-    assert run(folder, "run")[0] == 0
+    assert call_tiny("run")[0] == 0
 
 
 @pytest.mark.slow
@@ -108,12 +113,13 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_figures(folder):
     figures = metrics(folder, "killed")
     figures["data"], expected["data"] = None, None
     assert figures == expected
+    assert predictions(folder, "killed").equals(predictions(folder, "phantom_tiny"))
 
 
 @pytest.mark.long
 def test_a_compiled_reader_is_trained_and_loaded_as_any_other(folder):
-    few = "+trainer.limit_train_batches=4"
-    status, output = run(folder, "train", "name=compiled", "compile=true", "phases=finetune_only", few)
+    few = ("variant=question_only", "+trainer.limit_train_batches=4")  # compiling larger ones takes minutes
+    status, output = run(folder, "train", "name=compiled", "compile=true", *few)
     assert status == 0, output
     run_folder = folder / "runs" / "compiled"
     assert "compile: true" in (run_folder / "config.yaml").read_text()
@@ -148,39 +154,37 @@ def test_a_training_that_is_interrupted_says_how_to_go_on(folder):
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_something_else_leaves_no_run_behind(folder):
+def test_a_checkpoint_of_something_else_leaves_no_run_behind(folder, call_tiny):
     [foreign] = folder.glob("work/anatomy/*/checkpoints/best.ckpt")
-    status, output = run(folder, "train", "name=foreign", f"resume={foreign}")
+    status, output = call_tiny("train", "name=foreign", f"resume={foreign}")
     assert status == 2, output
     assert f"resume={foreign}: this reader cannot start from it" in output
     assert not [path for path in (folder / "runs" / "foreign").rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
 @pytest.mark.slow
-def test_a_marker_that_a_power_cut_left_empty_counts_as_none(folder):
+def test_a_marker_that_a_power_cut_left_empty_counts_as_none(folder, call_tiny):
     marker = folder / "runs" / "phantom_tiny" / "evaluation" / "_SUCCESS"
     marker.write_text("")
-    status, output = run(folder, "evaluate")
+    status, output = call_tiny("evaluate")
     assert status == 0, output
     assert output.count("done in") == 1
     assert json.loads(marker.read_text())["id"]
 
 
 @pytest.mark.slow
-def test_answers_of_a_file_are_scored_and_bad_files_refused(folder):
-    import polars as pl
-
+def test_answers_of_a_file_are_scored_and_bad_files_refused(folder, call_tiny):
     table = pl.read_parquet(folder / "runs/phantom_tiny/evaluation/predictions.parquet")
     good = folder / "answers.csv"
     table.select("question_id", pl.col("answer").alias("prediction")).write_csv(good)
-    status, output = run(folder, "evaluate", "name=truth", f"predictions={good}")
+    status, output = call_tiny("evaluate", "name=truth", f"predictions={good}")
     assert status == 0, output
     figures = json.loads((folder / "runs/truth/evaluation/metrics.json").read_text())
     assert figures["changes"]["f1"] == 1
     assert figures["other_types"]["exact_match"] == 1
     bad = folder / "bad.csv"
     pl.read_csv(good).head(3).write_csv(bad)
-    status, output = run(folder, "evaluate", "name=bad", f"predictions={bad}")
+    status, output = call_tiny("evaluate", "name=bad", f"predictions={bad}")
     assert status == 2
     assert "Traceback" not in output
 
@@ -196,18 +200,20 @@ def test_answers_of_a_file_are_scored_and_bad_files_refused(folder):
         (("detector.network._target_=os.system",), "os.system"),
     ],
 )
-def test_bad_input_is_one_message_and_status_two(tmp_path, overrides, words):
-    status, output = run(tmp_path, "train", *overrides)
+def test_bad_input_is_one_message_and_status_two(call, overrides, words):
+    refused(call, [words], "train", "experiment=phantom_tiny", *overrides)
+
+
+def test_a_process_ends_with_the_status_and_help_and_config_are_shown(tmp_path, call):
+    status, output = run(tmp_path, "train", "sed=3")
     assert status == 2, output
-    assert words in output
+    assert output.startswith("error: ")
     assert "Traceback" not in output
-    assert not (tmp_path / "runs").exists()
-
-
-def test_help_and_config_are_shown(tmp_path):
-    assert run(tmp_path, "train", "--cfg", "job")[0] == 0
-    assert run(tmp_path, "prepare", "--help")[0] == 0
-    assert not list(Path(tmp_path).iterdir())
+    for arguments in (("train", "--cfg", "job"), ("prepare", "--help")):
+        status, output = call(*arguments)
+        assert status == 0, output
+        assert "source" in output
+    assert not [*call.folder.iterdir(), *(path for path in tmp_path.iterdir() if path != call.folder)]
 
 
 @pytest.mark.long

@@ -1,10 +1,13 @@
 """Trainings and extraction in two processes, started in each of the ways that users have."""
 
+import csv
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 import h5py
 import numpy as np
@@ -41,12 +44,50 @@ def two(folder):
 
 
 def test_two_processes_learn_what_one_learns_up_to_rounding(folder, two):
-    status, output = run(folder, "train", TWO, "name=again")
-    assert status == 0, output
-    assert_same(weights(folder, "again"), two)
     alone = weights(folder, "phantom_tiny")
     apart = max(float((alone[name].float() - two[name].float()).abs().max()) for name in alone)
     assert 0 < apart < 0.05  # masks are drawn by each process for itself
+
+
+def kill_when(line, folder, pattern):
+    """Start a command, and kill all its processes when a file is there."""
+    with subprocess.Popen(
+        line,
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as started:
+        while not list(folder.glob(pattern)):
+            with suppress(subprocess.TimeoutExpired):
+                started.wait(0.05)
+            assert started.returncode is None, "ended before it was killed"
+        os.killpg(started.pid, signal.SIGKILL)
+
+
+def test_a_sweep_killed_in_both_its_jobs_ends_as_one_that_was_not(folder, two):
+    sweep = ("train", TWO, "name=swept", "pairs.workers=0,1", "--multirun")  # workers change nothing that is learned
+    for job in range(2):
+        kill_when(command(*sweep), folder, f"runs/swept*workers-{job}/vqa/finetune/checkpoints/last.ckpt")
+    first = folder / "runs/swept-trainer-ddp_cpu-pairs.workers-0"
+    made = (first / "vqa/_SUCCESS").stat().st_mtime_ns
+    status, output = run(folder, *sweep)
+    assert status == 0, output
+    assert "2 jobs, 0 failed" in output
+    assert output.count("done in") == 1
+    assert (first / "vqa/_SUCCESS").stat().st_mtime_ns == made
+    with (folder / "runs/sweeps/swept/jobs.csv").open() as file:
+        jobs = list(csv.DictReader(file))
+    assert [job["state"] for job in jobs] == ["done", "done"]
+    for job in jobs:
+        assert_same(weights(folder, job["run"]), two)
+        assert float(job["val/generation"]) == pytest.approx(figure(folder, "two"), abs=1e-4)
+
+
+def figure(folder, name):
+    with (folder / f"runs/{name}/vqa/finetune/metrics.csv").open() as file:
+        return min(float(row["val/generation"]) for row in csv.DictReader(file) if row["val/generation"])
 
 
 def test_torchrun_starts_the_same_training(folder, two):

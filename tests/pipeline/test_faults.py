@@ -122,6 +122,11 @@ def test_every_job_of_a_sweep_says_once_what_is_wrong(call):
     assert not list(call.folder.glob("work"))
 
 
+@pytest.mark.parametrize("overrides", [("seed=1,2", "--multirun"), ("sweep=learning_rate",)])
+def test_a_comparison_is_no_sweep(call, overrides):
+    refused(call, ["a comparison of runs is no sweep"], "compare", "runs=[a,b]", *overrides)
+
+
 def test_a_sweep_whose_folder_cannot_be_made(call):
     refused(call, ["/proc/x"], "train", "--multirun", "runs=/proc/x", "seed=1,2")
 

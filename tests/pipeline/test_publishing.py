@@ -3,6 +3,7 @@
 import json
 import shutil
 import socket
+from fnmatch import fnmatch
 
 import polars as pl
 import pytest
@@ -76,9 +77,42 @@ def test_it_holds_what_it_should_and_nothing_of_the_data_or_this_machine(folder,
     assert f"{figures['other_types']['exact_match']:.3f}" in card
 
 
-def test_an_export_is_exported_again(exported, call):
-    status, output = call("export", f"run={exported}", "to=again")
+class Hub:
+    """A hub in a folder, in the place of `huggingface_hub`."""
+
+    def __init__(self, root):
+        self.root = root
+        self.private = {}
+
+    def create_repo(self, name, *, private, exist_ok):
+        self.private[name] = private
+
+    def upload_folder(self, *, repo_id, folder_path):
+        shutil.copytree(folder_path, self.root / repo_id)
+
+    def snapshot_download(self, name, *, allow_patterns):
+        copy = self.root / "downloaded"
+        for path in (self.root / name).rglob("*"):
+            inside = path.relative_to(self.root / name)
+            if path.is_file() and any(fnmatch(str(inside), pattern) for pattern in allow_patterns):
+                (copy / inside).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, copy / inside)
+        return str(copy)
+
+
+def test_an_export_is_exported_again_and_sent_and_loaded_from_the_hub(exported, pair, call, tmp_path, monkeypatch):
+    hub = Hub(tmp_path / "hub")
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: hub)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", hub.snapshot_download)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    status, output = call("export", f"run={exported}", "to=again", "push=somebody/reader")
     assert status == 0, output
+    assert "warning: weights trained on MIMIC data may be restricted by its data-use agreement" in output
+    assert "pushed     https://huggingface.co/somebody/reader" in output
+    assert hub.private == {"somebody/reader": True}
+    asked = {"main": pair[0], "question": "is there edema?"}
+    assert cfvqa.load("somebody/reader").ask(**asked) == cfvqa.load(exported).ask(**asked)
+    assert not list((tmp_path / "hub" / "downloaded").glob("*.md"))
     for name in FILES - {"README.md"}:
         one, other = exported / name, call.folder / "again" / name
         if name.endswith(".safetensors"):  # the order within their headers is not fixed
@@ -147,10 +181,11 @@ def test_weights_that_are_cut_foreign_or_missing_are_named(exported, tmp_path):
         cfvqa.load(copy)
 
 
-def test_loading_needs_no_network(exported, pair, monkeypatch):
-    def refuse(*_):
-        raise AssertionError("a connection was asked for")
+def refuse(*_):
+    raise AssertionError("a connection was asked for")
 
+
+def test_loading_needs_no_network(exported, pair, monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     assert cfvqa.load(exported).ask(main=pair[0], question="is there edema?").reference is None

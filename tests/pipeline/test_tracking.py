@@ -83,15 +83,12 @@ def found(parts, canaries):
     return {kind: sum(any(canary in part for part in parts) for canary in some) for kind, some in canaries.items()}
 
 
-def track(folder, name, *overrides):
-    status, output = run(folder, "run", "logger=wandb", f"name={name}", "phases=finetune_only", *overrides)
+def test_figures_are_tracked_and_data_only_when_they_are_shared(folder, canaries, call_tiny):
+    tracked = ("name=tracked", "logger=wandb", "phases=finetune_only", "+trainer.limit_train_batches=8")
+    status, output = run(folder, "run", *tracked)
     assert status == 0, output
-    assert f"wandb sync runs/{name}/wandb/offline-run-*" in output
-    return everything(folder / "runs" / name)
-
-
-def test_figures_and_settings_are_tracked_and_nothing_of_the_data(folder, canaries):
-    parts = track(folder, "tracked")
+    assert "wandb sync runs/tracked/wandb/offline-run-*" in output
+    parts = everything(folder / "runs" / "tracked")
     assert all(len(some) > 20 for some in canaries.values())
     assert found(parts, canaries) == {"identifiers": 0, "texts": 0, "pixels": 0}
     assert not any(str(folder).encode() in part for part in parts)
@@ -99,10 +96,9 @@ def test_figures_and_settings_are_tracked_and_nothing_of_the_data(folder, canari
     for told in (b"val/generation", b"changes.f1", b"finetune", b"evaluation", b"heads", b"memory_percent"):
         assert told in whole, told
 
-
-def test_samples_leave_only_when_they_are_shared(folder, canaries):
-    parts = track(folder, "shared", "logger.share_samples=true")
-    seen = found(parts, canaries)
+    status, output = call_tiny("evaluate", *tracked, "evaluation.draws=40", "logger.share_samples=true")
+    assert status == 0, output
+    seen = found(everything(folder / "runs" / "tracked"), canaries)
     assert seen["texts"] > 0
     assert seen["pixels"] > 0
     assert seen["identifiers"] == 0

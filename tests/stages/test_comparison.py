@@ -70,6 +70,32 @@ def test_runs_are_told_apart_by_what_differs(tmp_path):
     assert (tmp_path / "to" / "comparison.md").read_text().startswith("| run | model.heads | change F1 |")
 
 
+def add(file, **content):
+    known = json.loads(file.read_text()) if file.is_file() else {}
+    file.write_text(json.dumps(known | content))
+
+
+def test_decoding_and_vision_models_are_told_apart_too(tmp_path):
+    runs = [write_run(tmp_path, name, heads=2, f1=0.5) for name in ("a", "b")]
+    for name, beams, width in (("a", 1, 128), ("b", 3, 64)):
+        decode = {"strategy": "greedy" if beams == 1 else "beam search", "num_beams": beams, "seconds": 9.0 * beams}
+        add(tmp_path / name / "evaluation/metrics.json", decode=decode)
+        detector = {"id": f"d{width}", "network": {"width": width}, "image_size": 256, "folder": f"/{name}"}
+        classifier = {"id": "c", "network": {"width": 8}, "image_size": 256, "folder": f"/{name}"}
+        add(tmp_path / name / "vqa/reader.json", vision={"detector": detector, "classifier": classifier})
+    found, _ = compared(runs)
+    told = {
+        "decoding.num_beams": 3,
+        "decoding.strategy": "beam search",
+        "detector.id": "d64",
+        "detector.network.width": 64,
+    }
+    assert found[1].settings == told
+    (tmp_path / "b/vqa/reader.json").write_text("{")
+    with pytest.raises(InputError, match=r"reader\.json is damaged"):
+        compared(runs)
+
+
 def test_other_questions_are_refused_and_both_named(tmp_path):
     runs = [write_run(tmp_path, "a", heads=2, f1=0.5), write_run(tmp_path, "b", heads=2, f1=0.5, tables="u")]
     with pytest.raises(InputError, match="a was judged on tables t, split test, and b on tables u, split test"):

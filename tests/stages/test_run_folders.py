@@ -1,10 +1,14 @@
 import json
 import multiprocessing
+import os
+import socket
 
 import pytest
+from omegaconf import OmegaConf
 
 from cfvqa.errors import InputError
-from cfvqa.stages.identity import SUCCESS, Stage, identify
+from cfvqa.stages.distribution import others_of
+from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.run_folders import differences, hold_folder, run_lock, take_folder
 
@@ -94,7 +98,7 @@ def hold(folder, settings, ready, over):
 
 
 def test_two_trainings_of_one_name_and_different_settings_do_not_meet(tmp_path):
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     ready, over = context.Event(), context.Event()
     other = context.Process(target=hold, args=(tmp_path, settings_of(seed=1), ready, over))
     other.start()
@@ -106,6 +110,73 @@ def test_two_trainings_of_one_name_and_different_settings_do_not_meet(tmp_path):
         over.set()
         other.join()
     assert other.exitcode == 0
+
+
+TWO = {"accelerator": "cpu", "devices": 2}
+
+
+class Ranks:
+    """Two processes that torchrun or srun would have started; the first decides late."""
+
+    def __init__(self, folder, settings):
+        context = multiprocessing.get_context("fork")
+        self.folder, self.settings = folder, settings
+        self.asked, self.together, self.seen = context.Event(), context.Barrier(2), context.Queue()
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            self.place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(found.getsockname()[1]), "WORLD_SIZE": "2"}
+        self.all = [context.Process(target=self._make, args=(rank,)) for rank in range(2)]
+        for process in self.all:
+            process.start()
+        for process in self.all:
+            process.join(60)
+
+    def statuses(self):
+        return [process.exitcode for process in self.all]
+
+    def found(self):
+        """Return what the second process found in the folder, each time that it was called."""
+        return [self.seen.get(timeout=10) for _ in range(self.seen.qsize())]
+
+    def _make(self, rank):
+        os.environ.update(self.place | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+        stage = stage_of(self.folder, self.settings)
+        others = others_of(OmegaConf.create(), "vqa", TWO)
+        if rank == 0:
+            self.asked.wait()
+        with run_lock(stage, CONSOLE):
+            take_folder(stage, self.settings, resume="auto", console=CONSOLE)
+            self.asked.set()
+            ensure(stage, lambda folder: self._train(rank, folder), CONSOLE, others=others)
+
+    def _train(self, rank, folder):
+        if rank > 0:
+            self.seen.put((folder / "weights").exists())
+        else:
+            hold_folder(stage_of(self.folder, self.settings), self.settings)
+        self.together.wait(30)
+        return {}
+
+
+def test_further_processes_wait_until_the_first_has_set_another_training_aside(tmp_path):
+    first, second = settings_of(seed=1), settings_of(seed=2)
+    train(tmp_path, first, finished=True)
+    ranks = Ranks(tmp_path, second)
+    assert ranks.statuses() == [0, 0]
+    assert ranks.found() == [False]
+    assert names(tmp_path) == ["trial", f"trial.{identify(first)}"]
+    # The first one comes back whole: nothing is left to make, and nobody waits for the other.
+    ranks = Ranks(tmp_path, first)
+    assert ranks.statuses() == [0, 0]
+    assert ranks.found() == []
+
+
+def test_further_processes_end_when_the_first_refuses(tmp_path, capfd):
+    train(tmp_path, settings_of(seed=1), finished=False)
+    ranks = Ranks(tmp_path, settings_of(seed=2))
+    assert ranks.statuses() == [1, 1]
+    assert ranks.found() == []
+    assert "the first process of the training ended before it began" in capfd.readouterr().err
 
 
 def test_differences_are_named_by_their_dotted_key():

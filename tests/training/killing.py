@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import lightning as L
 import polars as pl
 import torch
 
@@ -54,23 +55,31 @@ class Way:
     precision: str = "32-true"
     world: int = 1
     epochs: int = 2
+    units: int = 4
+    accumulate: int = 1
+    clip: float | None = None
 
 
 def questions():
     rows = []
     for number in range(IMAGES):
-        split = "val" if number % 10 == 0 else "train"
+        split = "val" if number % 10 == 9 else "train"
         main, reference = f"i{number}", f"i{(number + 1) % IMAGES}"
         answer = ADDED if number % 2 else REMOVED
         rows.append((f"d{number}", f"s{number}", main, reference, "difference", "what has changed?", answer, split))
         rows.append((f"p{number}", f"s{number}", main, None, "presence", "is there edema?", "yes", split))
     names = ["question_id", "subject_id", "main_image", "reference_image", "question_type", "question", "answer"]
-    return pl.DataFrame(rows, schema=[*names, "split"], orient="row")
+    return pl.DataFrame(rows[:-1], schema=[*names, "split"], orient="row")
 
 
 def write_data(base: Path):
     """Write a feature store and a small phantom."""
     write_phantom(base / "phantom", PhantomSettings(subjects=40, seed=1, size=64))
+    write_store(base)
+
+
+def write_store(base: Path):
+    """Write a feature store."""
     folder = base / "store"
     folder.mkdir()
     g = torch.Generator().manual_seed(0)
@@ -86,15 +95,30 @@ def write_data(base: Path):
     write_index(folder)
 
 
-def train(folder: Path, way: Way, rank: int, port: int):
-    """Train to the end in `folder`, and leave the weights there."""
+def join(way: Way, rank: int, port: int):
+    """Be one of the processes of a way; return the arguments of their trainer."""
     torch.set_num_threads(2 // way.world)
     if way.world > 1:
         os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(way.world), NODE_RANK="0")
         os.environ["LOCAL_RANK"] = str(rank)
-    module, data, monitor, mode = PARTS[way.task](folder.parent, way)
     strategy = "ddp_find_unused_parameters_true" if way.world > 1 else "auto"
-    trainer = {"accelerator": "cpu", "devices": way.world, "strategy": strategy, "precision": way.precision}
+    return {"accelerator": "cpu", "devices": way.world, "strategy": strategy, "precision": way.precision}
+
+
+def validate(folder: Path, way: Way, rank: int, port: int):
+    """Leave the validation figures of the weights that a training begins with in `folder`."""
+    trainer = L.Trainer(**join(way, rank, port), logger=False, use_distributed_sampler=False)
+    module, data, *_ = PARTS[way.task](folder.parent, way)
+    [figures] = trainer.validate(module, data, verbose=False)
+    if rank == 0:
+        torch.save(figures, folder / "figures.pt")
+
+
+def train(folder: Path, way: Way, rank: int, port: int):
+    """Train to the end in `folder`, and leave the weights there."""
+    trainer = join(way, rank, port)
+    trainer |= {"accumulate_grad_batches": way.accumulate, "gradient_clip_val": way.clip}
+    module, data, monitor, mode = PARTS[way.task](folder.parent, way)
     settings = FitSettings(
         title=way.task,
         epochs=way.epochs,
@@ -124,7 +148,7 @@ def vqa_parts(base: Path, way: Way):
         store=FeatureStore(base / "store"),
         tokenizer=tokenizer,
         settings=PairSettings(),
-        units_per_batch=4,
+        units_per_batch=way.units,
         workers=way.workers,
     )
     return module, data, "val/generation", "min"
@@ -132,7 +156,7 @@ def vqa_parts(base: Path, way: Way):
 
 def images(base: Path, way: Way, needs: str):
     tables = MimicSource(base / "phantom", split="official", on_reversed="error").read()
-    return ImageData(tables, ImageDataSettings(image_size=64, batch_size=4, workers=way.workers), needs=needs)
+    return ImageData(tables, ImageDataSettings(image_size=64, batch_size=way.units, workers=way.workers), needs=needs)
 
 
 def detector():
@@ -170,15 +194,15 @@ PARTS = {"vqa": vqa_parts, "blip": blip_parts, "anatomy": anatomy_parts, "findin
 
 
 class Processes:
-    """The processes of one attempt at the training."""
+    """The processes of one attempt at the training, or at another `work` of a way."""
 
-    def __init__(self, folder: Path, way: Way):
+    def __init__(self, folder: Path, way: Way, work=train):
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])
         with socket.socket() as found:
             found.bind(("127.0.0.1", 0))
             port = found.getsockname()[1]
-        self.all = [context.Process(target=train, args=(folder, way, rank, port)) for rank in range(way.world)]
+        self.all = [context.Process(target=work, args=(folder, way, rank, port)) for rank in range(way.world)]
         for process in self.all:
             process.start()
 

@@ -1,9 +1,13 @@
 """Trackers: what W&B is told, where it is kept, and that a resumed training goes on in the same run."""
 
+from unittest.mock import Mock
+
 import pytest
+import torch
 from lightning.pytorch.loggers.logger import Logger
 
 from cfvqa.errors import InputError
+from cfvqa.training.keeping import BestCheckpoint
 from cfvqa.training.trackers import TensorBoard, TrackedRun, WeightsAndBiases
 
 
@@ -11,7 +15,7 @@ def run_in(folder, part="finetune"):
     return TrackedRun("a_run", part, "a_sweep", folder, {"seed": 1, "model": {"heads": 2}})
 
 
-def test_a_resumed_training_continues_its_run_and_another_phase_is_another(tmp_path):
+def test_a_resumed_training_continues_its_run_and_another_phase_is_another(tmp_path, capfd):
     tracker = WeightsAndBiases(project="p", tags=["one", "two"])
     ids = []
     for part in ("finetune", "finetune", "pretrain"):
@@ -29,6 +33,8 @@ def test_a_resumed_training_continues_its_run_and_another_phase_is_another(tmp_p
     parts = sorted(path.name.split("-")[3] for path in (tmp_path / "wandb").glob("offline-run-*"))
     assert parts == sorted(ids)
     assert tracker.sending(tmp_path) == f"wandb sync {tmp_path}/wandb/offline-run-*"
+    assert tracker.sending(tmp_path / "elsewhere") is None
+    assert "anonymous" not in capfd.readouterr().err  # of which W&B warns
 
 
 def test_tensorboard_writes_event_files_of_a_phase(tmp_path):
@@ -50,3 +56,19 @@ def test_a_missing_package_is_named_with_what_to_install(monkeypatch, tracker, p
 def test_checkpoints_go_along_only_where_something_is_sent():
     with pytest.raises(InputError, match=r"logger\.tracker\.offline=false"):
         WeightsAndBiases(artifacts=True)
+
+
+@pytest.mark.parametrize("artifacts", [False, True])
+def test_the_best_checkpoint_goes_along_by_choice_alone(tmp_path, monkeypatch, artifacts):
+    started = Mock()
+    monkeypatch.setattr("wandb.init", started)
+    sent = Mock()
+    monkeypatch.setattr("wandb.Artifact", sent)
+    logger = WeightsAndBiases(offline=False, artifacts=artifacts).start(run_in(tmp_path))
+    assert started.call_args.kwargs["mode"] == "online"
+    (tmp_path / "best.ckpt").write_text("weights")
+    best = BestCheckpoint(dirpath=tmp_path, filename="best", monitor="val/loss")
+    best.best_model_path, best.best_model_score = str(tmp_path / "best.ckpt"), torch.tensor(0.5)
+    logger.after_save_checkpoint(best)
+    logger.finalize("success")
+    assert [call.args for call in sent().add_file.call_args_list] == [(best.best_model_path,)] * artifacts
