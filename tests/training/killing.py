@@ -86,7 +86,7 @@ def write_data(base: Path):
     write_index(folder)
 
 
-def train(folder: Path, way: Way, rank: int, port: int):
+def train(folder: Path, way: Way, rank: int, port: int, callbacks=()):
     """Train to the end in `folder`, and leave the weights there."""
     torch.set_num_threads(2 // way.world)
     if way.world > 1:
@@ -104,7 +104,15 @@ def train(folder: Path, way: Way, rank: int, port: int):
         checkpoint_steps=3,
         trainer=trainer,
     )
-    fit(module, data, settings, folder, loggers=[CurveLogger(folder)], console=StageConsole(quiet=True))
+    fit(
+        module,
+        data,
+        settings,
+        folder,
+        loggers=[CurveLogger(folder)],
+        console=StageConsole(quiet=True),
+        callbacks=callbacks,
+    )
     if rank == 0:
         torch.save(module.state_dict(), folder / "final.pt")
 
