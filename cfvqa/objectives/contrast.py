@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from cfvqa.data.batches import PairBatch, Texts, Tokens
 from cfvqa.models.outputs import Reader, Reading
 from cfvqa.objectives.base import WordAttention
-from cfvqa.objectives.gathering import gather, gather_tokens
+from cfvqa.objectives.gathering import gather, gather_tokens, gather_units
 
 _FURTHEST = 2.3  # logarithm of ten
 _SHORTEST = 1e-6  # length of an attended token at least, where tokens cancel each other
@@ -23,6 +23,28 @@ def equal_texts(text: Tokens) -> Tensor:
     """Return (Q, Q) bool: which texts are equal, token by token. Symmetric, true on the diagonal."""
     ids = text.ids * text.mask
     return (ids.unsqueeze(0) == ids.unsqueeze(1)).all(-1)
+
+
+def texts_of_units(text: Tokens, unit: Tensor) -> Tensor:
+    """Return (Q, Q) bool: whether text j equals a text about the unit of question i.
+
+    Args:
+        text: (Q, T).
+        unit: (Q,) int64, the unit of a question.
+    """
+    same_unit = unit.unsqueeze(0) == unit.unsqueeze(1)
+    return (same_unit.float() @ equal_texts(text).float()) > 0
+
+
+def spread(unit: Tensor, limit: int) -> Tensor:
+    """Return which questions (at most `limit`,) take part: of every unit the first, then of every unit the second, ...
+
+    Args:
+        unit: (Q,) int64, the unit of a question.
+        limit: how many.
+    """
+    same = unit.unsqueeze(0) == unit.unsqueeze(1)
+    return same.tril(-1).sum(1).argsort(stable=True)[:limit]
 
 
 def multi_positive_loss(score: Tensor, positive: Tensor) -> Tensor:
@@ -159,7 +181,8 @@ class Fine:
         scale: inverse temperature of the score.
         sharpness: of a word's attention over the tokens.
         emphasis: on the word that fits best.
-        limit: questions of a batch, over all ranks, that take part: the cost grows with its square.
+        limit: questions of a batch, over all ranks, that take part, spread over its units: the cost grows with its
+            square.
         context: what the words attend to. "images": the visual tokens, so that a word finds its region. "question": the
             states of the question read in the light of the images, as published.
         softmaxes: of a word's attention; published: 2 (see `fine_scores`).
@@ -181,13 +204,20 @@ class Fine:
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""
-        some = slice(self.limit)
-        keywords = gather_tokens(Tokens(batch.keywords.ids[some], batch.keywords.mask[some]))
-        keywords = Tokens(keywords.ids[some], keywords.mask[some])
+        keywords, unit = gather_tokens(batch.keywords), gather_units(batch.unit)
         tokens, present = self._context(reading, batch)
-        seen, present = gather(model.contrast(tokens[some]))[some], gather(present[some])[some]
-        score = self.scale * self._scores(model, keywords, seen, present)
-        return multi_positive_loss(_sharpened(score, model, "fine", self.temperature), equal_texts(keywords))
+        # The tokens of a unit are the same whatever is asked of it: they fit the keywords of all its answers.
+        positive = texts_of_units(keywords, unit) if self.context == "images" else equal_texts(keywords)
+        chosen = spread(unit, self.limit)
+        score = self._scores(
+            model,
+            Tokens(keywords.ids[chosen], keywords.mask[chosen]),
+            gather(model.contrast(tokens)).index_select(0, chosen),
+            gather(present).index_select(0, chosen),
+        )
+        return multi_positive_loss(
+            _sharpened(self.scale * score, model, "fine", self.temperature), positive[chosen][:, chosen]
+        )
 
     def scores(self, model: Reader, batch: PairBatch, reading: Reading, texts: Texts) -> Tensor:
         """Return the fine scores (Q, T); a text without words fits nothing."""

@@ -17,34 +17,13 @@ from cfvqa.objectives.base import WordAttention
 from cfvqa.objectives.contrast import (
     attend,
     content_mask,
-    equal_texts,
     fine_scores,
     multi_positive_loss,
     own_attention,
+    spread,
+    texts_of_units,
 )
 from cfvqa.objectives.gathering import gather, gather_tokens, gather_units
-
-
-def texts_of_units(text: Tokens, unit: Tensor) -> Tensor:
-    """Return (Q, Q) bool: whether text j equals a text about the unit of question i.
-
-    Args:
-        text: (Q, T).
-        unit: (Q,) int64, the unit of a question.
-    """
-    same_unit = unit.unsqueeze(0) == unit.unsqueeze(1)
-    return (same_unit.float() @ equal_texts(text).float()) > 0
-
-
-def spread(unit: Tensor, limit: int) -> Tensor:
-    """Return which questions (at most `limit`,) take part: of every unit the first, then of every unit the second, ...
-
-    Args:
-        unit: (Q,) int64, the unit of a question.
-        limit: how many.
-    """
-    same = unit.unsqueeze(0) == unit.unsqueeze(1)
-    return same.tril(-1).sum(1).argsort(stable=True)[:limit]
 
 
 def _sentences(model: Reader, text: Tokens) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from cfvqa.stages.distribution import others_of
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
 from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.reader import Widths, build_model, pair_settings, phase_module, train_tokenizer
+from cfvqa.stages.reader import Widths, build_model, pair_settings, phase_module, train_tokenizer, used
 from cfvqa.stages.run_folders import hold_folder, run_lock, take_folder
 from cfvqa.stages.searching import trial_of
 from cfvqa.stages.tables import load_tables, tables
@@ -69,7 +69,7 @@ class _Training:
 def vqa(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the reader under `runs/<name>`, trained if need be."""
     source, extracted = tables(config, console), features(config, console)
-    blocks = _blocks(config)
+    blocks = _blocks(config, config.model, config.phases)
     start = _checkpoint_to_start_from(config)
     settings = shaping(blocks) | {
         "inputs": [source.id, extracted.id],
@@ -100,8 +100,7 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
 def blind(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the blind control: the same training of a model that never sees an image."""
     source, extracted = tables(config, console), features(config, console)
-    blocks = _blocks(config) | {"model": plain(config.evaluation.blind.model)}
-    blocks["phases"] = plain(config.evaluation.blind.phases)
+    blocks = _blocks(config, config.evaluation.blind.model, config.evaluation.blind.phases)
     stage_id = identify(shaping(blocks), source.id, extracted.id)
     stage = Stage("blind control", Path(config.work) / "blind" / stage_id, stage_id)
 
@@ -114,10 +113,13 @@ def blind(config: DictConfig, console: StageConsole) -> Stage:
     return ensure(stage, make, console, others=others_of(config, "blind", blocks["trainer"]))
 
 
-def _blocks(config: DictConfig) -> dict[str, Any]:
-    """Return the config blocks that shape a reader."""
-    names = ("model", "text", "objective", "phases", "pairs", "trainer", "precision", "compile", "seed")
-    return {name: plain(config[name]) for name in names}
+def _blocks(config: DictConfig, model: DictConfig, phases: DictConfig) -> dict[str, Any]:
+    """Return the config blocks that shape a reader; of the objectives those that one of its phases uses."""
+    names = ("text", "pairs", "trainer", "precision", "compile", "seed")
+    blocks = {name: plain(config[name]) for name in names} | {"model": plain(model), "phases": plain(phases)}
+    learned = {name for phase in blocks["phases"].values() for name in used(phase)}
+    objectives = {name: plain(block) for name, block in config.objective.items() if name in learned}
+    return blocks | {"objective": objectives}
 
 
 def _checkpoint_to_start_from(config: DictConfig) -> Path | None:

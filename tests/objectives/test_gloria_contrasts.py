@@ -10,8 +10,8 @@ from torch.nn.functional import cosine_similarity, pad
 from cfvqa.data.batches import PairBatch, Texts, Tokens
 from cfvqa.models.outputs import Reading
 from cfvqa.models.writing import SpecialIds
-from cfvqa.objectives.contrast import multi_positive_loss
-from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal, spread, texts_of_units
+from cfvqa.objectives.contrast import multi_positive_loss, spread, texts_of_units
+from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal
 
 WIDTH = 4
 SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, cls=4, enc=5, specials=(0, 1, 2, 3))

@@ -114,7 +114,7 @@ def validate(folder: Path, way: Way, rank: int, port: int):
         torch.save(figures, folder / "figures.pt")
 
 
-def train(folder: Path, way: Way, rank: int, port: int):
+def train(folder: Path, way: Way, rank: int, port: int, callbacks=()):
     """Train to the end in `folder`, and leave the weights there."""
     trainer = join(way, rank, port)
     trainer |= {"accumulate_grad_batches": way.accumulate, "gradient_clip_val": way.clip}
@@ -128,7 +128,15 @@ def train(folder: Path, way: Way, rank: int, port: int):
         checkpoint_steps=3,
         trainer=trainer,
     )
-    fit(module, data, settings, folder, loggers=[CurveLogger(folder)], console=StageConsole(quiet=True))
+    fit(
+        module,
+        data,
+        settings,
+        folder,
+        loggers=[CurveLogger(folder)],
+        console=StageConsole(quiet=True),
+        callbacks=callbacks,
+    )
     if rank == 0:
         torch.save(module.state_dict(), folder / "final.pt")
 

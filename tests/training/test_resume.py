@@ -5,9 +5,10 @@ import random
 import signal
 from dataclasses import replace
 
+import lightning as L
 import pytest
 import torch
-from killing import Processes, Way, write_data
+from killing import Processes, Way, train, write_data
 
 WAYS = {
     "plain": Way(),
@@ -90,6 +91,26 @@ def test_so_does_every_other_way_to_train(base, name):
 @pytest.mark.long
 def test_a_training_killed_twenty_times_ends_in_the_same_weights_and_curves(base):
     kill_and_finish(base, "often", replace(WAYS["plain"], epochs=8), kills=20)
+
+
+class Failure(L.Callback):
+    """Fail at a step."""
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.global_step == 20:
+            raise OSError("the disk is gone")
+
+
+def test_slow_copies_and_their_queue_go_on_where_they_were(base):
+    way, folders = Way("blip", epochs=1), [base / "whole blip", base / "failed blip"]
+    with pytest.raises(OSError, match="disk"):
+        train(folders[1], way, 0, 0, callbacks=[Failure()])
+    for folder in folders:
+        train(folder, way, 0, 0)
+    assert_same(*folders)
+    weights = torch.load(folders[0] / "final.pt", weights_only=True)
+    assert weights["model.momentum.steps"] > 20
+    assert weights["model.momentum.written"] > 50  # around the queue
 
 
 @pytest.mark.parametrize(
