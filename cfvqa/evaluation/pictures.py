@@ -4,6 +4,8 @@ The colours run from amber to orange: they stand out from grey for people with a
 they are rises with the weight alone.
 """
 
+import base64
+import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +24,7 @@ _INK = (255, 224, 150, 255)
 _PAPER = (16, 16, 20, 205)
 _SMALLEST_FONT = 8
 _LEAST = 0.005  # share of a region that is named: below, the legend would read 0%
+_JPEG_QUALITY = 88
 _PAD = 2  # pixels around the number of a region
 _NEAR = 24  # places that are tried for one away from all boxes: further off, it would name nothing
 
@@ -199,3 +202,10 @@ def _inside(label: Box, area: tuple[int, int]) -> bool:
 
 def _meet(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def data_uri(picture: Image.Image) -> str:
+    """Return a picture as text that a page holds in itself."""
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

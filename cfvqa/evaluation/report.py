@@ -199,6 +199,11 @@ def identity_tag(identity: str) -> str:
 
 def render(page: Page) -> str:
     """Return the page as HTML; every text is escaped, whatever it holds."""
+    return templates().get_template("report.html.j2").render(page=page)
+
+
+def templates() -> Environment:
+    """Return where the templates of pages lie, with what they call."""
     environment = Environment(
         loader=PackageLoader("cfvqa.evaluation", ""),
         autoescape=True,
@@ -210,4 +215,4 @@ def render(page: Page) -> str:
     charts: dict[str, Callable[..., Any]] = {"bar": bar, "interval_plot": interval_plot, "line_chart": line_chart}
     environment.globals |= charts | {"DASH": DASH}
     environment.filters["number"] = number
-    return environment.get_template("report.html.j2").render(page=page)
+    return environment

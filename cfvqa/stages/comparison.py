@@ -16,6 +16,7 @@ from cfvqa.evaluation.charts import Figure
 from cfvqa.evaluation.metrics import DECODE_FACTS, read_metrics
 from cfvqa.evaluation.paired import compare_paired
 from cfvqa.evaluation.report_figures import dig, figure_at
+from cfvqa.stages.disagreement_page import write_disagreements
 from cfvqa.stages.kinds import shown
 from cfvqa.stages.run_folders import differences, settings_in
 from cfvqa.stages.table_files import write_latex, write_table
@@ -41,21 +42,27 @@ class Compared:
         name: of the run.
         settings: in which the runs differ, dotted key -> value.
         figures: by title.
-        asked: which questions it was judged by: ids of the tables, and the split.
+        data: what it was judged on, as `metrics.json` has it.
         answers: its table of predictions.
     """
 
     name: str
     settings: dict[str, Any]
     figures: dict[str, Figure]
-    asked: tuple[str, str]
+    data: dict[str, Any]
     answers: pl.DataFrame
+
+    @property
+    def asked(self) -> tuple[str, str]:
+        """Which questions it was judged by: id of the tables, and the split."""
+        return self.data["tables"], self.data["split"]
 
 
 def compare(config: DictConfig, console: Console) -> list[Compared]:
     """Print the runs of the config side by side, and how each differs from the first on the same questions.
 
-    With `to`, both tables are written there, `comparison` and `differences`: .csv, .md and .tex.
+    With `to`, both tables are written there, `comparison` and `differences`: .csv, .md and .tex, and
+    `disagreements.html`, the pairs of which they say different things.
 
     Raises:
         InputError: if `runs` is no list of two different runs at least, one of them is not there or was not judged, or
@@ -85,7 +92,16 @@ def compare(config: DictConfig, console: Console) -> list[Compared]:
         for name, titles, cells in (("comparison", header, rows), ("differences", _TITLES, pairs)):
             files = (*write_table(titles, cells, folder, name), write_latex(titles, cells, folder, name))
             console.print(f"written    {', '.join(map(str, files))}", soft_wrap=True)
+        console.print(_page_line(config, runs, folder), soft_wrap=True)
     return runs
+
+
+def _page_line(config: DictConfig, runs: Sequence[Compared], folder: Path) -> str:
+    """Write the page of disagreements, and return the line that says so, or why there is none."""
+    page = write_disagreements(config, {run.name: run.answers for run in runs}, runs[0].data, folder)
+    if page is not None:
+        return f"written    {page}"
+    return f"no page of pairs: tables {runs[0].asked[0]} are not in work={config.work}; give the folder that has them"
 
 
 def _check_asked(runs: Sequence[Compared]) -> None:
@@ -169,11 +185,11 @@ def _compared(folder: Path, settings: dict[str, Any], keys: Sequence[str]) -> Co
     metrics = read_metrics(file)
     try:
         figures = {title: figure_at(metrics, key) for title, key in _FIGURES.items()}
-        asked = (metrics["data"]["tables"], metrics["data"]["split"])
+        data = {name: metrics["data"][name] for name in ("tables", "split", "name", "licence")}
     except (KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error!r}): judge the run again, cfvqa-evaluate") from error
     answers = _answers(file.with_name("predictions.parquet"))
-    return Compared(folder.name, {key: dig(settings, key) for key in keys}, figures, asked, answers)
+    return Compared(folder.name, {key: dig(settings, key) for key in keys}, figures, data, answers)
 
 
 def _answers(file: Path) -> pl.DataFrame:

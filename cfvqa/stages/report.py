@@ -1,7 +1,5 @@
 """The report stage: one self-contained page about a run, its figures and some of its answers."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,14 +8,13 @@ import numpy as np
 import polars as pl
 from filelock import FileLock
 from omegaconf import DictConfig
-from PIL import Image
 
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
 from cfvqa.evaluation.contrast_tables import page_tables_of
 from cfvqa.evaluation.curves import Curve, curve_of
 from cfvqa.evaluation.metrics import read_metrics
-from cfvqa.evaluation.pictures import draw_regions
+from cfvqa.evaluation.pictures import data_uri, draw_regions
 from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.report import Page, Pair, Picture, WordPictures, identity_tag, render
 from cfvqa.evaluation.report_figures import finding_rows_of, headline_of, text_table_of
@@ -30,7 +27,7 @@ from cfvqa.stages.building import plain
 from cfvqa.stages.evaluation import evaluation, judged_contrasts, judged_phase
 from cfvqa.stages.identity import identify
 from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.report_facts import Ran, facts_of, test_figure, times_of
+from cfvqa.stages.report_facts import Ran, facts_of, notes_of, test_figure, times_of
 from cfvqa.stages.schema import ANSWERS
 from cfvqa.stages.tables import load_tables
 from cfvqa.stages.trained import load_reader
@@ -42,7 +39,6 @@ LAYOUT = 3
 
 _NAMED = 3  # regions that carry their names in a picture
 _WORDS = 4  # of an answer, that are mapped at most
-_JPEG_QUALITY = 88
 
 
 def report(config: DictConfig, console: StageConsole) -> Path:
@@ -92,7 +88,7 @@ def _page(config: DictConfig, ran: Ran, identity: str) -> Page:
         identity=identity,
         name=str(config.name),
         read=_read_line(metrics, predictions),
-        notes=_notes(metrics["data"]),
+        notes=notes_of(metrics["data"]),
         headline=headline_of(metrics),
         text=text_table_of(metrics),
         findings=finding_rows_of(metrics),
@@ -126,17 +122,6 @@ def _read_line(metrics: Mapping[str, Any], predictions: pl.DataFrame) -> str:
     data, subjects = metrics["data"], predictions["subject_id"].n_unique()
     asked = f"{len(predictions):,} questions about {subjects:,} subjects"
     return f"Data set {data['name']}, version {data['version']}, split {data['split']}: {asked}."
-
-
-def _notes(data: Mapping[str, Any]) -> tuple[str, ...]:
-    device = "This is research software, no medical device."
-    if data["name"] == "phantom":
-        return (f"Figures on the phantom say nothing of patients: its radiographs are drawn. {device}",)
-    keep = (
-        f"This page holds images and texts of the data set {data['name']} (licence: {data['licence']}): keep it on "
-        "this machine."
-    )
-    return keep, device
 
 
 def _rule(config: DictConfig, kinds: list[str], judgements: list[Judgement]) -> str:
@@ -222,10 +207,4 @@ class _Pairs:
         drawing = draw_regions(image, boxes, weight=weight, side=side, named=_NAMED, heaviest=heaviest)
         most = f"; most attention to {', '.join(drawing.legend)}" if drawing.legend else ""
         alt = f"Chest radiograph, {caption}{most}"
-        return Picture(caption, alt, _data_uri(drawing.picture), drawing.legend)
-
-
-def _data_uri(picture: Image.Image) -> str:
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+        return Picture(caption, alt, data_uri(drawing.picture), drawing.legend)

@@ -74,6 +74,18 @@ def facts_of(config: DictConfig, ran: Ran, metrics: Mapping[str, Any]) -> tuple[
     )
 
 
+def notes_of(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a reader of a page must know before any figure: whose images it shows."""
+    device = "This is research software, no medical device."
+    if data["name"] == "phantom":
+        return (f"Figures on the phantom say nothing of patients: its radiographs are drawn. {device}",)
+    keep = (
+        f"This page holds images and texts of the data set {data['name']} (licence: {data['licence']}): keep it on "
+        "this machine."
+    )
+    return keep, device
+
+
 def times_of(ran: Ran, metrics: Mapping[str, Any]) -> Rows:
     """Return how long each stage took to make, and how fast answers were written."""
     rows = [(title, f"{stage.seconds:,.1f} s") for title, stage in ran.named().items()]

@@ -32,7 +32,7 @@ def write_run(folder, name, *, heads, f1, tables="t"):
     metrics = {
         "changes": {"f1": f1},
         "interval": {"changes": {"f1": [f1 - 0.1, f1 + 0.1]}},
-        "data": {"tables": tables, "split": "test"},
+        "data": {"tables": tables, "split": "test", "name": "phantom", "licence": "none"},
     }
     (run / "evaluation").mkdir()
     (run / "evaluation" / "metrics.json").write_text(json.dumps(metrics))
@@ -43,7 +43,9 @@ def write_run(folder, name, *, heads, f1, tables="t"):
 def compared(runs, to=None):
     output = StringIO()
     found = compare(
-        OmegaConf.create({"runs": runs, "to": to, "evaluation": {"draws": 200, "seed": 1}}),
+        OmegaConf.create(
+            {"runs": runs, "to": to, "work": "nowhere", "evaluation": {"draws": 200, "seed": 1}, "report": {"pairs": 2}}
+        ),
         Console(file=output, width=120),
     )
     return found, output.getvalue()
