@@ -182,6 +182,11 @@ def test_answers_of_a_file_are_scored_and_bad_files_refused(folder, call_tiny):
     figures = json.loads((folder / "runs/truth/evaluation/metrics.json").read_text())
     assert figures["changes"]["f1"] == 1
     assert figures["other_types"]["exact_match"] == 1
+    status, output = call_tiny("compare", "runs=[runs/phantom_tiny,runs/truth]", "to=compared", "report.pairs=2")
+    assert status == 0, output
+    page = (folder / "compared" / "disagreements.html").read_text()
+    assert page.count('<article class="pair">') == 2
+    assert page.count('src="data:image/jpeg;base64,') == 4
     bad = folder / "bad.csv"
     pl.read_csv(good).head(3).write_csv(bad)
     status, output = call_tiny("evaluate", "name=bad", f"predictions={bad}")
