@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from cfvqa.errors import InputError
 from cfvqa.stages.kinds import Whole
 from cfvqa.stages.searching import STUDY, Search
-from cfvqa.stages.sweeps import TUNED, Job
+from cfvqa.stages.sweeps import Job
 
 
 def register() -> None:
@@ -32,7 +32,7 @@ def register() -> None:
 
 
 class OptunaSweeper(Sweeper):
-    """Search for the overrides with the smallest `sweeps.TUNED`.
+    """Search for the overrides with the smallest validation loss, by which the last phase chooses its best.
 
     A search that was stopped, or is repeated with more trials, goes on: its study is `study.db` in the folder of the
     sweep. Trials that were running when it was stopped are tried again first, and their runs go on where they were.
@@ -81,7 +81,7 @@ class OptunaSweeper(Sweeper):
             raise InputError("nothing to search: give KEY=choice(a,b), KEY=range(1,9) or KEY=interval(0.1,0.9)")
         task = latest["task"].value() if "task" in latest else self.config.task
         if "task" in space or task != "vqa":
-            raise InputError(f"a search makes {TUNED} small, which task=vqa alone has: leave task out")
+            raise InputError("a search makes the validation loss of the reader small: leave task out")
         fixed = [f"{key}={one.get_value_element_as_str()}" for key, one in latest.items() if key not in space]
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,3 +107,5 @@ class OptunaSweeper(Sweeper):
             for trial, returned in zip(trials, returns, strict=True):
                 job: Job = returned.return_value
                 search.tell(trial.number, job)
+        if not search.done:
+            raise InputError("no trial has come to a figure: see the errors of its jobs")

@@ -8,6 +8,8 @@ from torch.utils.data import Sampler
 from cfvqa.data.seeding import generator
 from cfvqa.errors import InputError
 
+_ALIKE = 8  # processes
+
 
 class EpochBatches(Sampler[list[int]]):
     """Shuffle groups of samples anew every epoch and yield them in batches.
@@ -96,7 +98,8 @@ class OrderedBatches(Sampler[list[int]]):
 
     Args:
         count: number of samples.
-        size: samples in a batch; fewer where there would be no batch for every process.
+        size: samples in a batch; fewer where eight processes would not have one each, so that up to eight have the
+            same batches as one: a contrast is over a batch.
         rank: of this process.
         world: number of processes.
 
@@ -107,7 +110,7 @@ class OrderedBatches(Sampler[list[int]]):
     def __init__(self, count: int, *, size: int, rank: int = 0, world: int = 1) -> None:
         if 0 < count < world:
             raise InputError(f"{count} samples cannot be shared among {world} processes: use fewer devices")
-        size = min(size, -(-count // world)) if world > 1 else size
+        size = max(1, min(size, -(-count // max(world, _ALIKE))))
         starts = range(0, count, size)[rank::world]
         self.batches = [list(range(start, min(start + size, count))) for start in starts]
 

@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 
 from cfvqa.errors import InputError
 from cfvqa.stages.building import build, plain
-from cfvqa.stages.sweeps import DONE, PRUNED, TUNED, Job
+from cfvqa.stages.sweeps import DONE, PRUNED, Job, loss_of
 from cfvqa.training.pruning import Trial
 from cfvqa.training.ranks import rank
 
@@ -83,7 +83,7 @@ class Search:
 
     def tell(self, number: int, job: Job) -> None:
         """Say what became of a trial."""
-        figure = job.figures.get(TUNED)
+        figure = loss_of(job)
         if job.state == PRUNED:
             self._study.tell(number, state=self._states.PRUNED)
         elif job.state == DONE and figure is not None and math.isfinite(figure):

@@ -111,7 +111,9 @@ def check_training(config: DictConfig) -> None:
     content = plain(config)
     for place in _TRAINERS:
         _try_trainer(_select(content, place), place)
-    _check_precision(str(content["precision"]), on_gpu=uses_gpu(content["trainer"]))
+        trainer = _select(content, place)
+        asked = content["precision"] if place == "trainer" else trainer.get("precision", 32)
+        _check_precision(str(asked), "precision" if place == "trainer" else f"{place}.precision", trainer)
     if content["compile"]:
         _check_compiler()
     with torch.random.fork_rng(devices=[]):
@@ -192,12 +194,13 @@ def _check_batch(units: int, processes: int, key: str) -> None:
         raise InputError(f"{key} is {units}, and {processes} processes share it: give {processes} at least")
 
 
-def _check_precision(precision: str, *, on_gpu: bool) -> None:
+def _check_precision(precision: str, key: str, trainer: dict[str, Any]) -> None:
     """Refuse a precision that the device lacks; Lightning would take another one and go on."""
-    if precision == "16" and not on_gpu:
-        raise InputError("precision=16 needs a GPU: give precision=bf16 or precision=32, or trainer=gpu")
-    if precision == "bf16" and on_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise InputError(f"precision=bf16: {torch.cuda.get_device_name()} has none: give precision=16 or precision=32")
+    on_gpu = uses_gpu(trainer)
+    if precision.startswith("16") and not on_gpu:
+        raise InputError(f"{key}={precision} needs a GPU: give bf16 or 32, or a trainer with one")
+    if precision.startswith("bf16") and on_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise InputError(f"{key}={precision}: {torch.cuda.get_device_name()} has no bf16: give 16 or 32")
 
 
 def _check_compiler() -> None:

@@ -1,9 +1,11 @@
 """What cfvqa-summary does: every judged run of a folder in one table, and each system over its seeds."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -14,9 +16,10 @@ from scipy.stats import t as student
 from yaml import YAMLError
 
 from cfvqa.errors import InputError
-from cfvqa.evaluation.metrics import read_metrics
+from cfvqa.evaluation.metrics import DECODE_FACTS, read_metrics
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.stages.identity import SUCCESS
+from cfvqa.stages.run_folders import differences, settings_in
 from cfvqa.stages.table_files import write_table
 
 SUMMARY, SYSTEMS = "summary", "systems"
@@ -35,6 +38,7 @@ _FIGURES = {
 }
 _COSTS = ("parameters", "seconds")
 _CONFIDENCE = 0.95
+_ASIDE = re.compile(r"\.[0-9a-f]{12}(\.\d+)?$")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Judged:
         seed: of the reader.
         label_fraction: share of the training subjects whose questions the last phase asked.
         tables: id of the data, and the split, that it was judged on.
+        settings: what shapes its reader, but for the seed, and how it decodes.
         figures: by the names of columns; None where one is not defined.
     """
 
@@ -55,6 +60,7 @@ class Judged:
     seed: int
     label_fraction: float
     tables: tuple[str, str]
+    settings: dict[str, Any]
     figures: dict[str, float | None]
 
 
@@ -71,14 +77,13 @@ def summarise(config: DictConfig, console: Console) -> Path:
         raise InputError("runs: give one folder of judged runs, runs=FOLDER")
     folder = Path(config.runs)
     files = sorted(folder.glob("*/evaluation/metrics.json"))
-    if not files:
+    own = [file for file in files if _is_of_a_reader(file.parent.parent)]
+    if not own:
         raise InputError(f"runs={folder} holds no judged run: give the folder of runs, or judge them (cfvqa-evaluate)")
-    runs = sorted((_judged(file) for file in files), key=lambda run: (run.variant, -run.label_fraction, run.seed))
-    for run in runs:
-        if run.tables != runs[0].tables:
-            raise InputError(
-                f"{run.folder} was judged by other questions than the rest: give it another folder of runs"
-            )
+    if left := sorted({file.parent.parent.name for file in files} - {file.parent.parent.name for file in own}):
+        console.print(f"left out: {', '.join(left)}: answers of files, and runs kept aside", soft_wrap=True)
+    runs = sorted((_judged(file) for file in own), key=lambda run: (run.variant, -run.label_fraction, run.seed))
+    _check_alike(runs)
     columns = [*_FIGURES, *_COSTS]
     header = ["variant", "seed", "label_fraction", *columns]
     rows = [
@@ -91,6 +96,33 @@ def summarise(config: DictConfig, console: Console) -> Path:
     console.print(_shown(header, rows))
     console.print(f"every run: {table}; every system: {page}", highlight=False, soft_wrap=True)
     return table
+
+
+def _is_of_a_reader(run: Path) -> bool:
+    """Whether a run has a reader of its own, and was not kept aside for another of its name (NAME.ID)."""
+    return (run / "vqa").is_dir() and not _ASIDE.search(run.name)
+
+
+def _check_alike(runs: Sequence[Judged]) -> None:
+    """Refuse runs that are no seeds of one system: they would be averaged.
+
+    Raises:
+        InputError: naming two runs, and in what they differ or do not.
+    """
+    first: dict[tuple[str, float], Judged] = {}
+    for run in runs:
+        if run.tables != runs[0].tables:
+            raise InputError(
+                f"{run.folder} was judged by other questions than the rest: give it another folder of runs"
+            )
+        other = first.setdefault((run.variant, run.label_fraction), run)
+        if changed := differences(other.settings, run.settings):
+            raise InputError(
+                f"{other.folder} and {run.folder} are both variant {run.variant}, but differ in {', '.join(changed)}: "
+                "give one of them another folder of runs, or a variant of its own"
+            )
+        if other is not run and other.seed == run.seed:
+            raise InputError(f"{other.folder} and {run.folder} are the same seed of one system: take one away")
 
 
 def _judged(file: Path) -> Judged:
@@ -106,6 +138,8 @@ def _judged(file: Path) -> Judged:
             seed=int(config.seed),
             label_fraction=float(last.get("label_fraction", 1.0)),
             tables=(metrics["data"]["tables"], metrics["data"]["split"]),
+            settings={name: value for name, value in settings_in(run / "vqa").items() if name != "seed"}
+            | {"decoding": {key: metrics["decode"][key] for key in metrics["decode"] if key not in DECODE_FACTS}},
             figures={name: dig(metrics, key) for name, key in _FIGURES.items()}
             | {"parameters": float(done["facts"]["parameters"].replace(",", "")), "seconds": float(done["seconds"])},
         )

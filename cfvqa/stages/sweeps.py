@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 
 from cfvqa.evaluation.metrics import read_metrics
@@ -14,8 +15,8 @@ from cfvqa.files import write_text
 from cfvqa.stages.table_files import write_table
 
 DONE, FAILED, PRUNED = "done", "failed", "pruned"
-TUNED = "val/generation"
-"""The figure that a search makes small: of validation subjects, as all that is chosen by."""
+_LOSS = "val/"
+"""How the name of the figure begins that a reader is chosen by: of validation subjects, as all that is."""
 
 _JOBS = "jobs"
 _LONGEST = 100  # characters of a name, as `kinds.Name` has it
@@ -112,14 +113,19 @@ def figures_of(run: Path) -> dict[str, float]:
     return found | _best_loss(run / "vqa")
 
 
+def loss_of(job: Job) -> float | None:
+    """Return the best validation loss of the last phase of a job: what a search makes small."""
+    return next((value for name, value in job.figures.items() if name.startswith(_LOSS)), None)
+
+
 def _best_loss(training: Path) -> dict[str, float]:
     description = training / "reader.json"
     if not description.is_file():
         return {}
-    curves = training / json.loads(description.read_text())["last_phase"] / "metrics.csv"
-    with curves.open(newline="") as file:
-        losses = [float(row[TUNED]) for row in csv.DictReader(file) if row.get(TUNED)]
-    return {TUNED: min(losses)} if losses else {}
+    last, monitor = itemgetter("last_phase", "monitor")(json.loads(description.read_text()))
+    with (training / last / "metrics.csv").open(newline="") as file:
+        losses = [float(row[monitor]) for row in csv.DictReader(file) if row.get(monitor)]
+    return {monitor: min(losses)} if losses else {}
 
 
 def _file_of(job: Job, folder: Path) -> Path:

@@ -183,6 +183,7 @@ def _describe(training: _Training, widths: Widths, last_phase: str) -> dict[str,
         "widths": {"region": widths.region, "finding": widths.finding},
         "pairs": blocks["pairs"],
         "last_phase": last_phase,
+        "monitor": blocks["phases"][last_phase]["monitor"],
         "truth": str(config.extraction.truth),
         "vision": {
             "detector": describe_vision(config.detector, anatomy(config, console)),

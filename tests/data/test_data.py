@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from cfvqa.data.batches import ImageFeatures
 from cfvqa.data.feature_store import FeatureStore, as_stored, shard_ids, write_index, write_shard
 from cfvqa.data.frames import frame_of, letterbox
-from cfvqa.data.sampling import EpochBatches
+from cfvqa.data.sampling import EpochBatches, OrderedBatches
 from cfvqa.data.seeding import stable_seed
 from cfvqa.errors import InputError
 
@@ -97,3 +97,12 @@ def test_seeds_are_the_same_everywhere():
     assert stable_seed(1, "step", 2, 3) == stable_seed(1, "step", 2, 3)
     assert stable_seed(1, "step", 2, 3) != stable_seed(1, "step", 23)
     assert 0 <= stable_seed(1) < 2**63
+
+
+@pytest.mark.parametrize("count", [23, 100])
+def test_up_to_eight_processes_have_the_batches_of_one(count):
+    alone = OrderedBatches(count, size=24).batches
+    for world in (2, 3, 8):
+        shared = [OrderedBatches(count, size=24, rank=rank, world=world).batches for rank in range(world)]
+        assert all(shared)
+        assert sorted(batch for part in shared for batch in part) == alone

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from cfvqa.errors import InputError
 from cfvqa.stages.searching import STUDY, Search, trial_of
-from cfvqa.stages.sweeps import DONE, FAILED, PRUNED, TUNED, Job
+from cfvqa.stages.sweeps import DONE, FAILED, PRUNED, Job
 
 LR, HEADS, SIZE = "phases.finetune.optimizer.lr", "model.network.heads", "pairs.question_length"
 
@@ -20,7 +20,7 @@ def search_in(folder, *overrides, pruner=None):
 
 
 def ended(state, figure=None):
-    figures = {} if figure is None else {TUNED: figure}
+    figures = {} if figure is None else {"change F1": 0.5, "val/loss": figure}
     return Job(overrides=[], name="a", state=state, seconds=1.0, figures=figures)
 
 

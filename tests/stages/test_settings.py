@@ -145,6 +145,8 @@ TABLE = [
     *wrong("trainer.gradient_clip_val", "abc", words=NUMBER),
     *wrong("trainer.num_nodes", "0", words=WHOLE),
     *wrong("precision", "16", words="needs a GPU"),
+    *wrong("detector.training.trainer.precision", "16-mixed", words="needs a GPU"),
+    *wrong("+extraction.trainer.precision", "16-mixed", words="needs a GPU"),
     *wrong("group", "a/b", "null", words="begin with a letter or digit"),
     (["trial={study: x}"], ["trial.number is missing"]),
     (

@@ -12,8 +12,8 @@ from cfvqa.errors import InputError
 from cfvqa.stages.summary import summarise
 
 
-def write_run(folder, variant, seed, f1, *, share=None, tables="t"):
-    run = folder / f"{variant}-{seed}-{share}"
+def write_run(folder, variant, seed, f1, *, share=None, tables="t", name=None, heads=2):
+    run = folder / (name or f"{variant}-{seed}-{share}")
     (run / "vqa").mkdir(parents=True)
     (run / "evaluation").mkdir()
     last = {"epochs": 1} | ({} if share is None else {"label_fraction": share})
@@ -23,7 +23,10 @@ def write_run(folder, variant, seed, f1, *, share=None, tables="t"):
     )
     done = {"id": "x", "facts": {"parameters": "1,200"}, "seconds": 12.5}
     (run / "vqa" / "_SUCCESS").write_text(json.dumps(done))
-    metrics = {"changes": {"f1": f1}, "data": {"tables": tables, "split": "test"}}
+    held = {"id": "x", "settings": {"seed": seed, "model": {"heads": heads}}}
+    (run / "vqa" / "settings.json").write_text(json.dumps(held))
+    decode = {"num_beams": 1, "seconds": 3.0 * seed}
+    metrics = {"changes": {"f1": f1}, "data": {"tables": tables, "split": "test"}, "decode": decode}
     (run / "evaluation" / "metrics.json").write_text(json.dumps(metrics))
     return run
 
@@ -77,3 +80,25 @@ def test_a_damaged_run_is_named(tmp_path, damaged):
 def test_a_folder_without_a_judged_run_is_named(tmp_path):
     with pytest.raises(InputError, match="holds no judged run"):
         summarised(tmp_path)
+
+
+def test_runs_that_are_no_seeds_of_one_system_are_named(tmp_path):
+    write_run(tmp_path, "full", 1, 0.8, name="a")
+    write_run(tmp_path, "full", 1, 0.8, name="b")
+    with pytest.raises(InputError, match=r"a and .*b are the same seed of one system"):
+        summarised(tmp_path)
+    write_run(tmp_path / "other", "full", 1, 0.8, name="a")
+    write_run(tmp_path / "other", "full", 2, 0.8, name="b", heads=4)
+    with pytest.raises(InputError, match=r"both variant full, but differ in model\.heads"):
+        summarised(tmp_path / "other")
+
+
+def test_answers_of_files_and_runs_kept_aside_are_left_out_and_named(tmp_path):
+    write_run(tmp_path, "full", 1, 0.8, name="full")
+    write_run(tmp_path, "full", 1, 0.7, name="full.f36b2746fa71")
+    stranger = tmp_path / "somebody" / "evaluation"
+    stranger.mkdir(parents=True)
+    (stranger / "metrics.json").write_text("{}")
+    rows, output = summarised(tmp_path)
+    assert [row["changes_f1"] for row in rows["summary"]] == ["0.800"]
+    assert "left out: full.f36b2746fa71, somebody" in output

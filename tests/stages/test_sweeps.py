@@ -64,8 +64,8 @@ def test_the_table_has_a_row_a_job_with_its_figures(tmp_path):
     figures = {"changes": {"f1": 0.5}, "other_types": {"exact_match": 0.25}}
     (run / "evaluation" / "metrics.json").write_text(json.dumps(figures))
     (run / "vqa" / "finetune").mkdir(parents=True)
-    (run / "vqa" / "reader.json").write_text(json.dumps({"last_phase": "finetune"}))
-    (run / "vqa" / "finetune" / "metrics.csv").write_text("epoch,step,val/generation\n0,3,0.75\n1,6,0.5\n")
+    (run / "vqa" / "reader.json").write_text(json.dumps({"last_phase": "finetune", "monitor": "val/written"}))
+    (run / "vqa" / "finetune" / "metrics.csv").write_text("epoch,step,val/written\n0,3,0.75\n1,6,0.5\n")
     job(tmp_path, "a", ["seed=1", "precision=bf16"])
     job(tmp_path, "b", ["seed=2", "precision=bf16"], "broken | pipe\nof a worker")
 
@@ -74,7 +74,7 @@ def test_the_table_has_a_row_a_job_with_its_figures(tmp_path):
     with table.open() as file:
         first, second = csv.DictReader(file)
     assert first["overrides"] == "seed=1 precision=bf16"
-    assert (first["state"], first["change F1"], first["val/generation"]) == (DONE, "0.5000", "0.5000")
+    assert (first["state"], first["change F1"], first["val/written"]) == (DONE, "0.5000", "0.5000")
     assert (second["state"], second["change F1"], second["error"]) == (FAILED, "", "broken | pipe of a worker")
     lines = page.read_text().splitlines()
     assert len(lines) == 4
