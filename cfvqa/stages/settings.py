@@ -111,9 +111,12 @@ def check_training(config: DictConfig) -> None:
     content = plain(config)
     for place in _TRAINERS:
         _try_trainer(_select(content, place), place)
-        trainer = _select(content, place)
-        asked = content["precision"] if place == "trainer" else trainer.get("precision", 32)
-        _check_precision(str(asked), "precision" if place == "trainer" else f"{place}.precision", trainer)
+        precision = content["precision"] if place == "trainer" else _select(content, f"{place}.precision") or 32
+        _check_half(
+            str(precision), _select(content, place), "precision" if place == "trainer" else f"{place}.precision"
+        )
+    if str(content["precision"]) == "bf16" and uses_gpu(content["trainer"]):
+        _check_bf16()
     if content["compile"]:
         _check_compiler()
     with torch.random.fork_rng(devices=[]):
@@ -194,13 +197,16 @@ def _check_batch(units: int, processes: int, key: str) -> None:
         raise InputError(f"{key} is {units}, and {processes} processes share it: give {processes} at least")
 
 
-def _check_precision(precision: str, key: str, trainer: dict[str, Any]) -> None:
-    """Refuse a precision that the device lacks; Lightning would take another one and go on."""
-    on_gpu = uses_gpu(trainer)
-    if precision.startswith("16") and not on_gpu:
+def _check_half(precision: str, trainer: dict[str, Any], key: str) -> None:
+    """Refuse 16-bit floats on a processor; Lightning would take bf16 and go on."""
+    if precision.startswith("16") and not uses_gpu(trainer):
         raise InputError(f"{key}={precision} needs a GPU: give bf16 or 32, or a trainer with one")
-    if precision.startswith("bf16") and on_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise InputError(f"{key}={precision}: {torch.cuda.get_device_name()} has no bf16: give 16 or 32")
+
+
+def _check_bf16() -> None:
+    """Refuse bf16 on a GPU that would only emulate it."""
+    if not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise InputError(f"precision=bf16: {torch.cuda.get_device_name()} has none: give precision=16 or precision=32")
 
 
 def _check_compiler() -> None:
