@@ -23,7 +23,7 @@ from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.settings import check, check_folders, check_training
 from cfvqa.stages.sweeps import FAILED, PRUNED, Job
 from cfvqa.training.keeping import PREEMPTED, preemptible
-from cfvqa.training.ranks import rank
+from cfvqa.training.ranks import open_calls, rank
 
 Task = Callable[[DictConfig, StageConsole], None]
 Check = Callable[[DictConfig], None]
@@ -93,6 +93,7 @@ def _attempt(task: Task, checks: tuple[Check, ...], config: DictConfig) -> Outco
     try:
         for check_it in checks:
             check_it(config)
+        open_calls()
         task(config, StageConsole(quiet=rank() > 0))
     except Pruned as end:
         return Outcome(message=str(end), state=PRUNED)

@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from cfvqa.training.ranks import call_others, further_ranks, is_called, open_calls, process_count
+from cfvqa.training.ranks import call_others, further_ranks, process_count
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,7 @@ class Others:
                 call_others(str(folder))
                 yield
 
-    def called(self, folder: Path) -> bool:
-        """Whether this process, a further one, is to make `folder` by now."""
-        return is_called(str(folder))
-
 
 def others_of(config: DictConfig, stage: str, trainer: Mapping[str, Any]) -> Others | None:
-    """Return the further processes of a stage, or None where one device makes it alone.
-
-    Raises:
-        InputError: if those that torchrun or srun has started cannot meet.
-    """
-    if process_count(trainer) == 1:
-        return None
-    open_calls()
-    return Others(config, stage, trainer)
+    """Return the further processes of a stage, or None where one device makes it alone."""
+    return None if process_count(trainer) == 1 else Others(config, stage, trainer)

@@ -15,7 +15,7 @@ from filelock import FileLock
 from cfvqa.files import full_disk_named, write_text
 from cfvqa.stages.distribution import Others
 from cfvqa.stages.progress import StageConsole
-from cfvqa.training.ranks import rank
+from cfvqa.training.ranks import is_called, rank
 
 SUCCESS = "_SUCCESS"
 _SPEED = ("workers", "cache_gib")
@@ -99,9 +99,10 @@ def ensure(stage: Stage, make: Make, console: StageConsole, *, others: Others | 
 
 def _join(stage: Stage, make: Make, others: Others | None) -> Stage:
     """Take part in making a stage once the first process has begun with it, and wait until it is whole."""
-    parent, joined = os.getppid(), others is None
+    parent, joined = os.getppid(), False
     while not stage.whole:
-        if not joined and others is not None and others.called(stage.folder):
+        called = is_called(str(stage.folder))  # asked in every stage: it tells too that the first process has ended
+        if called and others is not None and not joined:
             joined = True
             make(stage.folder)
         if os.getppid() != parent:

@@ -149,20 +149,18 @@ def is_called(work: str) -> bool:
     """Whether this process is called to a work: one that a first process of ours has started is, from its start.
 
     Raises:
-        InputError: as `meeting`.
         SystemExit: if the first process has ended.
     """
     if not _called_by_store():
         return True
-    store = _store()
     try:
-        return store.check([work])
+        return _store().check([work])
     except distributed.DistError as error:
-        raise SystemExit(f"the first process of the training ended before it began with {work}") from error
+        raise SystemExit(f"the first process ended before it was done with {work}") from error
 
 
 def open_calls() -> None:
-    """Meet the other processes where torchrun or srun has started them, so that they can be called.
+    """Meet the other processes where torchrun or srun has started them, so that they can be called, and miss the first.
 
     Raises:
         InputError: as `meeting`.

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from subprocess import PIPE
 
 import h5py
 import numpy as np
@@ -131,6 +132,24 @@ def test_processes_of_slurm_find_each_other(folder, two):
     outputs = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
     assert_same(weights(folder, "slurm"), two)
+
+
+def test_a_process_of_slurm_does_not_wait_for_a_first_one_that_was_killed(tmp_path):
+    # srun itself would end it only with --kill-on-bad-exit.
+    port, line = free_port(), command("train", TWO, "detector.training.epochs=99")
+    started = [
+        subprocess.Popen(line, cwd=tmp_path, env=by_slurm(rank, port), stdout=PIPE, stderr=PIPE, text=True)
+        for rank in range(2)
+    ]
+    with started[0] as first, started[1] as second:
+        while not list(tmp_path.glob("work/anatomy/*/checkpoints/last.ckpt")):  # which the first one makes alone
+            with suppress(subprocess.TimeoutExpired):
+                first.wait(0.05)
+            assert first.returncode is None, "ended before it was killed"
+        first.kill()
+        _, error = second.communicate(timeout=60)
+    assert second.returncode == 1
+    assert "the first process ended" in error
 
 
 def test_a_port_that_is_taken_is_named(folder):
