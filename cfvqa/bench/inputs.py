@@ -21,7 +21,7 @@ from cfvqa.phantom.evolution import sample_subject
 from cfvqa.phantom.questioning import question_rows
 from cfvqa.phantom.records import choose_absent
 from cfvqa.phantom.study import StudyTruth
-from cfvqa.stages.building import build, plain
+from cfvqa.stages.building import VISION, build_network, plain
 from cfvqa.stages.reader import Widths, pair_settings, train_tokenizer
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGIONS
@@ -93,7 +93,9 @@ def write_features(config: DictConfig, folder: Path) -> None:
     """Write random features, as wide as those of the detector and classifier of the config, for every image."""
     questions = _draw(config)
     names = pl.concat([questions["main_image"], questions["reference_image"].drop_nulls()]).unique().sort().to_list()
-    detector, classifier = (build(config[name].network, f"{name}.network") for name in ("detector", "classifier"))
+    detector, classifier = (
+        build_network(config[name].network, f"{name}.network", VISION) for name in ("detector", "classifier")
+    )
     features = _features(len(names), Widths(detector.width, classifier.width), config.seed)
     write_shard(folder / shard_name(0), names, features)
     write_index(folder)

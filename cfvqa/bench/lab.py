@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cfvqa.bench.inputs import Inputs
 from cfvqa.data.batches import PairBatch
 from cfvqa.data.feature_store import FeatureStore
-from cfvqa.stages.building import build, plain
+from cfvqa.stages.building import OPTIMIZERS, build, plain
 from cfvqa.stages.reader import Widths, build_model, phase_module
 from cfvqa.training.vqa_module import VqaModule
 
@@ -99,5 +99,5 @@ class Lab:
 
     def step(self, loss: nn.Module, phase: str) -> Step:
         """Return the training step of a loss, with the optimizer of the phase."""
-        optimizer = build(self.config.phases[phase].optimizer, f"phases.{phase}.optimizer")
+        optimizer = build(self.config.phases[phase].optimizer, f"phases.{phase}.optimizer", OPTIMIZERS)
         return Step(loss, optimizer(loss.parameters()))

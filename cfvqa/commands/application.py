@@ -62,7 +62,7 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
 
     searching.register()
     with _ending():
-        sys.argv[1:] = readable(sys.argv[1:], literal)
+        sys.argv[1:] = readable(sys.argv[1:], literal, Path(config_folder()))
         hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(application)()
 
 

@@ -1,31 +1,36 @@
 """The command line before Hydra reads it: names of files are taken as they stand, foreign code is refused."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from cfvqa.errors import InputError
+from cfvqa.stages.building import PRUNERS, SAMPLERS, resolve
 
 _QUOTED = re.compile(r"""(['"])(?:(?!\1)[^\\]|\\.)*\1""", re.DOTALL)
 _FOREIGN_CONFIG = re.compile(r"--config-[pn]|-c[pn]")  # argparse takes what is left of an option's name too
-_TARGET = re.compile(r"""_target_['"]?\s*[:=]\s*['"]?([\w.]*)""")
+_LEAVING = re.compile(r"\.\.|(?<![\w.-])/|\$\{")
 _OF_HYDRA = ("launcher", "sweeper", "sweep", "run", "mode", "verbose")
 _SINGLE = ("name", "group", "experiment", "work", "runs")
-_OF_SEARCHES = ("optuna.samplers.", "optuna.pruners.")
+_OF_SEARCHES = {"hydra.sweeper.sampler": SAMPLERS, "hydra.sweeper.pruner": PRUNERS}
 
 
-def readable(arguments: Sequence[str], literal: tuple[str, ...]) -> list[str]:
+def readable(arguments: Sequence[str], literal: tuple[str, ...], groups: Path) -> list[str]:
     """Return the arguments as Hydra shall read them.
 
     Args:
         arguments: of the command line.
         literal: keys whose values are names of files or free text, taken as they stand.
+        groups: folder of the config groups.
 
     Raises:
-        InputError: if they replace the config by a file, let Hydra itself make objects of a class, or sweep over
-            what all jobs of a sweep share.
+        InputError: if they replace the config by a file, choose one that lies in no group, let Hydra itself make
+            objects of a class, or sweep over what all jobs of a sweep share.
     """
     for argument in arguments:
         if _FOREIGN_CONFIG.match(argument):
@@ -34,7 +39,10 @@ def readable(arguments: Sequence[str], literal: tuple[str, ...]) -> list[str]:
                 "configs of your own that are added to these, --config-dir FOLDER"
             )
         _check_hydra(argument)
-        _check_single(argument)
+        if (override := _parsed(argument)) is not None:
+            _check_single(argument, override)
+            _check_choice(argument, override, groups)
+            _check_targets(argument, override)
     return [quoted(argument, literal) for argument in arguments]
 
 
@@ -63,21 +71,55 @@ def _check_hydra(argument: str) -> None:
         return
     if not below or below[0] not in _OF_HYDRA:
         raise InputError(f"{argument}: of the block hydra, a command line may set {', '.join(_OF_HYDRA)} alone")
-    for target in _TARGET.findall(argument):
-        if not target.startswith(_OF_SEARCHES):
-            raise InputError(f"{argument}: the block hydra of a command line may name no class, and '{target}' is one")
     if "${" in value:
         raise InputError(f"{argument}: in the block hydra nothing is filled in: write the value itself")
 
 
-def _check_single(argument: str) -> None:
-    """Refuse a sweep over what names the sweep itself, or says where its jobs are found."""
-    key, equals, _ = argument.lstrip("+").partition("=")
-    if not equals or key not in _SINGLE:
-        return
+def _parsed(argument: str) -> Override | None:
+    """Return an argument as Hydra reads it; None of an option, and of what Hydra itself says that it cannot read."""
     try:
-        swept = OverridesParser.create().parse_override(argument).is_sweep_override()
+        return OverridesParser.create().parse_override(argument)
     except HydraException:
-        return  # Hydra itself says what cannot be read
-    if swept:
-        raise InputError(f"{argument}: all jobs of a sweep share {key}: give a command for each")
+        return None
+
+
+def _check_single(argument: str, override: Override) -> None:
+    """Refuse a sweep over what names the sweep itself, or says where its jobs are found."""
+    if override.key_or_group in _SINGLE and override.is_sweep_override():
+        raise InputError(f"{argument}: all jobs of a sweep share {override.key_or_group}: give a command for each")
+
+
+def _check_choice(argument: str, override: Override, groups: Path) -> None:
+    """Refuse a config that lies in no group, whose block hydra would be obeyed, and one that is put into that block."""
+    key, package = override.key_or_group, override.package
+    if package is not None and package.split(".")[0] == "hydra":
+        raise InputError(f"{argument}: no config may be put into the block hydra")
+    chosen = "/" in key or package is not None or (groups / key).is_dir()
+    if chosen and _LEAVING.search(argument.partition("=")[2].replace("\\", "")):
+        raise InputError(
+            f"{argument}: give the name of a config of the group {key}, or configs of your own that are "
+            "added to these, --config-dir FOLDER"
+        )
+
+
+def _check_targets(argument: str, override: Override) -> None:
+    """Refuse a class in the block hydra that is no sampler and no pruner of a search."""
+    if override.key_or_group.split(".")[0] != "hydra":
+        return
+    if override.is_sweep_override():
+        raise InputError(f"{argument}: the block hydra is not swept: give one value")
+    for key, value in _entries(override.key_or_group, override.value()):
+        place, _, name = key.rpartition(".")
+        if name != "_target_":
+            continue
+        if place not in _OF_SEARCHES:
+            raise InputError(f"{argument}: the block hydra of a command line may name no class, and '{value}' is one")
+        resolve(value, place, _OF_SEARCHES[place])
+
+
+def _entries(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a value and everything in it, each behind its dotted key."""
+    yield key, value
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, entry in inner:
+        yield from _entries(f"{key}.{name}", entry)

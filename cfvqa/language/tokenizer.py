@@ -135,18 +135,21 @@ class PretrainedTokenizer:
         download: whether a name may be looked up on the hub.
 
     Raises:
-        InputError: if there is no tokenizer, or it lacks one of the special tokens of BERT.
+        InputError: if there is no tokenizer, it is one of code of its own, which never runs, or it lacks one of the
+            special tokens of BERT.
     """
 
     def __init__(self, path: str, *, download: bool = False) -> None:
         from transformers import AutoTokenizer  # slow to import, and only this class needs it
 
         try:
-            self._backend: Any = AutoTokenizer.from_pretrained(path, local_files_only=not download)
+            self._backend: Any = AutoTokenizer.from_pretrained(
+                path, local_files_only=not download, trust_remote_code=False
+            )
         except (OSError, ValueError) as error:
             raise InputError(
-                f"text.pretrained: no tokenizer at '{path}' on this machine; download the model first and give its "
-                "folder, or choose text=scratch"
+                f"text.pretrained: no tokenizer at '{path}' on this machine, or one that needs code of its own; "
+                "download a model of the BERT family first and give its folder, or choose text=scratch"
             ) from error
         known = self._backend.get_vocab()
         if missing := [token for token in SPECIALS[:5] if token not in known]:

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from cfvqa.errors import InputError
 from cfvqa.stages.blocks import inside, mapping, unknown
-from cfvqa.stages.building import resolve
+from cfvqa.stages.building import SOURCES, Allowed, check_targets, resolve
 from cfvqa.stages.kinds import Choice, Kind, Real, Text, Truth, Whole, shown
 
 _OF_HYDRA = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
@@ -22,11 +22,13 @@ class Arguments:
         function: what they are for.
         given: arguments that the program gives itself.
         values: kinds that say more than the annotations of the function do.
+        allowed: what blocks among the arguments may name; None where there is no such block.
     """
 
     function: Callable[..., Any]
     given: tuple[str, ...] = ()
     values: Mapping[str, Kind] = field(default_factory=dict)
+    allowed: Allowed | None = None
 
     def check(self, value: Any, key: str) -> None:
         """Refuse arguments that the function does not take, or takes from the program."""
@@ -38,7 +40,7 @@ class Arguments:
                 raise InputError(f"{inside(key, name)} is set by the program itself: leave it out")
             if name not in names and not open_ended:
                 raise unknown(inside(key, name), names)
-            kind = self.values.get(name) or _kind_of(argument, parameters.get(name))
+            kind = self.values.get(name) or _kind_of(argument, parameters.get(name), self.allowed)
             if kind is not None:
                 kind.check(argument, inside(key, name))
 
@@ -48,9 +50,11 @@ class Call:
     """A block that names a class or function in `_target_`; the other keys are arguments for it.
 
     Attributes:
+        allowed: what may be named, here and in what is inside.
         given, values: as of `Arguments`.
     """
 
+    allowed: Allowed
     given: tuple[str, ...] = ()
     values: Mapping[str, Kind] = field(default_factory=dict)
 
@@ -59,9 +63,10 @@ class Call:
         content = mapping(value, key)
         if "_target_" not in content:
             raise InputError(f"{key}._target_ is missing: name a class")
-        function = resolve(content["_target_"], key)
+        check_targets(content, key, self.allowed)
+        function = resolve(content["_target_"], key, self.allowed)
         arguments = {name: argument for name, argument in content.items() if name not in _OF_HYDRA}
-        Arguments(function, self.given, self.values).check(arguments, key)
+        Arguments(function, self.given, self.values, self.allowed).check(arguments, key)
 
 
 @dataclass(frozen=True)
@@ -79,12 +84,13 @@ class Source:
         content = mapping(value, key)
         if "reader" not in content:
             raise InputError(f"{key}.reader is missing: choose a source")
-        function = resolve(mapping(content["reader"], f"{key}.reader").get("_target_"), f"{key}.reader")
+        reader = mapping(content["reader"], f"{key}.reader")
+        function = resolve(reader.get("_target_"), f"{key}.reader", SOURCES)
         arguments = {name: entry for name, entry in content.items() if name not in ("reader", "phantom")}
         Arguments(function).check(arguments, key)
-        Call().check(content["reader"], f"{key}.reader")
+        Call(SOURCES).check(reader, f"{key}.reader")
         for name, entry in arguments.items():
-            if entry != content["reader"].get(name):
+            if entry != reader.get(name):
                 raise InputError(
                     f"{inside(key, name)} is '{shown(entry)}', which the reader does not get: leave it out"
                 )
@@ -96,10 +102,10 @@ def _is_named(parameter: inspect.Parameter) -> bool:
     return parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
 
 
-def _kind_of(argument: Any, parameter: inspect.Parameter | None) -> Kind | None:
+def _kind_of(argument: Any, parameter: inspect.Parameter | None, allowed: Allowed | None) -> Kind | None:
     """Return what an argument must be, where a nested block, a plain annotation or a list of words says it."""
-    if isinstance(argument, dict) and "_target_" in argument:
-        return Call()
+    if allowed is not None and isinstance(argument, dict) and "_target_" in argument:
+        return Call(allowed)
     if parameter is None:
         return None
     if get_origin(parameter.annotation) is Literal:

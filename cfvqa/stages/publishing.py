@@ -16,7 +16,7 @@ from cfvqa.errors import InputError
 from cfvqa.evaluation.report_figures import figure_at
 from cfvqa.files import full_disk_named
 from cfvqa.stages.answering import Model
-from cfvqa.stages.building import build
+from cfvqa.stages.building import VISION, build_network
 from cfvqa.stages.closed_answers import ClosedAnswers
 from cfvqa.stages.schema import DECODING, ranks
 from cfvqa.stages.trained import TOKENIZER, TrainedReader, for_answering, load_tokenizer, new_model
@@ -81,7 +81,8 @@ def read_export(folder: Path) -> Model:
     try:
         tokenizer = load_tokenizer(folder / TOKENIZER, description)
         reader = for_answering(new_model(description, tokenizer))
-        networks = {name: build(description["vision"][name]["network"], name) for name in ("detector", "classifier")}
+        vision = {name: description["vision"][name]["network"] for name in ("detector", "classifier")}
+        networks = {name: build_network(block, f"{name}.network", VISION) for name, block in vision.items()}
         decoding, image_size = dict(settings["decoding"]), int(settings["image_size"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder / _SETTINGS} is damaged ({error!r}): export the run again") from error

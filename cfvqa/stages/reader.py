@@ -21,7 +21,7 @@ from cfvqa.models.pretrained_text import start_from_encoder
 from cfvqa.models.text import TextSettings, TextTransformer
 from cfvqa.models.writing import SpecialIds
 from cfvqa.objectives.base import Contrast, Objective
-from cfvqa.stages.building import build, resolve
+from cfvqa.stages.building import OBJECTIVES, OPTIMIZERS, READERS, SCHEDULES, build, build_network, resolve
 from cfvqa.training.vqa_module import VqaModule
 
 _SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]")
@@ -98,8 +98,9 @@ def build_model(
         "region_width": lambda: widths.region,
         "finding_width": lambda: widths.finding,
     }
-    asked = inspect.signature(resolve(model["network"]["_target_"], "model.network")).parameters
-    return build(model["network"], "model.network", **{name: make() for name, make in offered.items() if name in asked})
+    asked = inspect.signature(resolve(model["network"]["_target_"], "model.network", READERS)).parameters
+    given = {name: make() for name, make in offered.items() if name in asked}
+    return build_network(model["network"], "model.network", READERS, **given)
 
 
 def _text_transformer(text: dict[str, Any], vocabulary: int, special: SpecialIds) -> TextTransformer:
@@ -128,13 +129,13 @@ def used(settings: dict[str, Any]) -> dict[str, float]:
 
 def compares(objective: dict[str, Any]) -> bool:
     """Return whether an objective, given its config block, scores images against texts (`objectives.base.Contrast`)."""
-    return hasattr(resolve(objective["_target_"], "objective"), "scores")
+    return hasattr(resolve(objective["_target_"], "objective", OBJECTIVES), "scores")
 
 
 def contrasts_of(blocks: dict[str, Any], phase: str) -> dict[str, Contrast]:
     """Return the contrasts that a phase trains with; of the config `blocks` it reads phases and objective."""
     chosen = {name: blocks["objective"][name] for name in used(blocks["phases"][phase])}
-    return {name: build(block, f"objective.{name}") for name, block in chosen.items() if compares(block)}
+    return {name: build(block, f"objective.{name}", OBJECTIVES) for name, block in chosen.items() if compares(block)}
 
 
 def phase_module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaModule:
@@ -143,10 +144,10 @@ def phase_module(blocks: dict[str, Any], model: nn.Module, phase: str) -> VqaMod
     weights = used(settings)
     return VqaModule(
         model,
-        objectives={name: build(blocks["objective"][name], f"objective.{name}") for name in weights},
+        objectives={name: build(blocks["objective"][name], f"objective.{name}", OBJECTIVES) for name in weights},
         weights=weights,
-        optimizer=build(settings["optimizer"], f"phases.{phase}.optimizer"),
-        schedule=build(settings["schedule"], f"phases.{phase}.schedule"),
+        optimizer=build(settings["optimizer"], f"phases.{phase}.optimizer", OPTIMIZERS),
+        schedule=build(settings["schedule"], f"phases.{phase}.schedule", SCHEDULES),
     )
 
 

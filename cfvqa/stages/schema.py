@@ -8,6 +8,7 @@ import lightning as L
 from cfvqa.models.text import TextSettings
 from cfvqa.phantom import PhantomSettings
 from cfvqa.stages.blocks import Block, Each, Maybe
+from cfvqa.stages.building import OBJECTIVES, OPTIMIZERS, READERS, SCHEDULES, TRACKERS, VISION
 from cfvqa.stages.calls import Arguments, Call, Source
 from cfvqa.stages.kinds import (
     Choice,
@@ -79,7 +80,7 @@ _VISION_TRAINING = Block(
         "trainer": _TRAINER,
     }
 )
-_VISION: dict[str, Kind] = {"image_size": _SIDE, "network": Call(), "training": _VISION_TRAINING}
+_VISION: dict[str, Kind] = {"image_size": _SIDE, "network": Call(VISION), "training": _VISION_TRAINING}
 
 _TEXT = Block(
     {
@@ -101,6 +102,7 @@ _TEXT = Block(
 _MODEL = Block(
     {
         "network": Call(
+            READERS,
             given=("text", "vocabulary", "special", "tokenizer", "labels", "region_width", "finding_width"),
             values={"layers": _COUNT, "heads": _COUNT, "dropout": _SHARE, "space": _COUNT, "queue": _COUNT},
         ),
@@ -113,8 +115,8 @@ _PHASES = Each(
             "units_per_batch": _COUNT,
             "monitor": Text("name a validation figure"),
             "objectives": Each(Real(0.0)),
-            "optimizer": Call(given=("params",), values={"lr": Positive(), "weight_decay": Real(0.0)}),
-            "schedule": Call(given=("optimizer", "steps")),
+            "optimizer": Call(OPTIMIZERS, given=("params",), values={"lr": Positive(), "weight_decay": Real(0.0)}),
+            "schedule": Call(SCHEDULES, given=("optimizer", "steps")),
         },
         optional={"label_fraction": Real(0.0, 1.0)},
     )
@@ -179,10 +181,10 @@ EXPERIMENT = Block(
         "classifier": Block(_VISION),
         "text": _TEXT,
         "model": _MODEL,
-        "objective": Each(Call()),
+        "objective": Each(Call(OBJECTIVES)),
         "phases": _PHASES,
         "trainer": _READER_TRAINER,
-        "logger": Block({"tracker": Maybe(Call())}, optional={"share_samples": Truth()}),
+        "logger": Block({"tracker": Maybe(Call(TRACKERS))}, optional={"share_samples": Truth()}),
         "pairs": Block(
             {"question_length": Whole(4), "answer_length": Whole(4), "swap": _SHARE, "workers": _WORKERS},
         ),

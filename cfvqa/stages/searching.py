@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 
 from cfvqa.errors import InputError
-from cfvqa.stages.building import build, plain
+from cfvqa.stages.building import PRUNERS, SAMPLERS, Allowed, build, plain
 from cfvqa.stages.sweeps import DONE, PRUNED, Job, loss_of
 from cfvqa.training.pruning import Trial
 from cfvqa.training.ranks import rank
@@ -49,7 +49,7 @@ class Search:
         self._study = optuna.create_study(
             study_name=_NAME,
             storage=_storage(file),
-            sampler=_made("sampler", sampler),
+            sampler=_made("sampler", sampler, SAMPLERS),
             direction="minimize",
             load_if_exists=True,
         )
@@ -99,7 +99,7 @@ def trial_of(place: Any) -> Trial | None:
     optuna = _optuna()
     where = {"study_name": _NAME, "storage": _storage(Path(place.study))}
     pruner = optuna.load_study(**where).user_attrs[_PRUNER]
-    study = optuna.load_study(**where, pruner=_made(_PRUNER, pruner))
+    study = optuna.load_study(**where, pruner=_made(_PRUNER, pruner, PRUNERS))
     return optuna.Trial(study, study.get_trials(deepcopy=False)[place.number]._trial_id)
 
 
@@ -111,8 +111,8 @@ def _optuna() -> Any:
     return optuna
 
 
-def _made(name: str, block: Any) -> Any:
-    return None if block is None else build(block, f"hydra.sweeper.{name}")
+def _made(name: str, block: Any, allowed: Allowed) -> Any:
+    return None if block is None else build(block, f"hydra.sweeper.{name}", allowed)
 
 
 def _storage(file: Path) -> str:

@@ -13,7 +13,18 @@ from torch import nn
 
 from cfvqa.errors import InputError
 from cfvqa.stages.blocks import inside, unknown
-from cfvqa.stages.building import build, check_targets, plain, trying
+from cfvqa.stages.building import (
+    OBJECTIVES,
+    OPTIMIZERS,
+    SCHEDULES,
+    TRACKERS,
+    VISION,
+    Allowed,
+    build,
+    build_network,
+    plain,
+    trying,
+)
 from cfvqa.stages.reader import Widths, build_model, check_needs, compares, train_tokenizer, used
 from cfvqa.stages.schema import ANSWERS, EXPERIMENT, RANK, WRITE, ranks
 from cfvqa.training.compiling import has_compiler
@@ -69,7 +80,6 @@ def check(config: DictConfig) -> None:
     for key in _missing(OmegaConf.to_container(config, resolve=False)):
         raise InputError(f"{key} is not set: give {key}={'FOLDER' if key.split('.')[-1] in _FOLDERS else 'VALUE'}")
     content = plain(config)
-    check_targets(content, "")
     EXPERIMENT.check(content, "")
     for relation in _RELATIONS:
         _check_relation(content, relation)
@@ -121,16 +131,16 @@ def check_training(config: DictConfig) -> None:
         _check_compiler()
     with torch.random.fork_rng(devices=[]):
         for place in ("detector.network", "classifier.network"):
-            _try(_select(content, place), place)
+            build_network(_select(content, place), place, VISION)
         models = {phases: _try_model(content, place) for phases, place in _PHASES.items()}
     if ranks(content["evaluation"]["decoding"]) and hasattr(models["phases"], "answer"):
         raise InputError(
             f"evaluation.decoding.way is {RANK}: {type(models['phases']).__name__} does not write all of its answers, "
             f"so that they cannot be ranked: choose {WRITE}"
         )
-    objectives = {name: _try(block, f"objective.{name}") for name, block in content["objective"].items()}
+    objectives = {name: _try(block, f"objective.{name}", OBJECTIVES) for name, block in content["objective"].items()}
     if content["logger"]["tracker"] is not None:
-        _try(content["logger"]["tracker"], "logger.tracker")
+        _try(content["logger"]["tracker"], "logger.tracker", TRACKERS)
     processes = process_count(content["trainer"])
     for place, model in models.items():
         for phase, settings in _select(content, place).items():
@@ -222,13 +232,13 @@ def _try_model(content: dict[str, Any], key: str) -> nn.Module:
         return build_model(_select(content, key), text, tokenizer=train_tokenizer(text, []), widths=_WIDTHS, seed=0)
 
 
-def _try(block: dict[str, Any], key: str) -> Any:
+def _try(block: dict[str, Any], key: str, allowed: Allowed) -> Any:
     with trying(key):
-        return build(block, key)
+        return build(block, key, allowed)
 
 
 def _try_phase(settings: dict[str, Any], key: str) -> None:
     with trying(f"{key}.optimizer"):
-        optimizer = build(settings["optimizer"], f"{key}.optimizer")([nn.Parameter(torch.zeros(1))])
+        optimizer = build(settings["optimizer"], f"{key}.optimizer", OPTIMIZERS)([nn.Parameter(torch.zeros(1))])
     with trying(f"{key}.schedule"):
-        build(settings["schedule"], f"{key}.schedule")(optimizer, steps=10)
+        build(settings["schedule"], f"{key}.schedule", SCHEDULES)(optimizer, steps=10)

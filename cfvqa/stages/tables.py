@@ -10,7 +10,7 @@ from cfvqa.phantom import DRAWING, PhantomSettings, write_phantom
 from cfvqa.sources.fingerprint import fingerprint
 from cfvqa.sources.source import Source, SourceFiles
 from cfvqa.sources.tables import Tables, read_tables, write_tables
-from cfvqa.stages.building import build, plain
+from cfvqa.stages.building import SOURCES, build, plain
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole, counting
 
@@ -46,7 +46,7 @@ def _tables(config: DictConfig, source: DictConfig, console: StageConsole) -> Ta
     block = plain(source.reader)
     if drawn is not None:
         block["root"] = str(drawn.folder)
-    reader: Source = build(block, "source.reader")
+    reader: Source = build(block, "source.reader", SOURCES)
     files = reader.files()
     content = drawn.id if drawn is not None else _content(files, console)
     stage = TablesStage("tables", *_place(config, "tables", identify({**block, "root": content})), files.images)

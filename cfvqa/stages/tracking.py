@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from cfvqa.sources.image_files import read_image
 from cfvqa.sources.tables import Tables
-from cfvqa.stages.building import build
+from cfvqa.stages.building import TRACKERS, build
 from cfvqa.training.curve_logger import CurveLogger
 from cfvqa.training.ranks import rank
 from cfvqa.training.trackers import Row, TrackedRun, Tracker
@@ -24,7 +24,7 @@ _SAMPLE_COLUMNS = ("question", "answer", "prediction", "main image", "reference 
 def tracker_of(config: DictConfig) -> Tracker | None:
     """Return the tracker of the config, None where `metrics.csv` is all."""
     block = config.logger.tracker
-    return None if block is None else build(block, "logger.tracker")
+    return None if block is None else build(block, "logger.tracker", TRACKERS)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from torchmetrics import Metric
 from cfvqa.data.image_data import ImageData, ImageDataSettings
 from cfvqa.errors import InputError
 from cfvqa.sources.tables import Tables
-from cfvqa.stages.building import build, plain
+from cfvqa.stages.building import VISION, build_network, plain
 from cfvqa.stages.distribution import Others, others_of
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
 from cfvqa.stages.progress import StageConsole
@@ -86,7 +86,7 @@ def load_classifier(config: DictConfig, stage: Stage) -> nn.Module:
 def load_network(block: Any, place: str, folder: Path) -> nn.Module:
     """Return the network of a config block with the weights that a training left in `folder`, for inference."""
     holder = nn.Module()
-    holder.network = build(block, place)
+    holder.network = build_network(block, place, VISION)
     load_weights(holder, folder / "checkpoints" / "best.ckpt")
     return for_inference(holder.network)
 
@@ -122,7 +122,7 @@ def _others(config: DictConfig, name: str) -> Others | None:
 
 def _network(block: Any, place: str) -> nn.Module:
     torch.manual_seed(block.training.seed)
-    return build(block.network, f"{place}.network")
+    return build_network(block.network, f"{place}.network", VISION)
 
 
 def _rates(block: Any) -> dict[str, float]:

@@ -1,15 +1,19 @@
 """Reading the command line: literal values arrive as they were given, foreign code does not run."""
 
+from pathlib import Path
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from cfvqa.commands.application import config_folder
 from cfvqa.commands.arguments import quoted, readable
 from cfvqa.errors import InputError
 
 LITERAL = ("question", "main")
+GROUPS = Path(config_folder())
 GRAMMAR = st.text(alphabet=st.sampled_from(list("ab\\\"'${}()[],=:? \n#%é~+*@")), max_size=14)
 
 
@@ -74,11 +78,21 @@ def test_questions_with_grammar_in_them(question):
         "hydra.searchpath=[file:///a/folder]",
         "hydra={mode: RUN}",
         "hydra.sweeper.sampler={_target_: optuna.samplers.TPESampler, x: {_target_: os.system}}",
+        "+hydra.launcher.x={_target_: optuna.samplers._base.np.load, file: a.npy, allow_pickle: true}",
+        "+hydra.launcher.x._target_=optuna.samplers.TPESampler",
+        "hydra.sweeper._target_=optuna.samplers.TPESampler",
+        "hydra.sweeper.pruner={_target_: optuna.samplers._base.np.load}",
+        "hydra.sweeper.sampler._target_=optuna.samplers.TPESampler.sample_independent",
+        "hydra.sweeper.sampler._target_=optuna.pruners.NopPruner",
+        "hydra.sweeper={sampler: {_target_: os.system}}",
+        "hydra.sweeper.params={a: [{_target_: os.system}]}",
+        "hydra.sweeper.sampler._target_=os.system,os.getcwd",
+        "source@hydra.callbacks=phantom",
     ],
 )
 def test_the_command_line_names_no_foreign_code(argument):
     with pytest.raises(InputError):
-        readable(["seed=1", argument], ())
+        readable(["seed=1", argument], (), GROUPS)
 
 
 @pytest.mark.parametrize(
@@ -86,16 +100,52 @@ def test_the_command_line_names_no_foreign_code(argument):
 )
 def test_what_all_jobs_of_a_sweep_share_is_not_swept(argument):
     with pytest.raises(InputError, match="all jobs of a sweep share"):
-        readable(["--multirun", argument], ())
+        readable(["--multirun", argument], (), GROUPS)
 
 
 @pytest.mark.parametrize(
     "argument", ["runs=[a,b]", "name='a,b'", "name=a b", "hydra.mode=MULTIRUN", "hydra.sweep.dir=x"]
 )
 def test_lists_and_single_values_pass(argument):
-    assert readable([argument], ()) == [argument]
+    assert readable([argument], (), GROUPS) == [argument]
 
 
 def test_pruners_and_samplers_are_chosen_on_the_command_line():
     given = ["hydra.sweeper.pruner._target_=optuna.pruners.NopPruner", "hydra/launcher=joblib", "--config-dir", "x"]
-    assert readable(given, ()) == given
+    assert readable(given, (), GROUPS) == given
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "experiment=../../evil/boo",
+        "experiment=/tmp/boo",
+        "+experiment='../boo'",
+        "experiment=\\.\\./boo",
+        "variant=full,../../evil/boo",
+        "variant=choice(full,/tmp/boo)",
+        "objective=[coarse,../../boo]",
+        "source@detector_source=../boo",
+        "hydra/launcher=../../../evil/boo",
+        "experiment=${oc.env:EVIL}",
+    ],
+)
+def test_no_config_is_chosen_that_lies_in_no_group(argument):
+    with pytest.raises(InputError, match=r"give the name of a config of the group"):
+        readable([argument], (), GROUPS)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "source.root=../x",
+        "work=/a/b",
+        "runs=../runs",
+        "run=../a",
+        "source=nih",
+        "objective=[coarse,fine]",
+        "variant=own/x",
+    ],
+)
+def test_folders_may_lie_anywhere_and_groups_are_chosen_by_name(argument):
+    assert readable([argument], (), GROUPS) == [argument]

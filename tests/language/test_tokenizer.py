@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -89,6 +91,19 @@ def test_a_pretrained_tokenizer_gives_the_text_back(tmp_path):
 def test_a_folder_without_a_tokenizer_is_named(tmp_path):
     with pytest.raises(InputError, match=r"text\.pretrained.*nothing_here.*text=scratch"):
         PretrainedTokenizer(str(tmp_path / "nothing_here"))
+
+
+def test_the_code_of_a_tokenizer_never_runs_and_nobody_is_asked(tmp_path, monkeypatch):
+    touched, named = tmp_path / "touched", {"AutoTokenizer": ["own.Own", "own.Own"]}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "Own", "auto_map": named}))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": named}))
+    (tmp_path / "own.py").write_text(f"open({str(touched)!r}, 'w').close()\nclass Own: pass\n")
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda *words: asked.append(words) or "y")
+    with pytest.raises(InputError, match=r"text\.pretrained.*code of its own"):
+        PretrainedTokenizer(str(tmp_path))
+    assert not asked
+    assert not touched.exists()
 
 
 def test_a_tokenizer_of_another_family_is_refused(tmp_path):

@@ -6,7 +6,20 @@ from hydra import compose, initialize_config_dir
 
 from cfvqa.commands.application import config_folder
 from cfvqa.errors import InputError
-from cfvqa.stages.building import build, check_targets, plain
+from cfvqa.stages.building import (
+    OBJECTIVES,
+    OPTIMIZERS,
+    READERS,
+    SAMPLERS,
+    SCHEDULES,
+    SOURCES,
+    TRACKERS,
+    VISION,
+    build,
+    build_network,
+    check_targets,
+    plain,
+)
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.schema import DECODING
@@ -24,9 +37,12 @@ CHOICES = [
 def test_every_config_composes_and_names_allowed_classes_only(choice):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", overrides=[choice])
-    for name in ("detector", "classifier", "model", "objective", "phases", "logger"):
-        content = config[name]
-        check_targets(json.loads(json.dumps(_unresolved(content))), name)
+    places = {"detector": VISION, "classifier": VISION, "model": READERS, "objective": OBJECTIVES, "logger": TRACKERS}
+    for name, allowed in places.items():
+        check_targets(_unresolved(config[name]), name, allowed)
+    for phase in _unresolved(config.phases).values():
+        check_targets(phase["optimizer"], "optimizer", OPTIMIZERS)
+        check_targets(phase["schedule"], "schedule", SCHEDULES)
 
 
 def _unresolved(node):
@@ -45,6 +61,8 @@ def _unresolved(node):
         {"_target_": "subprocess.Popen", "_partial_": True},
         {"_target_": "torch.optim.AdamW", "_args_": [{"_target_": "os.system", "command": "true"}]},
         {"_target_": "torch.optim.lr_scheduler.partial"},
+        {"_target_": "torch.optim.lr_scheduler.StepLR"},
+        {"_target_": "torch.optim._adafactor.Adafactor"},
         {"_target_": "cfvqa.training.trackers.find_spec", "name": "os"},
         {"_target_": "cfvqa.training.ranks.subprocess.Popen"},
         {"x": [[{"_target_": "pathlib.Path.touch"}]]},
@@ -53,7 +71,53 @@ def _unresolved(node):
 )
 def test_classes_outside_the_allowlist_are_refused(block):
     with pytest.raises(InputError, match="_target_"):
-        build(block, "config")
+        build(block, "config", OPTIMIZERS)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "target"),
+    [
+        (VISION, "cfvqa.models.gloria.GLoRIA"),
+        (VISION, "cfvqa.sources.tables.write_tables"),
+        (VISION, "cfvqa.vision.region_queries.RegionQueries.losses"),
+        (VISION, "cfvqa.vision.outputs.FindingOutput"),
+        (READERS, "cfvqa.models.knowledge_graph.node_texts"),
+        (READERS, "cfvqa.models.text.TextSettings"),
+        (READERS, "cfvqa.models.text.nn.Linear"),
+        (READERS, "cfvqa.training.trackers._run_id"),
+        (TRACKERS, "cfvqa.training.trackers._run_id"),
+        (TRACKERS, "cfvqa.training.trackers.WeightsAndBiases.start"),
+        (OBJECTIVES, "cfvqa.objectives.contrast.Coarse.scores"),
+        (SOURCES, "cfvqa.sources.tables.write_tables"),
+        (SCHEDULES, "cfvqa.training.schedules.LambdaLR"),
+        (SAMPLERS, "optuna.samplers._base.np.load"),
+        (SAMPLERS, "optuna.pruners.NopPruner"),
+    ],
+)
+def test_each_place_takes_its_own_kind_alone(allowed, target):
+    with pytest.raises(InputError, match=r"config\.inner\._target_ names"):
+        check_targets({"inner": {"_target_": target}}, "config", allowed)
+
+
+TRUNK = {"_target_": "cfvqa.vision.trunk.Trunk", "channels": [4, 4, 4, 4], "width": 4}
+DETECTOR = {"_target_": "cfvqa.vision.region_queries.RegionQueries", "trunk": TRUNK, "channels": 4, "width": 4}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        DETECTOR | {"_partial_": True},
+        DETECTOR | {"widths": 4},
+        DETECTOR | {"width": "wide"},
+        [DETECTOR],
+        "RegionQueries",
+        None,
+    ],
+)
+def test_what_makes_no_network_is_one_message(block):
+    assert build_network(DETECTOR, "detector.network", VISION).width == 4
+    with pytest.raises(InputError, match=r"detector\.network"):
+        build_network(block, "detector.network", VISION)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +132,7 @@ def test_nothing_is_filled_in_behind_the_check_of_the_targets(tmp_path, value):
     file = tmp_path / "touched"
     text = json.dumps({"_target_": "torch.optim.AdamW", "_partial_": True, "lr": value}).replace("FILE", str(file))
     with pytest.raises(InputError, match="nothing is filled in"):
-        build(json.loads(text), "optimizer")
+        build(json.loads(text), "optimizer", OPTIMIZERS)
     assert not file.exists()
 
 
