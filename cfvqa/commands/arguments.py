@@ -7,12 +7,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from cfvqa.errors import InputError
+from cfvqa.stages.sweeps import is_shared
 
 _QUOTED = re.compile(r"""(['"])(?:(?!\1)[^\\]|\\.)*\1""", re.DOTALL)
 _FOREIGN_CONFIG = re.compile(r"--config-[pn]|-c[pn]")  # argparse takes what is left of an option's name too
 _TARGET = re.compile(r"""_target_['"]?\s*[:=]\s*['"]?([\w.]*)""")
 _OF_HYDRA = ("launcher", "sweeper", "sweep", "run", "mode", "verbose")
-_SINGLE = ("name", "group", "experiment", "work", "runs")
 _OF_SEARCHES = ("optuna.samplers.", "optuna.pruners.")
 
 
@@ -71,9 +71,9 @@ def _check_hydra(argument: str) -> None:
 
 
 def _check_single(argument: str) -> None:
-    """Refuse a sweep over what names the sweep itself, or says where its jobs are found."""
+    """Refuse a sweep over what does not tell its jobs apart: they would all be one run."""
     key, equals, _ = argument.lstrip("+").partition("=")
-    if not equals or key not in _SINGLE:
+    if not equals or not is_shared(key):
         return
     try:
         swept = OverridesParser.create().parse_override(argument).is_sweep_override()

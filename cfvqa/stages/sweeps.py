@@ -11,6 +11,7 @@ from pathlib import Path
 from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.files import write_text
+from cfvqa.stages.identity import SPEED
 from cfvqa.stages.table_files import write_table
 
 DONE, FAILED, PRUNED = "done", "failed", "pruned"
@@ -48,15 +49,21 @@ class Job:
 
 def own_overrides(overrides: Sequence[str]) -> list[str]:
     """Return the overrides of a job that say what it makes; with another tracker, for one, it makes the same."""
-    return [text for text in overrides if re.split(r"[=.]", text.lstrip("+~"))[0] not in _SHARED]
+    return [text for text in overrides if not is_shared(_key(text))]
+
+
+def is_shared(key: str) -> bool:
+    """Whether an override of this key says nothing of what a job makes: jobs that differ in it alone are the same."""
+    parts = key.split(".")
+    return parts[0] in _SHARED or parts[-1] in SPEED
 
 
 def job_name(name: str, overrides: Sequence[str]) -> str:
-    """Return the name of the run of a job: that of the sweep, and its own overrides in their order.
+    """Return the name of the run of a job: that of the sweep, and its own overrides by their keys.
 
-    The same overrides give the same name, so that a repeated sweep finds its runs.
+    The same overrides, in whatever order, give the same name, so that a repeated sweep finds its runs.
     """
-    suffix = "-".join(re.sub(r"[^\w.-]+", "-", text).strip("-") for text in overrides)
+    suffix = "-".join(re.sub(r"[^\w.-]+", "-", text).strip("-") for text in sorted(overrides, key=_key))
     whole = f"{name}-{suffix}" if suffix else name
     return whole if len(whole) <= _LONGEST else f"{whole[: _LONGEST - 9]}-{_digest([name, *overrides])}"
 
@@ -110,6 +117,10 @@ def figures_of(run: Path) -> dict[str, float]:
             if isinstance(value, float):
                 found[title] = value
     return found | _best_loss(run / "vqa")
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
 
 
 def _best_loss(training: Path) -> dict[str, float]:
