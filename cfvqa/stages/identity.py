@@ -22,7 +22,6 @@ SPEED = ("workers", "cache_gib")
 """Keys that change how fast something is made, not what."""
 
 
-
 @dataclass(frozen=True)
 class Stage:
     """One output of the pipeline.

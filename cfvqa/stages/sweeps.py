@@ -14,7 +14,7 @@ from cfvqa.files import write_text
 from cfvqa.stages.identity import SPEED
 from cfvqa.stages.table_files import write_table
 
-DONE, FAILED, PRUNED = "done", "failed", "pruned"
+DONE, FAILED, STOPPED, PRUNED = "done", "failed", "stopped", "pruned"
 TUNED = "val/generation"
 """The figure that a search makes small: of validation subjects, as all that is chosen by."""
 
@@ -31,7 +31,7 @@ class Job:
     Attributes:
         overrides: of its command line, without those that say nothing of what it does.
         name: of its run.
-        state: `DONE`, `FAILED`, or `PRUNED` by a search.
+        state: `DONE`, `FAILED`, `STOPPED` from outside, or `PRUNED` by a search.
         seconds: that it took, in the longest of the calls that worked at it.
         error: the message of a failure.
         status: exit status that the command would have ended with alone.
@@ -81,9 +81,9 @@ def record(job: Job, folder: Path) -> None:
 
 
 def forget_failures(folder: Path) -> None:
-    """Drop the records of jobs that failed: a repeated sweep tries them again, or no longer wants them."""
+    """Drop the records of jobs that failed or were stopped: a repeated sweep tries them again, or drops them."""
     for job in read_jobs(folder):
-        if job.state == FAILED:
+        if job.state in (FAILED, STOPPED):
             _file_of(job, folder).unlink()
 
 
