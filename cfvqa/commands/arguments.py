@@ -11,12 +11,12 @@ from hydra.errors import HydraException
 
 from cfvqa.errors import InputError
 from cfvqa.stages.building import PRUNERS, SAMPLERS, resolve
+from cfvqa.stages.sweeps import is_shared
 
 _QUOTED = re.compile(r"""(['"])(?:(?!\1)[^\\]|\\.)*\1""", re.DOTALL)
 _FOREIGN_CONFIG = re.compile(r"--config-[pn]|-c[pn]")  # argparse takes what is left of an option's name too
 _LEAVING = re.compile(r"\.\.|(?<![\w.-])/|\$\{")
 _OF_HYDRA = ("launcher", "sweeper", "sweep", "run", "mode", "verbose")
-_SINGLE = ("name", "group", "experiment", "work", "runs")
 _OF_SEARCHES = {"hydra.sweeper.sampler": SAMPLERS, "hydra.sweeper.pruner": PRUNERS}
 
 
@@ -84,8 +84,8 @@ def _parsed(argument: str) -> Override | None:
 
 
 def _check_single(argument: str, override: Override) -> None:
-    """Refuse a sweep over what names the sweep itself, or says where its jobs are found."""
-    if override.key_or_group in _SINGLE and override.is_sweep_override():
+    """Refuse a sweep over what does not tell its jobs apart: they would all be one run."""
+    if is_shared(override.key_or_group) and override.is_sweep_override():
         raise InputError(f"{argument}: all jobs of a sweep share {override.key_or_group}: give a command for each")
 
 

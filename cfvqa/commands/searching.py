@@ -14,6 +14,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from cfvqa.commands.launching import NAMESPACE, KeptLauncher
 from cfvqa.errors import InputError
 from cfvqa.stages.kinds import Whole
 from cfvqa.stages.searching import STUDY, Search
@@ -21,14 +22,15 @@ from cfvqa.stages.sweeps import Job
 
 
 def register() -> None:
-    """Make the sweeper known to Hydra, which takes those of the package `hydra_plugins` alone and finds them by name.
+    """Make the sweeper and the launcher known to Hydra, which finds plugins of the package `hydra_plugins` alone.
 
     (As a package of that name it would be imported, with torch, by every program of the environment that uses Hydra.)
     """
     plugins = Plugins.instance()  # has looked through the real package, if there is one
     sys.modules.setdefault("hydra_plugins", ModuleType("hydra_plugins"))
-    sys.modules[OptunaSweeper.__module__] = sys.modules[__name__]
+    sys.modules[NAMESPACE] = sys.modules[__name__]
     plugins.register(OptunaSweeper)
+    plugins.register(KeptLauncher)
 
 
 class OptunaSweeper(Sweeper):
@@ -46,7 +48,7 @@ class OptunaSweeper(Sweeper):
         params: overrides that are searched, as on the command line.
     """
 
-    __module__ = "hydra_plugins.cfvqa"  # see `register`
+    __module__ = NAMESPACE  # see `register`
 
     def __init__(
         self, *, trials: int, jobs: int, sampler: Any, pruner: Any, params: dict[str, str] | None = None

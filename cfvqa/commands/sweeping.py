@@ -13,11 +13,13 @@ from omegaconf import DictConfig, ListConfig
 from rich.console import Console
 from rich.table import Table
 
+from cfvqa.commands.launching import kept
 from cfvqa.commands.messages import INPUT_ERROR, PROGRAM_ERROR
 from cfvqa.errors import InputError
 from cfvqa.stages.sweeps import (
     DONE,
     FAILED,
+    STOPPED,
     Job,
     figures_of,
     forget_failures,
@@ -87,7 +89,7 @@ class SweepEnd(Callback):
     """End a sweep with the table of its jobs; the exit status tells whether one failed."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Forget the failures of an earlier try; what was done under this name stays in the table.
+        """Forget the failures of an earlier try, what was done stays in the table; and keep jobs from those killed.
 
         Runs that are compared are no sweep, and have no folder for one. (Hydra makes a warning of an exception here.)
         """
@@ -95,6 +97,7 @@ class SweepEnd(Callback):
             sys.stderr.write("error: runs: a comparison of runs is no sweep: leave --multirun out\n")
             sys.exit(INPUT_ERROR)
         forget_failures(Path(config.hydra.sweep.dir))
+        kept(config)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Write and print the table."""
@@ -111,7 +114,8 @@ class SweepEnd(Callback):
 
 def _shown(jobs: list[Job]) -> Table:
     names = sorted({name for job in jobs for name in job.figures})
-    table = Table(title=f"{len(jobs)} jobs, {sum(job.state == FAILED for job in jobs)} failed", title_justify="left")
+    failed = sum(job.state in (FAILED, STOPPED) for job in jobs)
+    table = Table(title=f"{len(jobs)} jobs, {failed} failed", title_justify="left")
     for column in ("run", "state", "seconds", *names):
         table.add_column(column, overflow="fold", justify="left" if column == "run" else "right")
     for job in jobs:

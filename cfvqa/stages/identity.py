@@ -18,7 +18,8 @@ from cfvqa.stages.progress import StageConsole
 from cfvqa.training.ranks import is_called, rank
 
 SUCCESS = "_SUCCESS"
-_SPEED = ("workers", "cache_gib")
+SPEED = ("workers", "cache_gib")
+"""Keys that change how fast something is made, not what."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ def identify(*parts: Any) -> str:
 
 
 def shaping(block: Any) -> Any:
-    """Return a config block without the keys that change how fast something is made, not what."""
+    """Return a config block without the keys of `SPEED`."""
     if isinstance(block, dict):
-        return {key: shaping(value) for key, value in block.items() if key not in _SPEED}
+        return {key: shaping(value) for key, value in block.items() if key not in SPEED}
     return [shaping(value) for value in block] if isinstance(block, list) else block
 
 

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,8 @@ def take_folder(stage: Stage, settings: dict[str, Any], *, resume: str, console:
     """Make sure that a training may write into the folder of a run, `runs/<name>/vqa`; call it under `run_lock`.
 
     The same settings go on. A finished training of other settings is kept under another name, and one that was kept
-    before comes back. An unfinished one is gone on with if only the epochs of phases that are not finished differ.
+    before comes back. An unfinished one is gone on with if only the epochs of phases that are not finished differ, and
+    none has fewer.
 
     Args:
         stage: the training.
@@ -63,17 +66,24 @@ def take_folder(stage: Stage, settings: dict[str, Any], *, resume: str, console:
     Raises:
         InputError: if the folder holds an unfinished training from which these settings cannot go on.
     """
-    held = _read(stage.folder)
-    if held is None or stage.whole or rank() > 0:
+    if stage.whole or rank() > 0:
         return
-    finished = (stage.folder / SUCCESS).is_file()
-    if held["id"] != stage.id and finished:
+    held, finished = _read(stage.folder), (stage.folder / SUCCESS).is_file()
+    other = held is not None and held["id"] != stage.id
+    if held is not None and resume != "never" and not (other and finished):
+        if other:
+            _check_harmless(stage, held["settings"], settings)
+        return
+    back = _kept(stage, unfinished=resume != "never")
+    if held is not None:
         _set_aside(stage, held["id"], console)
-        _bring_back(stage, console)
-    elif resume == "never":
-        _set_aside(stage, held["id"], console)
-    elif held["id"] != stage.id:
-        _check_harmless(stage, held["settings"], settings)
+    if back is not None:
+        _bring_back(stage, back, console)
+
+
+def is_made(stage: Stage) -> bool:
+    """Whether a training is finished: in its folder, or kept under another name."""
+    return stage.whole or any(_trained_in(stage, place).whole for place in _places(stage))
 
 
 def hold_folder(stage: Stage, settings: dict[str, Any]) -> None:
@@ -110,8 +120,12 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 def _check_harmless(stage: Stage, old: dict[str, Any], new: dict[str, Any]) -> None:
     open_phases = [phase for phase in new["phases"] if not (stage.folder / phase / SUCCESS).is_file()]
-    harmless = {f"phases.{phase}.epochs" for phase in open_phases}
-    changed = {key: values for key, values in differences(old, new).items() if key not in harmless}
+    may_grow = {f"phases.{phase}.epochs" for phase in open_phases}
+    changed = {
+        key: (before, after)
+        for key, (before, after) in differences(old, new).items()
+        if key not in may_grow or before is None or after < before
+    }
     if not changed:
         return
     listed = "; ".join(f"{key} was {before}, is {after}" for key, (before, after) in changed.items())
@@ -129,13 +143,30 @@ def _set_aside(stage: Stage, held: str, console: StageConsole) -> None:
         number += 1
         aside = run.with_name(f"{run.name}.{held}.{number}")
     run.rename(aside)
-    console.print(f"{run} held another training; it is kept as {aside}", soft_wrap=True)
+    console.print(f"what {run} held is kept as {aside}", soft_wrap=True)
 
 
-def _bring_back(stage: Stage, console: StageConsole) -> None:
-    """Move a run of these settings back that was kept aside before."""
+def _places(stage: Stage) -> list[Path]:
+    """Return the runs of these settings that are kept under other names."""
     run = stage.folder.parent
-    wanted = run.with_name(f"{run.name}.{stage.id}")
-    if wanted.is_dir():
-        wanted.rename(run)
-        console.print(f"{wanted} is back as {run}", soft_wrap=True)
+    return sorted(run.parent.glob(f"{escape(run.name)}.{stage.id}*"))
+
+
+def _trained_in(stage: Stage, run: Path) -> Stage:
+    return replace(stage, folder=run / stage.folder.name)
+
+
+def _kept(stage: Stage, *, unfinished: bool) -> Path | None:
+    """Return the run of these settings that shall come back: a finished one before, if it may, an unfinished one."""
+    places = _places(stage)
+    finished = [place for place in places if _trained_in(stage, place).whole]
+    return next(iter(finished + (places if unfinished else [])), None)
+
+
+def _bring_back(stage: Stage, kept: Path, console: StageConsole) -> None:
+    """Move a run back that was kept under another name."""
+    run = stage.folder.parent
+    if run.exists():  # what a training left that failed before it wrote anything
+        _set_aside(stage, "empty", console)
+    kept.rename(run)
+    console.print(f"{kept} is back as {run}", soft_wrap=True)

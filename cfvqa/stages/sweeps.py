@@ -12,9 +12,10 @@ from pathlib import Path
 from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.files import write_text
+from cfvqa.stages.identity import SPEED
 from cfvqa.stages.table_files import write_table
 
-DONE, FAILED, PRUNED = "done", "failed", "pruned"
+DONE, FAILED, STOPPED, PRUNED = "done", "failed", "stopped", "pruned"
 _LOSS = "val/"
 """How the name of the figure begins that a reader is chosen by: of validation subjects, as all that is."""
 
@@ -31,7 +32,7 @@ class Job:
     Attributes:
         overrides: of its command line, without those that say nothing of what it does.
         name: of its run.
-        state: `DONE`, `FAILED`, or `PRUNED` by a search.
+        state: `DONE`, `FAILED`, `STOPPED` from outside, or `PRUNED` by a search.
         seconds: that it took, in the longest of the calls that worked at it.
         error: the message of a failure.
         status: exit status that the command would have ended with alone.
@@ -49,15 +50,21 @@ class Job:
 
 def own_overrides(overrides: Sequence[str]) -> list[str]:
     """Return the overrides of a job that say what it makes; with another tracker, for one, it makes the same."""
-    return [text for text in overrides if re.split(r"[=.]", text.lstrip("+~"))[0] not in _SHARED]
+    return [text for text in overrides if not is_shared(_key(text))]
+
+
+def is_shared(key: str) -> bool:
+    """Whether an override of this key says nothing of what a job makes: jobs that differ in it alone are the same."""
+    parts = key.split(".")
+    return parts[0] in _SHARED or parts[-1] in SPEED
 
 
 def job_name(name: str, overrides: Sequence[str]) -> str:
-    """Return the name of the run of a job: that of the sweep, and its own overrides in their order.
+    """Return the name of the run of a job: that of the sweep, and its own overrides by their keys.
 
-    The same overrides give the same name, so that a repeated sweep finds its runs.
+    The same overrides, in whatever order, give the same name, so that a repeated sweep finds its runs.
     """
-    suffix = "-".join(re.sub(r"[^\w.-]+", "-", text).strip("-") for text in overrides)
+    suffix = "-".join(re.sub(r"[^\w.-]+", "-", text).strip("-") for text in sorted(overrides, key=_key))
     whole = f"{name}-{suffix}" if suffix else name
     return whole if len(whole) <= _LONGEST else f"{whole[: _LONGEST - 9]}-{_digest([name, *overrides])}"
 
@@ -75,9 +82,9 @@ def record(job: Job, folder: Path) -> None:
 
 
 def forget_failures(folder: Path) -> None:
-    """Drop the records of jobs that failed: a repeated sweep tries them again, or no longer wants them."""
+    """Drop the records of jobs that failed or were stopped: a repeated sweep tries them again, or drops them."""
     for job in read_jobs(folder):
-        if job.state == FAILED:
+        if job.state in (FAILED, STOPPED):
             _file_of(job, folder).unlink()
 
 
@@ -116,6 +123,10 @@ def figures_of(run: Path) -> dict[str, float]:
 def loss_of(job: Job) -> float | None:
     """Return the best validation loss of the last phase of a job: what a search makes small."""
     return next((value for name, value in job.figures.items() if name.startswith(_LOSS)), None)
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
 
 
 def _best_loss(training: Path) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from cfvqa.stages.features import features
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.reader import Widths, build_model, pair_settings, phase_module, train_tokenizer, used
-from cfvqa.stages.run_folders import hold_folder, run_lock, take_folder
+from cfvqa.stages.run_folders import hold_folder, is_made, run_lock, take_folder
 from cfvqa.stages.searching import trial_of
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.tracking import training_loggers
@@ -32,7 +33,7 @@ from cfvqa.training.checkpoints import check_weights, load_weights
 from cfvqa.training.compiling import compile_parts
 from cfvqa.training.fit import FitSettings, fit
 from cfvqa.training.pruning import TrialReport
-from cfvqa.training.ranks import rank
+from cfvqa.training.ranks import check_machines, rank
 from cfvqa.training.trackers import TrackedRun
 
 _STATISTICS = 4096  # images
@@ -51,7 +52,7 @@ class _Training:
         store: the features.
         folder: that it writes.
         run: what a tracker is told of it.
-        start: checkpoint that it starts from; None begins anew.
+        start: checkpoint whose weights it starts from; None begins anew.
         searched: whether it is what a search tries.
     """
 
@@ -80,12 +81,16 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
         raise InputError(f"resume={start} lies in {run}, which would be set aside for it: give another name=...")
     stage = Stage("vqa", run / "vqa", identify(settings))
 
-    def make(folder: Path) -> dict[str, str]:
+    @cache
+    def begun() -> tuple[_Training, _Reader]:
         tracked = TrackedRun(str(config.name), "", str(config.group), run, settings)
         read, store = load_tables(source), FeatureStore(extracted.folder)
         searched = config.trial is not None
-        training = _Training(config, console, blocks, read, store, folder, tracked, start, searched)
-        reader = _new_reader(training)
+        training = _Training(config, console, blocks, read, store, stage.folder, tracked, start, searched)
+        return training, _new_reader(training)
+
+    def make(_: Path) -> dict[str, str]:
+        training, reader = begun()
         if rank() == 0:
             hold_folder(stage, settings)
             OmegaConf.save(config, run / "config.yaml", resolve=True)
@@ -93,6 +98,9 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
 
     others = others_of(config, "vqa", blocks["trainer"])
     with run_lock(stage, console):
+        if rank() == 0 and not is_made(stage):  # no run is moved for one that cannot begin
+            check_machines(blocks["trainer"])
+            begun()
         take_folder(stage, settings, resume=str(config.resume), console=console)
         return ensure(stage, make, console, others=others)
 

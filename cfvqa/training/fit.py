@@ -30,7 +30,7 @@ class FitSettings:
         monitor: validation figure that chooses the best checkpoint; starts with "val/".
         mode: "min" or "max" of it.
         checkpoint_steps: optimizer steps between two checkpoints: what a killed training loses at most.
-        start: checkpoint of such a module to start from where the folder holds none; None begins with it as it is.
+        start: checkpoint of such a module whose weights a new training begins with; None begins with its own.
         trainer: further arguments of `lightning.Trainer` (accelerator, devices, precision, ...).
     """
 
@@ -93,7 +93,8 @@ def fit(
         found = find_resumable(module, checkpoints, console)
         if found is None:
             (checkpoints / "best.ckpt").unlink(missing_ok=True)  # of a training that was killed before its first last
-            found = settings.start
+            if settings.start is not None:
+                load_weights(module, settings.start)
         with meeting(), _interrupt_kept(trainer):
             trainer.fit(module, datamodule=data, ckpt_path=found, weights_only=True)
     load_weights(module, checkpoints / "best.ckpt")

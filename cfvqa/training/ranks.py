@@ -90,6 +90,19 @@ def process_count(trainer: Mapping[str, Any]) -> int:
     return device_count(trainer) * int(trainer.get("num_nodes", 1))
 
 
+def check_machines(trainer: Mapping[str, Any]) -> None:
+    """Check that the processes of a training can be started.
+
+    Raises:
+        InputError: if several machines are asked for and nobody has started the processes.
+    """
+    if trainer.get("num_nodes", 1) > 1 and not started_outside():
+        raise InputError(
+            f"trainer.num_nodes={trainer['num_nodes']}: start one process a device with srun or torchrun, "
+            "which tell the machines of each other"
+        )
+
+
 @contextmanager
 def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterator[None]:
     """Start the other processes of a training for as long as the context lasts.
@@ -99,17 +112,13 @@ def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterato
         command: runs the same training in another process.
 
     Raises:
-        InputError: if several machines are asked for and nobody has started the processes.
+        InputError: as `check_machines`.
     """
+    check_machines(trainer)
     count = device_count(trainer)
     if started_outside() or process_count(trainer) == 1:
         yield
         return
-    if trainer.get("num_nodes", 1) > 1:
-        raise InputError(
-            f"trainer.num_nodes={trainer['num_nodes']}: start one process a device with srun or torchrun, "
-            "which tell the machines of each other"
-        )
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
     shared = place | {"WORLD_SIZE": str(count), "NODE_RANK": "0", _OURS: "1"}
     children = [

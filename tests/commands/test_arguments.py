@@ -96,7 +96,18 @@ def test_the_command_line_names_no_foreign_code(argument):
 
 
 @pytest.mark.parametrize(
-    "argument", ["name=a,b", "experiment=phantom_demo,nih_sample", "runs=choice(x,y)", "+group=a,b"]
+    "argument",
+    [
+        "name=a,b",
+        "experiment=phantom_demo,nih_sample",
+        "runs=choice(x,y)",
+        "+group=a,b",
+        "logger=csv,wandb",
+        "logger.tracker.offline=true,false",
+        "resume=auto,never",
+        "checkpoint_steps=range(1,5)",
+        "pairs.workers=0,2",
+    ],
 )
 def test_what_all_jobs_of_a_sweep_share_is_not_swept(argument):
     with pytest.raises(InputError, match="all jobs of a sweep share"):

@@ -163,6 +163,23 @@ def test_a_checkpoint_of_something_else_leaves_no_run_behind(folder, call_tiny):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (("trainer=multi_node", "trainer.accelerator=cpu", "trainer.devices=2"), "start one process a device"),
+        (("resume=foreign.ckpt",), "cannot start from it"),
+    ],
+)
+def test_no_finished_run_is_moved_for_a_training_that_cannot_begin(folder, call_tiny, overrides, words):
+    (folder / "foreign.ckpt").write_text("foreign")
+    status, output = call_tiny("train", *overrides)
+    assert status == 2, output
+    assert words in output
+    assert "is kept as" not in output
+    assert (folder / "runs" / "phantom_tiny" / "vqa" / "_SUCCESS").is_file()
+
+
+@pytest.mark.slow
 def test_a_marker_that_a_power_cut_left_empty_counts_as_none(folder, call_tiny):
     marker = folder / "runs" / "phantom_tiny" / "evaluation" / "_SUCCESS"
     marker.write_text("")

@@ -10,7 +10,7 @@ from cfvqa.errors import InputError
 from cfvqa.stages.distribution import others_of
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.run_folders import differences, hold_folder, run_lock, take_folder
+from cfvqa.stages.run_folders import differences, hold_folder, is_made, run_lock, take_folder
 
 CONSOLE = StageConsole(quiet=True)
 
@@ -57,12 +57,31 @@ def test_a_finished_training_is_kept_when_settings_change_and_comes_back_with_th
     assert train(tmp_path, second, finished=True) == "ready"
 
 
+def test_a_finished_training_comes_back_where_the_next_one_has_not_begun(tmp_path):
+    first, second = settings_of(seed=1), settings_of(seed=2)
+    train(tmp_path, first, finished=False)
+    assert train(tmp_path, first, finished=True, resume="never") == "new"
+    stage = stage_of(tmp_path, second)
+    take_folder(stage, second, resume="auto", console=CONSOLE)
+    stage.folder.mkdir(parents=True)  # and fails there
+    # The finished one, though the one that was stopped is kept too; and also for one who wants no stopped one.
+    assert is_made(stage_of(tmp_path, first))
+    assert train(tmp_path, first, finished=False, resume="never") == "ready"
+    assert names(tmp_path) == ["trial", "trial.empty", f"trial.{identify(first)}"]
+
+
 def test_an_unfinished_training_goes_on_with_its_settings_and_with_more_epochs(tmp_path):
     assert train(tmp_path, settings_of(), finished=False) == "new"
     assert train(tmp_path, settings_of(), finished=False) == "went on"
     assert train(tmp_path, settings_of(finetune=5), finished=False, phases=["pretrain"]) == "went on"
     with pytest.raises(InputError, match=r"phases\.pretrain\.epochs was 1, is 3"):
         train(tmp_path, settings_of(pretrain=3, finetune=5), finished=False)
+
+
+def test_an_unfinished_training_does_not_end_early(tmp_path):
+    train(tmp_path, settings_of(finetune=8), finished=False)
+    with pytest.raises(InputError, match=r"phases\.finetune\.epochs was 8, is 2.*resume=never"):
+        train(tmp_path, settings_of(finetune=2), finished=False)
 
 
 def test_an_unfinished_training_is_not_mixed_with_other_settings(tmp_path):

@@ -25,7 +25,7 @@ def job(folder, name, overrides, error=""):
 
 
 def test_a_name_holds_what_the_jobs_differ_in():
-    assert named("demo", ["experiment=phantom_demo", "seed=2", "precision=bf16"]) == "demo-seed-2-precision-bf16"
+    assert named("demo", ["experiment=phantom_demo", "seed=2", "precision=bf16"]) == "demo-precision-bf16-seed-2"
     assert named("demo", ["experiment=phantom_demo", "work=/data/work"]) == "demo"
     assert named("demo", ["seed=2", "trial={study:'/x/study.db',number:3}"]) == "demo-seed-2"
     assert named("demo", ["seed=2", "logger=wandb", "logger.tracker.offline=false", "resume=never"]) == "demo-seed-2"
@@ -37,6 +37,13 @@ def test_a_name_holds_what_the_jobs_differ_in():
     assert len(named("demo", long)) == len(named("d" * 90, long)) == 100  # what a name may have
     assert named("d" * 100, ["seed=1"]) != named("d" * 100, ["seed=2"])
     assert named("demo", long) != named("demo", [*long[:-1], "seed=3"])
+
+
+def test_the_order_of_overrides_and_what_makes_a_job_faster_do_not_name_it():
+    assert named("demo", ["seed=2", "+precision=bf16"]) == named("demo", ["+precision=bf16", "seed=2"])
+    assert named("demo", ["seed=2", "pairs.workers=2", "+detector.cache_gib=4"]) == "demo-seed-2"
+    long = [f"phases.finetune.objectives.{number}=0.5" for number in range(20)]
+    assert named("demo", long) == named("demo", long[::-1])
 
 
 def test_failures_are_forgotten_and_the_rest_is_kept(tmp_path):

@@ -114,7 +114,7 @@ def validate(folder: Path, way: Way, rank: int, port: int):
         torch.save(figures, folder / "figures.pt")
 
 
-def train(folder: Path, way: Way, rank: int, port: int, callbacks=()):
+def train(folder: Path, way: Way, rank: int, port: int, callbacks=(), start=None):
     """Train to the end in `folder`, and leave the weights there."""
     trainer = join(way, rank, port)
     trainer |= {"accumulate_grad_batches": way.accumulate, "gradient_clip_val": way.clip}
@@ -127,6 +127,7 @@ def train(folder: Path, way: Way, rank: int, port: int, callbacks=()):
         mode=mode,
         checkpoint_steps=3,
         trainer=trainer,
+        start=start,
     )
     fit(
         module,

@@ -113,6 +113,25 @@ def test_slow_copies_and_their_queue_go_on_where_they_were(base):
     assert weights["model.momentum.written"] > 50  # around the queue
 
 
+class Beginning(L.Callback):
+    """Keep what a training begins with."""
+
+    def on_train_start(self, trainer, pl_module):
+        self.epoch, self.step = trainer.current_epoch, trainer.global_step
+        self.weights = {name: weight.clone() for name, weight in pl_module.state_dict().items()}
+
+
+def test_a_new_training_starts_from_the_weights_of_a_finished_one(base):
+    way, start = WAYS["plain"], whole(base, "plain", WAYS["plain"]) / "checkpoints" / "last.ckpt"
+    beginning = Beginning()
+    train(base / "started", replace(way, epochs=1), 0, 0, callbacks=[beginning], start=start)
+    expected = torch.load(start, weights_only=True)["state_dict"]
+    assert (beginning.epoch, beginning.step) == (0, 0)
+    assert all(torch.equal(weight, expected[name]) for name, weight in beginning.weights.items())
+    trained = torch.load(base / "started" / "final.pt", weights_only=True)
+    assert not all(torch.equal(weight, expected[name]) for name, weight in trained.items())
+
+
 @pytest.mark.parametrize(
     ("name", "number"),
     [("plain", signal.SIGTERM), pytest.param("two processes, workers, bf16", signal.SIGUSR1, marks=pytest.mark.long)],
