@@ -60,7 +60,7 @@ def kept(config: DictConfig) -> None:
 
 def stopped_jobs(name: str, job_overrides: Sequence[Sequence[str]], error: Exception, folder: Path) -> list[Job]:
     """Record the jobs of which nothing is recorded in the folder of a sweep; return what became of each job."""
-    message = f"stopped, the same command goes on: {type(error).__name__}: {error}"
+    message = f"left no result, the same command goes on: {type(error).__name__}: {error}"
     recorded = {job.name: job for job in read_jobs(folder)}
     jobs = []
     for overrides in map(own_overrides, job_overrides):
