@@ -58,7 +58,11 @@ def first_of(argument):
 def test_commands_of_the_readme(name, arguments):
     assert f"cfvqa-{name}" in {script.name for script in entry_points(group="console_scripts")}
     searching.register()
-    given = [quoted(argument, LITERAL) for argument in readable(arguments, LITERAL) if argument != "--multirun"]
+    given = [
+        quoted(argument, LITERAL)
+        for argument in readable(arguments, LITERAL, Path(config_folder()))
+        if argument != "--multirun"
+    ]
     overrides = [override for argument in given for override in first_of(argument)]
     check(composed(overrides))
 

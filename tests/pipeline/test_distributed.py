@@ -68,10 +68,10 @@ def kill_when(line, folder, pattern):
 
 
 def test_a_sweep_killed_in_both_its_jobs_ends_as_one_that_was_not(folder, two):
-    sweep = ("train", TWO, "name=swept", "pairs.workers=0,1", "--multirun")  # workers change nothing that is learned
-    for job in range(2):
-        kill_when(command(*sweep), folder, f"runs/swept*workers-{job}/vqa/finetune/checkpoints/last.ckpt")
-    first = folder / "runs/swept-trainer-ddp_cpu-pairs.workers-0"
+    sweep = ("train", TWO, "name=swept", "evaluation.seed=1,2", "--multirun")  # which changes nothing that is learned
+    for seed in (1, 2):
+        kill_when(command(*sweep), folder, f"runs/swept*seed-{seed}-*/vqa/finetune/checkpoints/last.ckpt")
+    first = folder / "runs/swept-evaluation.seed-1-trainer-ddp_cpu"
     made = (first / "vqa/_SUCCESS").stat().st_mtime_ns
     status, output = run(folder, *sweep)
     assert status == 0, output
