@@ -11,6 +11,7 @@ from cfvqa.stages.distribution import others_of
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.run_folders import differences, hold_folder, is_made, run_lock, take_folder
+from cfvqa.training.ranks import open_calls
 
 CONSOLE = StageConsole(quiet=True)
 
@@ -159,6 +160,7 @@ class Ranks:
 
     def _make(self, rank):
         os.environ.update(self.place | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+        open_calls()  # as every command does first
         stage = stage_of(self.folder, self.settings)
         others = others_of(OmegaConf.create(), "vqa", TWO)
         if rank == 0:
@@ -195,7 +197,7 @@ def test_further_processes_end_when_the_first_refuses(tmp_path, capfd):
     ranks = Ranks(tmp_path, settings_of(seed=2))
     assert ranks.statuses() == [1, 1]
     assert ranks.found() == []
-    assert "the first process of the training ended before it began" in capfd.readouterr().err
+    assert "the first process ended before it was done with" in capfd.readouterr().err
 
 
 def test_differences_are_named_by_their_dotted_key():
