@@ -5,6 +5,7 @@ import torch
 from cfvqa.bench.figures import Figure
 from cfvqa.bench.lab import Lab
 from cfvqa.bench.rounds import interleave, timed
+from cfvqa.data.batches import Tokens
 from cfvqa.models.coarse_to_fine import CoarseToFine
 
 
@@ -40,5 +41,4 @@ def label_texts(lab: Lab) -> list[Figure]:
 def encode_labels(model: CoarseToFine) -> torch.Tensor:
     """Return the label texts (62, D) as the published code encodes them: their first state in the text reader."""
     labels = model.nodes.labels
-    output = model.text.reader(input_ids=labels.ids, attention_mask=labels.mask.long(), is_decoder=False)
-    return output.last_hidden_state[:, 0]
+    return model.text.encode(Tokens(labels.ids, labels.mask))[:, 0]

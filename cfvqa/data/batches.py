@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from cfvqa.language.change_labels import UNKNOWN
+
 
 @dataclass
 class ImageBatch:
@@ -120,6 +122,11 @@ class PairBatch:
     keywords: Tokens
     changes: Tensor
     row: Tensor
+
+    @property
+    def says_changes(self) -> Tensor:
+        """Which answers (Q,) say what has changed, if only that nothing has."""
+        return (self.changes[..., 0] != UNKNOWN).any(-1)
 
     def to(self, device: torch.device) -> "PairBatch":
         """Return the batch on `device`."""

@@ -118,8 +118,7 @@ class BLIP(nn.Module):
 
         That to rows of the difference is of both images by halves; that to the pooling token is left out.
         """
-        if reading.attention is None:
-            return None
+        assert reading.attention is not None
         main, reference, difference = reading.attention[:, 1:].unflatten(1, (_PARTS, 2, -1)).sum(2).unbind(1)
         there = batch.has_reference[batch.unit].unsqueeze(1)
         halves = difference / 2

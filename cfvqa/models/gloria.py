@@ -76,6 +76,5 @@ class GLoRIA(nn.Module):
 
     def region_attention(self, reading: Reading, batch: PairBatch) -> Tensor | None:
         """Return where in the images the attention of the question lies (Q, 2, R), all of it 1."""
-        if reading.attention is None:
-            return None
+        assert reading.attention is not None
         return self.token_regions(reading.attention.unsqueeze(1), batch).squeeze(1)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from transformers.models.blip.modeling_blip_text import BlipTextModel
 
 from cfvqa.data.batches import PairBatch, Tokens
-from cfvqa.models.text import beginning_with
+from cfvqa.models.text import beginning_with, read_alone
 
 
 class TwoTowers(nn.Module):
@@ -38,9 +38,8 @@ class TwoTowers(nn.Module):
 
     def text(self, text: Tokens) -> Tensor:
         """Return the direction (Q, E) of texts, whatever token they begin with."""
-        alone = beginning_with(text, self.cls)
-        output = self.reader(input_ids=alone.ids, attention_mask=alone.mask.long(), is_decoder=False)
-        return F.normalize(self.project_text(output.last_hidden_state[:, 0]).float(), dim=-1)
+        states = read_alone(self.reader, beginning_with(text, self.cls))
+        return F.normalize(self.project_text(states[:, 0]).float(), dim=-1)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from cfvqa.language.change_labels import changes_of_labels
 from cfvqa.language.grammar import write_changes
 from cfvqa.language.tokenizer import Tokenizer
 from cfvqa.models.change_head import ChangeHead, ChangeLogits
-from cfvqa.models.knowledge_graph import NODES, KnowledgeGraph, NodeLabels, node_regions
+from cfvqa.models.knowledge_graph import NODES
+from cfvqa.models.nodes import GraphNodes
 from cfvqa.models.outputs import Reading
 from cfvqa.models.text import TextTransformer
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, FINDING_INDEX, NODE_OF_ANSWER
@@ -84,9 +85,8 @@ class Siamese(nn.Module):
         width = text.settings.width
         self.text = text
         self.tokenizer = tokenizer
-        self.labels = NodeLabels(labels, width=width)
-        self.graph = KnowledgeGraph(
-            region_width=region_width, finding_width=finding_width, width=width, dropout=dropout
+        self.nodes = GraphNodes(
+            labels=labels, region_width=region_width, finding_width=finding_width, width=width, dropout=dropout
         )
         self.finding_states = FindingStates(width=width, dropout=dropout)
         self.change_head = ChangeHead(width=width, dropout=dropout)
@@ -95,13 +95,13 @@ class Siamese(nn.Module):
 
     def fit(self, features: ImageFeatures) -> None:
         """Take the statistics of the features of training images, once before training."""
-        self.graph.fit(features)
+        self.nodes.fit(features)
 
     def read(self, batch: PairBatch) -> Reading:
         """Read the questions; the images of a unit are encoded once for all its questions."""
-        labels = self.labels(self.text.word_embeddings)
+        names = self.nodes.names(self.text.word_embeddings)
         # A unit without a reference has its main image in that place, which nothing below looks at.
-        main, reference = self.graph(batch.main, labels), self.graph(batch.reference, labels)
+        main, reference = self.nodes(batch.main, names), self.nodes(batch.reference, names)
         changes = self.change_head(self.finding_states(main), self.finding_states(reference))
         visual = torch.cat([main + self.which[0], reference + self.which[1]], dim=1).index_select(0, batch.unit)
         there = torch.stack([torch.ones_like(batch.has_reference), batch.has_reference], dim=1)
@@ -148,7 +148,7 @@ class Siamese(nn.Module):
         changed = 1 - _changes_of(reading).kind.float().softmax(-1)[..., 0]
         evidence = (changed / changed.sum(1, keepdim=True)).to(looked.dtype) @ self.finding_states.share()
         composed = self._is_composed(reading, batch).unsqueeze(1)
-        return node_regions(torch.where(composed, evidence, looked).unsqueeze(1), batch).squeeze(1)
+        return self.nodes.regions(torch.where(composed, evidence, looked).unsqueeze(1), batch).squeeze(1)
 
     def _is_composed(self, reading: Reading, batch: PairBatch) -> Tensor:
         return (self.asks_for_change(reading) > 0) & batch.has_reference[batch.unit]

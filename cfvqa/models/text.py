@@ -96,7 +96,7 @@ class TextTransformer(nn.Module):
 
     def encode(self, text: Tokens) -> Tensor:
         """Read a text (Q, T) by itself: states (Q, T, D) of words that see each other, and no memory."""
-        return self.reader(input_ids=text.ids, attention_mask=text.mask.long(), is_decoder=False).last_hidden_state
+        return read_alone(self.reader, text)
 
     def next_token_logits(self, text: Tokens, memory: Tensor, memory_mask: Tensor) -> Tensor:
         """Return logits (Q, T, V) of the token after each position; a position sees none after itself."""
@@ -148,6 +148,11 @@ class TextTransformer(nn.Module):
         seen = {"encoder_hidden_states": memory, "encoder_attention_mask": memory_mask.long()}
         ids = generated(self.writer, self.special, memory, **seen, **decoding)
         return ids, mean_probability(self, ids, memory, memory_mask)
+
+
+def read_alone(reader: BlipTextModel, text: Tokens) -> Tensor:
+    """Return the states (Q, T, D) of texts (Q, T) that a reader sees without a memory."""
+    return reader(input_ids=text.ids, attention_mask=text.mask.long(), is_decoder=False).last_hidden_state
 
 
 def beginning_with(text: Tokens, token: int) -> Tokens:

@@ -24,7 +24,7 @@ class Changes:
         found, label = reading.changes, batch.changes
         parts = zip((found.kind, found.before, found.after), label.unbind(-1), strict=True)
         total = torch.stack([_cross_entropy(logits, target) for logits, target in parts]).sum()
-        is_asked = (label[..., 0] != UNKNOWN).any(-1)
+        is_asked = batch.says_changes
         asked = model.asks_for_change(reading)
         gate = F.binary_cross_entropy_with_logits(asked.float(), is_asked.float(), reduction="sum")
         questions = torch.tensor(len(is_asked), device=total.device)

@@ -123,6 +123,47 @@ def fine_scores(
     return (torch.logsumexp(cosine, dim=-1) - count) / emphasis
 
 
+def unit(vector: Tensor) -> Tensor:
+    """Return vectors (..., D) of length 1, in all digits."""
+    return F.normalize(vector.float(), dim=-1)
+
+
+def mean_word(state: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean (Q, D) of the states (Q, T, D) of the words that `mask` (Q, T) says; 0 of a text without any."""
+    return (state * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+
+
+@dataclass(frozen=True)
+class LookUp:
+    """How words look for what they name among visual tokens: what the contrasts of single words share.
+
+    Attributes:
+        scale: inverse temperature of the score.
+        sharpness: of a word's attention over the tokens.
+        emphasis: on the word that fits best.
+        limit: questions of a batch, over all ranks, that take part, spread over its units: the cost grows with its
+            square.
+        softmaxes: of a word's attention; published: 2 (see `fine_scores`).
+    """
+
+    scale: float = 10.0
+    sharpness: float = 4.0
+    emphasis: float = 5.0
+    limit: int = 16
+    softmaxes: Literal[1, 2] = 1
+
+    def compare(self, word: Tensor, word_mask: Tensor, visual: Tensor, visual_mask: Tensor) -> Tensor:
+        """Return the scores (Q, T) of visual tokens (Q, N, D) against words (T, L, D), of any length."""
+        sizes = {"sharpness": self.sharpness, "emphasis": self.emphasis, "softmaxes": self.softmaxes}
+        return fine_scores(unit(word), word_mask, unit(visual), visual_mask, **sizes)
+
+    def look(self, text: Tokens, state: Tensor, mask: Tensor, visual: Tensor, visual_mask: Tensor) -> WordAttention:
+        """Return where the words of text i, its states (Q, L, D) where `mask` says so, look in image i."""
+        sizes = {"sharpness": self.sharpness, "softmaxes": self.softmaxes}
+        _, weight = attend(unit(state), mask, unit(visual), visual_mask, **sizes)
+        return WordAttention(Tokens(text.ids, mask), own_attention(weight, mask))
+
+
 def _sharpened(score: Tensor, model: Reader, name: str, temperature: Literal["fixed", "learned"]) -> Tensor:
     """Return scores at the temperature that an objective has, or that the model has learned beside it.
 
@@ -167,34 +208,21 @@ class Coarse:
 
     @staticmethod
     def _cosines(model: Reader, image: Tensor, keywords: Tokens) -> Tensor:
-        mask = content_mask(keywords, model.text.special.specials).unsqueeze(-1)
-        words = model.text.word_embeddings(keywords.ids)
-        text = (words * mask).sum(1) / mask.sum(1).clamp(min=1)
-        return F.normalize(image.float(), dim=-1) @ F.normalize(text.float(), dim=-1).T
+        mask = content_mask(keywords, model.text.special.specials)
+        return unit(image) @ unit(mean_word(model.text.word_embeddings(keywords.ids), mask)).T
 
 
 @dataclass(frozen=True)
-class Fine:
+class Fine(LookUp):
     """Contrast the visual tokens against the single keywords.
 
     Attributes:
-        scale: inverse temperature of the score.
-        sharpness: of a word's attention over the tokens.
-        emphasis: on the word that fits best.
-        limit: questions of a batch, over all ranks, that take part, spread over its units: the cost grows with its
-            square.
         context: what the words attend to. "images": the visual tokens, so that a word finds its region. "question": the
             states of the question read in the light of the images, as published.
-        softmaxes: of a word's attention; published: 2 (see `fine_scores`).
         temperature: of the score; "fixed" as published, or "learned" from there on.
     """
 
-    scale: float = 10.0
-    sharpness: float = 4.0
-    emphasis: float = 5.0
-    limit: int = 16
     context: Literal["images", "question"] = "images"
-    softmaxes: Literal[1, 2] = 1
     temperature: Literal["fixed", "learned"] = "fixed"
 
     @property
@@ -204,50 +232,31 @@ class Fine:
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""
-        keywords, unit = gather_tokens(batch.keywords), gather_units(batch.unit)
-        tokens, present = self._context(reading, batch)
+        keywords, units = gather_tokens(batch.keywords), gather_units(batch.unit)
         # The tokens of a unit are the same whatever is asked of it: they fit the keywords of all its answers.
-        positive = texts_of_units(keywords, unit) if self.context == "images" else equal_texts(keywords)
-        chosen = spread(unit, self.limit)
-        score = self._scores(
-            model,
-            Tokens(keywords.ids[chosen], keywords.mask[chosen]),
-            gather(model.contrast(tokens)).index_select(0, chosen),
-            gather(present).index_select(0, chosen),
-        )
-        return multi_positive_loss(
-            _sharpened(self.scale * score, model, "fine", self.temperature), positive[chosen][:, chosen]
-        )
+        positive = texts_of_units(keywords, units) if self.context == "images" else equal_texts(keywords)
+        chosen = spread(units, self.limit)
+        tokens, present = (gather(part).index_select(0, chosen) for part in self._context(reading, batch))
+        words = self._words(model, Tokens(keywords.ids[chosen], keywords.mask[chosen]))
+        score = self.scale * self.compare(*words, model.contrast(tokens), present)
+        return multi_positive_loss(_sharpened(score, model, "fine", self.temperature), positive[chosen][:, chosen])
 
     def scores(self, model: Reader, batch: PairBatch, reading: Reading, texts: Texts) -> Tensor:
         """Return the fine scores (Q, T); a text without words fits nothing."""
         tokens, present = self._context(reading, batch)
-        return self._scores(model, texts.keywords, model.contrast(tokens), present).clamp(min=-1)
+        return self.compare(*self._words(model, texts.keywords), model.contrast(tokens), present).clamp(min=-1)
 
     def word_attention(self, model: Reader, batch: PairBatch, reading: Reading, texts: Texts) -> WordAttention | None:
         """Return where the keywords look; None where they look at the question."""
         if self.context == "question":
             return None
-        word, mask = self._words(model, texts.keywords)
-        visual = F.normalize(model.contrast(reading.visual).float(), dim=-1)
-        _, weight = attend(word, mask, visual, reading.visual_mask, sharpness=self.sharpness, softmaxes=self.softmaxes)
-        return WordAttention(Tokens(texts.keywords.ids, mask), own_attention(weight, mask))
-
-    def _scores(self, model: Reader, keywords: Tokens, seen: Tensor, present: Tensor) -> Tensor:
-        return fine_scores(
-            *self._words(model, keywords),
-            F.normalize(seen.float(), dim=-1),
-            present,
-            sharpness=self.sharpness,
-            emphasis=self.emphasis,
-            softmaxes=self.softmaxes,
-        )
+        words = self._words(model, texts.keywords)
+        return self.look(texts.keywords, *words, model.contrast(reading.visual), reading.visual_mask)
 
     @staticmethod
     def _words(model: Reader, keywords: Tokens) -> tuple[Tensor, Tensor]:
-        """Return the keywords (T, K, D), of unit length, and which of them are words (T, K)."""
-        mask = content_mask(keywords, model.text.special.specials)
-        return F.normalize(model.text.word_embeddings(keywords.ids).float(), dim=-1), mask
+        """Return the keywords (T, K, D), and which of them are words (T, K)."""
+        return model.text.word_embeddings(keywords.ids), content_mask(keywords, model.text.special.specials)
 
     def _context(self, reading: Reading, batch: PairBatch) -> tuple[Tensor, Tensor]:
         """Return what words attend to (Q, N, D), and which of it is there (Q, N)."""

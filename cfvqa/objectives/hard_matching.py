@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
 from cfvqa.models.text import beginning_with
+from cfvqa.objectives.contrast import equal_texts
 from cfvqa.objectives.gathering import first_of_all, mean_over_ranks
-from cfvqa.objectives.momentum_contrast import text_ids
 
 _LEAST = 1e-4  # weight of every candidate, however unlike
 
@@ -74,8 +74,7 @@ class HardMatching:
     ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Draw for the first questions a wrong text of each image, and a wrong image of each text."""
         image, text = model.directions(reading, batch.answer)
-        ids = text_ids(batch.answer)
-        wrong = (ids.unsqueeze(1) != ids) & (batch.unit.unsqueeze(1) != batch.unit)
+        wrong = ~equal_texts(batch.answer) & (batch.unit.unsqueeze(1) != batch.unit)
         with torch.autocast(image.device.type, enabled=False):
             similarity = image @ text.T / model.temperature
         return draw_negatives(similarity[some], wrong[some]), draw_negatives(similarity.T[some], wrong[some])

@@ -8,7 +8,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cfvqa.data.batches import PairBatch, Tokens
-from cfvqa.language.change_labels import UNKNOWN
 from cfvqa.models.outputs import Reader, Reading
 from cfvqa.objectives.contrast import content_mask
 from cfvqa.objectives.gathering import mean_over_ranks
@@ -72,7 +71,7 @@ class Generation:
         """Return the loss."""
         answer, memory, memory_mask = batch.answer, reading.memory, reading.memory_mask
         if self.answers == "written":
-            rows = (batch.changes[..., 0] == UNKNOWN).all(-1).nonzero().squeeze(1)
+            rows = (~batch.says_changes).nonzero().squeeze(1)
             if not len(rows):  # all ranks must come to the mean
                 return mean_over_ranks(memory.sum() * 0, torch.zeros((), device=memory.device))
             answer = Tokens(answer.ids[rows], answer.mask[rows])
