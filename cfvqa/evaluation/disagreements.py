@@ -41,9 +41,7 @@ class Disagreement:
 class ShownPair:
     """A disagreement with its pictures, reference image first."""
 
-    question_id: str
-    truth: str
-    answers: tuple[Given, ...]
+    found: Disagreement
     pictures: tuple[Picture, ...]
 
 

@@ -4,7 +4,7 @@ It is asked what a control asks the model. With a reference image of another sub
 stays new beside most others, so that even this reader keeps some of its score: no model can be expected to lose more.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -39,5 +39,10 @@ def answers_of_labels(questions: pl.DataFrame, findings: pl.DataFrame, names: di
     for image, node, level in present.select("image_id", "finding", "level").iter_rows():
         if node in names:
             found.setdefault(image, {})[names[node]] = level
+    return answers_between(questions, found)
+
+
+def answers_between(questions: pl.DataFrame, found: Mapping[str, Levels]) -> list[str]:
+    """Return what findings, by image, say has changed between the images of difference questions."""
     shown = questions.select("main_image", "reference_image").iter_rows()
     return [write_changes(changes_between(found.get(main, {}), found.get(other, {}))) for main, other in shown]

@@ -38,7 +38,7 @@ _REASONS = {
     "added_macro": "no finding is new in some pairs and not in others",
     "removed_macro": "no finding is gone in some pairs and not in others",
 }
-DECODE_FACTS = ("strategy", "seconds", "answers_per_second")
+_DECODE_FACTS = ("strategy", "seconds", "answers_per_second")
 """What `decode` holds beside the settings of the decoding."""
 
 _NO_QUESTION = "no such question"
@@ -144,6 +144,11 @@ def write_metrics(metrics: Figures, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False) + "\n")
     return path
+
+
+def decoding_in(decode: Mapping[str, object]) -> Figures:
+    """Return the settings of the decoding from the block `decode`, without what was found out of it."""
+    return {name: value for name, value in decode.items() if name not in _DECODE_FACTS}
 
 
 def read_metrics(path: Path) -> Figures:

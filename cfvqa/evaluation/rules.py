@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from cfvqa.language.grammar import changes_between, write_changes
+from cfvqa.evaluation.labels import Levels, answers_between
 from cfvqa.vocabulary.findings import FINDING_INDEX
 from cfvqa.vocabulary.levels import SEVERITY
 
@@ -88,10 +88,9 @@ def _level_words(labels: pl.DataFrame) -> dict[tuple[str, int], str]:
 def answers_by_rule(questions: pl.DataFrame, seen: SeenFindings, rule: Rule) -> list[str]:
     """Return what the rule answers to difference questions about images that were seen."""
     found = {image: _findings_of(row, seen, rule) for image, row in seen.row_of.items()}
-    shown = questions.select("main_image", "reference_image").iter_rows()
-    return [write_changes(changes_between(found[main], found[reference])) for main, reference in shown]
+    return answers_between(questions, found)
 
 
-def _findings_of(row: int, seen: SeenFindings, rule: Rule) -> dict[str, str | None]:
+def _findings_of(row: int, seen: SeenFindings, rule: Rule) -> Levels:
     there = [node for node, cut in rule.cuts.items() if seen.probability[row, FINDING_INDEX[node]] >= cut]
     return {rule.names[node]: rule.words.get((node, int(seen.severity[row, FINDING_INDEX[node]]))) for node in there}

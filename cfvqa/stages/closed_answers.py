@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import torch
 
@@ -105,6 +106,5 @@ def _tokens(reader: TrainedReader, answers: list[str], device: torch.device) -> 
     """Return the answers as the reader learned to write them, each once: words or cuts can make two the same."""
     length = reader.description["pairs"]["answer_length"]
     ids, mask = reader.tokenizer.encode(answers, max_length=length, first="[DEC]")
-    first = {row.tobytes(): place for place, row in reversed(list(enumerate(ids)))}
-    places = sorted(first.values())
+    places = np.sort(np.unique(ids, axis=0, return_index=True)[1])
     return Tokens(torch.from_numpy(ids[places]).to(device), torch.from_numpy(mask[places]).to(device))

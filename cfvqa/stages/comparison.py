@@ -13,7 +13,7 @@ from rich.table import Table
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.charts import Figure
-from cfvqa.evaluation.metrics import DECODE_FACTS, read_metrics
+from cfvqa.evaluation.metrics import decoding_in, read_metrics
 from cfvqa.evaluation.paired import compare_paired
 from cfvqa.evaluation.report_figures import dig, figure_at
 from cfvqa.stages.disagreement_page import write_disagreements
@@ -165,7 +165,7 @@ def _settings_of(folder: Path) -> dict[str, Any]:
     """Return what shapes a run, nested: its training, the vision models that it reads with, how its answers decode."""
     decode = read_metrics(folder / "evaluation" / "metrics.json").get("decode")
     decode = decode if isinstance(decode, Mapping) else {}
-    decoding = {name: value for name, value in decode.items() if name == "strategy" or name not in DECODE_FACTS}
+    decoding = decoding_in(decode) | {name: value for name, value in decode.items() if name == "strategy"}
     return settings_in(folder / "vqa") | _vision_of(folder / "vqa" / "reader.json") | {"decoding": decoding}
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from yaml import YAMLError
 
 from cfvqa.errors import InputError
-from cfvqa.evaluation.metrics import DECODE_FACTS
+from cfvqa.evaluation.metrics import decoding_in
 from cfvqa.stages.answering import Model
 from cfvqa.stages.building import plain
 from cfvqa.stages.closed_answers import ClosedAnswers
@@ -87,7 +87,7 @@ def _decoding(folder: Path) -> dict[str, Any]:
     try:
         if judged.is_file():  # the run may have been judged again with another decoding
             decode = json.loads(judged.read_text())["decode"]
-            decoding = {name: value for name, value in decode.items() if name not in DECODE_FACTS}
+            decoding = decoding_in(decode)
         else:
             decoding = plain(OmegaConf.load(file))["evaluation"]["decoding"]
     except (OmegaConfBaseException, YAMLError, ValueError, KeyError, TypeError) as error:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 from filelock import FileLock
 from omegaconf import DictConfig
@@ -14,18 +13,16 @@ from cfvqa.errors import InputError
 from cfvqa.evaluation.contrast_tables import page_tables_of
 from cfvqa.evaluation.curves import Curve, curve_of
 from cfvqa.evaluation.metrics import read_metrics
-from cfvqa.evaluation.pictures import data_uri, draw_regions
 from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.report import Page, Pair, Picture, WordPictures, identity_tag, render
 from cfvqa.evaluation.report_figures import finding_rows_of, headline_of, text_table_of
 from cfvqa.evaluation.verdicts import Judgement, Verdict, choose, judge
 from cfvqa.files import write_text
-from cfvqa.sources.image_files import read_image
-from cfvqa.sources.paths import safe_path
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import plain
 from cfvqa.stages.evaluation import evaluation, judged_contrasts, judged_phase
 from cfvqa.stages.identity import identify
+from cfvqa.stages.page_pictures import PAIR, Radiographs
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.report_facts import Ran, facts_of, notes_of, test_figure, times_of
 from cfvqa.stages.schema import ANSWERS
@@ -37,7 +34,6 @@ from cfvqa.training.ranks import rank
 LAYOUT = 3
 """Of the page; another number, and every report is made again."""
 
-_NAMED = 3  # regions that carry their names in a picture
 _WORDS = 4  # of an answer, that are mapped at most
 
 
@@ -159,16 +155,13 @@ class _Pairs:
     """
 
     def __init__(self, read: Tables, store: FeatureStore, side: int) -> None:
-        self.root = read.root
-        self.paths = dict(read.images.select("image_id", "path").iter_rows())
+        self.radiographs = Radiographs(read)
         self.store = store
         self.side = side
 
     def pair(self, row: Mapping[str, Any], judgement: Judgement, maps: Sequence[WordMap] = ()) -> Pair:
         """Return a row of the predictions with its pictures: the earlier study first, as one reads them."""
-        images = [("reference", "reference image, the earlier study"), ("main", "main image, the later study")]
-        if row["reference_image"] is None:
-            images = [("main", "main image")]
+        images = PAIR if row["reference_image"] is not None else (("main", "main image"),)
         weights = {name: row[f"attention_{name}"] for name, _ in images}
         heaviest = max(share for weight in weights.values() for share in weight or [0.0])
         pictures = (
@@ -201,10 +194,5 @@ class _Pairs:
     def _picture(
         self, image_id: str, attention: Sequence[float] | None, heaviest: float, caption: str, side: int
     ) -> Picture:
-        image = read_image(safe_path(self.root, self.paths[image_id]))
         boxes = self.store.read([image_id]).box[0].numpy()
-        weight = None if attention is None else np.asarray(attention)
-        drawing = draw_regions(image, boxes, weight=weight, side=side, named=_NAMED, heaviest=heaviest)
-        most = f"; most attention to {', '.join(drawing.legend)}" if drawing.legend else ""
-        alt = f"Chest radiograph, {caption}{most}"
-        return Picture(caption, alt, data_uri(drawing.picture), drawing.legend)
+        return self.radiographs.picture(image_id, caption, side=side, boxes=boxes, weight=attention, heaviest=heaviest)

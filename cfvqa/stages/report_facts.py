@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from cfvqa.evaluation.metrics import DECODE_FACTS
+from cfvqa.evaluation.metrics import decoding_in
 from cfvqa.evaluation.report import Facts
 from cfvqa.stages.building import plain
 from cfvqa.stages.features import features
@@ -161,7 +161,7 @@ def _phase(phase: Mapping[str, Any]) -> str:
 
 
 def _evaluation(config: DictConfig, metrics: Mapping[str, Any]) -> Rows:
-    decoding = {name: value for name, value in metrics["decode"].items() if name not in DECODE_FACTS}
+    decoding = decoding_in(metrics["decode"])
     settings = config.evaluation
     return (
         ("split", words(settings.split)),

@@ -22,6 +22,7 @@ from cfvqa.sources.tables import Tables
 from cfvqa.stages.asking import Asked
 from cfvqa.stages.schema import ranks
 
+_READ = 512  # images at once
 _HALF = 0.5  # probability of "at least moderate", "at least severe" from which a level is taken
 
 
@@ -72,10 +73,11 @@ def score_run(
             _decode(settings["decoding"], answers),
             data_of(read, settings),
         )
-        ruled = _by_rule(read, settings["split"], store)
+        names = _names(read)
+        ruled = _by_rule(read, settings["split"], store, names)
         if ruled is not None:
             figures["rules"] = _judge(ruled, settings, scorer)
-    return figures | {"labels": _of_labels(read, {"pairs": answers, **controls})}
+    return figures | {"labels": _of_labels(read, {"pairs": answers, **controls}, names)}
 
 
 def _decode(decoding: dict[str, Any], answers: Asked) -> dict[str, Any]:
@@ -85,10 +87,14 @@ def _decode(decoding: dict[str, Any], answers: Asked) -> dict[str, Any]:
     return {**decoding, "strategy": strategy, "seconds": answers.seconds, "answers_per_second": speed}
 
 
-def _of_labels(read: Tables, asked: dict[str, Asked]) -> dict[str, float]:
-    """Return the change F1 of a reader without any error, asked what the model was asked; empty without labels."""
+def _names(read: Tables) -> dict[str, str]:
+    """Return node of the graph -> the name that training answers give it."""
     train = read.questions.filter((pl.col("split") == "train") & (pl.col("question_type") == DIFFERENCE))
-    names = names_of_nodes(train["answer"])
+    return names_of_nodes(train["answer"])
+
+
+def _of_labels(read: Tables, asked: dict[str, Asked], names: dict[str, str]) -> dict[str, float]:
+    """Return the change F1 of a reader without any error, asked what the model was asked; empty without labels."""
     figures: dict[str, float] = {}
     for name, answers in asked.items():
         shown = answers.predictions.filter(pl.col("question_type") == DIFFERENCE)
@@ -101,10 +107,9 @@ def _of_labels(read: Tables, asked: dict[str, Asked]) -> dict[str, float]:
     return figures
 
 
-def _by_rule(read: Tables, split: str, store: FeatureStore) -> pl.DataFrame | None:
+def _by_rule(read: Tables, split: str, store: FeatureStore, names: dict[str, str]) -> pl.DataFrame | None:
     """Return the predictions of the rule for difference questions; None without labels to choose it by."""
     difference = read.questions.filter(pl.col("question_type") == DIFFERENCE)
-    names = names_of_nodes(difference.filter(pl.col("split") == "train")["answer"])
     chosen_by, asked = (difference.filter(pl.col("split") == part) for part in ("val", split))
     rule = learn_rule(read.findings, _seen(store, chosen_by), names) if len(chosen_by) and len(asked) else None
     if rule is None:
@@ -114,12 +119,13 @@ def _by_rule(read: Tables, split: str, store: FeatureStore) -> pl.DataFrame | No
 
 def _seen(store: FeatureStore, questions: pl.DataFrame) -> SeenFindings:
     images = pl.concat([questions["main_image"], questions["reference_image"]]).unique().sort().to_list()
-    features = store.read(images)
-    return SeenFindings(
-        row_of={image: row for row, image in enumerate(images)},
-        probability=features.probability.amax(1).numpy(),
-        severity=1 + (features.severity >= _HALF).sum(-1).numpy(),
-    )
+    probability, severity = [], []
+    for start in range(0, len(images), _READ):  # what is kept of an image is a thousandth of its features
+        features = store.read(images[start : start + _READ])
+        probability.append(features.probability.amax(1).numpy())
+        severity.append(1 + (features.severity >= _HALF).sum(-1).numpy())
+    row_of = {image: row for row, image in enumerate(images)}
+    return SeenFindings(row_of, np.concatenate(probability), np.concatenate(severity))
 
 
 def score_file(

@@ -121,10 +121,8 @@ def check_training(config: DictConfig) -> None:
     content = plain(config)
     for place in _TRAINERS:
         _try_trainer(_select(content, place), place)
-        precision = content["precision"] if place == "trainer" else _select(content, f"{place}.precision") or 32
-        _check_half(
-            str(precision), _select(content, place), "precision" if place == "trainer" else f"{place}.precision"
-        )
+        key = "precision" if place == "trainer" else f"{place}.precision"
+        _check_half(str(_select(content, key) or 32), _select(content, place), key)
     if str(content["precision"]) == "bf16" and uses_gpu(content["trainer"]):
         _check_bf16()
     if content["compile"]:

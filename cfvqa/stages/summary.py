@@ -16,7 +16,7 @@ from scipy.stats import t as student
 from yaml import YAMLError
 
 from cfvqa.errors import InputError
-from cfvqa.evaluation.metrics import DECODE_FACTS, read_metrics
+from cfvqa.evaluation.metrics import decoding_in, read_metrics
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.stages.identity import SUCCESS
 from cfvqa.stages.run_folders import differences, settings_in
@@ -76,13 +76,13 @@ def summarise(config: DictConfig, console: Console) -> Path:
     if isinstance(config.runs, ListConfig):
         raise InputError("runs: give one folder of judged runs, runs=FOLDER")
     folder = Path(config.runs)
-    files = sorted(folder.glob("*/evaluation/metrics.json"))
-    own = [file for file in files if _is_of_a_reader(file.parent.parent)]
+    judged = [file.parent.parent for file in sorted(folder.glob("*/evaluation/metrics.json"))]
+    own = [run for run in judged if _is_of_a_reader(run)]
     if not own:
         raise InputError(f"runs={folder} holds no judged run: give the folder of runs, or judge them (cfvqa-evaluate)")
-    if left := sorted({file.parent.parent.name for file in files} - {file.parent.parent.name for file in own}):
+    if left := [run.name for run in judged if run not in own]:
         console.print(f"left out: {', '.join(left)}: answers of files, and runs kept aside", soft_wrap=True)
-    runs = sorted((_judged(file) for file in own), key=lambda run: (run.variant, -run.label_fraction, run.seed))
+    runs = sorted(map(_judged, own), key=lambda run: (run.variant, -run.label_fraction, run.seed))
     _check_alike(runs)
     columns = [*_FIGURES, *_COSTS]
     header = ["variant", "seed", "label_fraction", *columns]
@@ -125,9 +125,8 @@ def _check_alike(runs: Sequence[Judged]) -> None:
             raise InputError(f"{other.folder} and {run.folder} are the same seed of one system: take one away")
 
 
-def _judged(file: Path) -> Judged:
-    run = file.parent.parent
-    metrics = read_metrics(file)
+def _judged(run: Path) -> Judged:
+    metrics = read_metrics(run / "evaluation" / "metrics.json")
     try:
         config = OmegaConf.load(run / "config.yaml")
         *_, last = config.phases.values()
@@ -139,7 +138,7 @@ def _judged(file: Path) -> Judged:
             label_fraction=float(last.get("label_fraction", 1.0)),
             tables=(metrics["data"]["tables"], metrics["data"]["split"]),
             settings={name: value for name, value in settings_in(run / "vqa").items() if name != "seed"}
-            | {"decoding": {key: metrics["decode"][key] for key in metrics["decode"] if key not in DECODE_FACTS}},
+            | {"decoding": decoding_in(metrics["decode"])},
             figures={name: dig(metrics, key) for name, key in _FIGURES.items()}
             | {"parameters": float(done["facts"]["parameters"].replace(",", "")), "seconds": float(done["seconds"])},
         )

@@ -35,7 +35,7 @@ def test_what_is_drawn_depends_on_the_seed_alone():
 def test_the_page_shows_every_answer_and_escapes_it():
     [one] = disagreements({"<a>": answers(ADDED), "b": answers("<script>")})
     picture = Picture("main image", "a radiograph", "data:image/jpeg;base64,AA==")
-    page = Page(("<a>", "b"), "1 question", ("a note",), (ShownPair("q0", one.truth, one.answers, (picture,)),))
+    page = Page(("<a>", "b"), "1 question", ("a note",), (ShownPair(one, (picture,)),))
     html = render(page)
     assert "<script>" not in html
     assert "<a>" not in html

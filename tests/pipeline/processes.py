@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 
 THREADS = 2
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": str(THREADS), "COLUMNS": "200"}
@@ -11,6 +12,14 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": str(THREADS), "COLUMNS": "200"}
 def command(name, *overrides, experiment="phantom_tiny"):
     """Return the command line of a command."""
     return [sys.executable, "-m", f"cfvqa.commands.{name}", f"experiment={experiment}", *overrides]
+
+
+def wait_for(process, folder, pattern):
+    """Wait until a file is there; the process must not end before."""
+    while not list(folder.glob(pattern)):
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+        assert process.returncode is None, "ended too early"
 
 
 def run(folder, name, *overrides, experiment="phantom_tiny"):

@@ -8,7 +8,7 @@ import subprocess
 import polars as pl
 import pytest
 from calling import refused
-from processes import ENVIRONMENT, command, run
+from processes import ENVIRONMENT, command, run, wait_for
 
 import cfvqa
 
@@ -101,12 +101,11 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_figures(folder):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    watched = folder / "runs" / "killed" / "vqa" / "pretrain" / "checkpoints" / "last.ckpt"
-    while process.poll() is None and not watched.exists():
-        process_wait(process)
+    watched = "runs/killed/vqa/pretrain/checkpoints/last.ckpt"
+    wait_for(process, folder, watched)
     process.kill()
     process.wait()
-    assert watched.exists()
+    assert (folder / watched).exists()
     assert not (folder / "runs" / "killed" / "vqa" / "_SUCCESS").exists()
     status, output = run(folder, "run", "name=killed")
     assert status == 0, output
@@ -124,13 +123,6 @@ def test_a_compiled_reader_is_trained_and_loaded_as_any_other(folder):
     run_folder = folder / "runs" / "compiled"
     assert "compile: true" in (run_folder / "config.yaml").read_text()
     assert cfvqa.load(run_folder).reader.model.text.word_embeddings.weight.isfinite().all()
-
-
-def process_wait(process):
-    try:
-        process.wait(timeout=0.05)
-    except subprocess.TimeoutExpired:
-        return
 
 
 @pytest.mark.slow

@@ -7,14 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
 from subprocess import PIPE
 
 import h5py
 import numpy as np
 import pytest
 import torch
-from processes import ENVIRONMENT, command, run
+from processes import ENVIRONMENT, command, run, wait_for
 
 pytestmark = pytest.mark.long
 TWO = "trainer=ddp_cpu"
@@ -60,10 +59,7 @@ def kill_when(line, folder, pattern):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as started:
-        while not list(folder.glob(pattern)):
-            with suppress(subprocess.TimeoutExpired):
-                started.wait(0.05)
-            assert started.returncode is None, "ended before it was killed"
+        wait_for(started, folder, pattern)
         os.killpg(started.pid, signal.SIGKILL)
 
 
@@ -142,10 +138,7 @@ def test_a_process_of_slurm_does_not_wait_for_a_first_one_that_was_killed(tmp_pa
         for rank in range(2)
     ]
     with started[0] as first, started[1] as second:
-        while not list(tmp_path.glob("work/anatomy/*/checkpoints/last.ckpt")):  # which the first one makes alone
-            with suppress(subprocess.TimeoutExpired):
-                first.wait(0.05)
-            assert first.returncode is None, "ended before it was killed"
+        wait_for(first, tmp_path, "work/anatomy/*/checkpoints/last.ckpt")  # of a stage that it makes alone
         first.kill()
         _, error = second.communicate(timeout=60)
     assert second.returncode == 1

@@ -142,13 +142,13 @@ def train(folder: Path, way: Way, rank: int, port: int, callbacks=(), start=None
         torch.save(module.state_dict(), folder / "final.pt")
 
 
-def vqa_parts(base: Path, way: Way):
+def reader_parts(base: Path, way: Way, model: dict, objectives: dict):
     table = questions()
     tokenizer = AnswerTokenizer.train([*table["question"], *table["answer"], *node_texts()])
     module = VqaModule(
-        build_model(MODEL, TEXT, tokenizer=tokenizer, widths=Widths(8, 6), seed=0),
-        objectives=OBJECTIVES,
-        weights=dict.fromkeys(OBJECTIVES, 1.0),
+        build_model(model, TEXT, tokenizer=tokenizer, widths=Widths(8, 6), seed=0),
+        objectives=objectives,
+        weights=dict.fromkeys(objectives, 1.0),
         optimizer=partial(torch.optim.AdamW, lr=1e-3),
         schedule=one_cycle,
     )
@@ -185,18 +185,13 @@ def findings_parts(base: Path, way: Way):
     return module.to(memory_format=torch.channels_last), images(base, way, "findings"), "val/auroc", "max"
 
 
+def vqa_parts(base: Path, way: Way):
+    return reader_parts(base, way, MODEL, OBJECTIVES)
+
+
 def blip_parts(base: Path, way: Way):
-    module, data, _, _ = vqa_parts(base, way)
-    tokenizer = data.tokenizer
     objectives = {"contrast": ImageTextContrast(warmup=20), "matching": HardMatching(), "generation": Generation()}
-    module = VqaModule(
-        build_model(BLIP, TEXT, tokenizer=tokenizer, widths=Widths(8, 6), seed=0),
-        objectives=objectives,
-        weights=dict.fromkeys(objectives, 1.0),
-        optimizer=partial(torch.optim.AdamW, lr=1e-3),
-        schedule=one_cycle,
-    )
-    return module, data, "val/generation", "min"
+    return reader_parts(base, way, BLIP, objectives)
 
 
 PARTS = {"vqa": vqa_parts, "blip": blip_parts, "anatomy": anatomy_parts, "findings": findings_parts}
