@@ -34,7 +34,7 @@ class Captioner(nn.Module):
         super().__init__()
         self.special = special
         self.word_embeddings = nn.Embedding(vocabulary, width, padding_idx=special.pad)
-        self.position = nn.Parameter(torch.randn(max_length, width) * 0.02)
+        self.position = nn.Parameter(torch.randn(max_length, width))  # as large as a word
         layer = nn.TransformerDecoderLayer(width, heads, 4 * width, dropout, batch_first=True)
         self.decoder = nn.TransformerDecoder(layer, layers)
         self.dropout = nn.Dropout(2 * dropout)

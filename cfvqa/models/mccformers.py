@@ -120,8 +120,9 @@ class MCCFormers(nn.Module):
         self.asked = question
         self.rows = Rows(region_width=region_width, finding_width=finding_width, width=width)
         self.reference = ReferenceRows(width)
-        self.position = nn.Parameter(torch.randn(ROWS, width) * 0.02)  # of a row in its image
-        self.image = nn.Parameter(torch.randn(2, width) * 0.02)  # main, reference
+        # As large as the published embeddings begin, and as rows are: smaller ones would be overlooked beside them.
+        self.position = nn.Parameter(torch.randn(ROWS, width))  # of a row in its image
+        self.image = nn.Parameter(torch.randn(2, width))  # main, reference
         self.encoder = _ENCODERS[encoder](width=width, layers=layers, heads=heads, inner=inner, dropout=dropout)
         self.text = Captioner(
             vocabulary=vocabulary,
