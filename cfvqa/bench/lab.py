@@ -12,6 +12,7 @@ from cfvqa.data.batches import PairBatch
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.stages.building import OPTIMIZERS, build, plain
 from cfvqa.stages.reader import Widths, build_model, phase_module
+from cfvqa.training.memory import keep_freed_memory
 from cfvqa.training.vqa_module import VqaModule
 
 _STATISTICS = 64  # images whose features are standardised: they are all alike
@@ -98,6 +99,7 @@ class Lab:
         return Loss(phase_module(blocks, self.reader(), phase))
 
     def step(self, loss: nn.Module, phase: str) -> Step:
-        """Return the training step of a loss, with the optimizer of the phase."""
+        """Return the training step of a loss, with the optimizer of the phase, in a process set up as for a training."""
+        keep_freed_memory()
         optimizer = build(self.config.phases[phase].optimizer, f"phases.{phase}.optimizer", OPTIMIZERS)
         return Step(loss, optimizer(loss.parameters()))

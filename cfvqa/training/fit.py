@@ -16,6 +16,7 @@ from rich.console import Console
 from cfvqa.training.callbacks import EpochLine, EpochMeans, StepSeeds
 from cfvqa.training.checkpoints import AtomicCheckpoints, find_resumable, load_weights
 from cfvqa.training.keeping import BestCheckpoint, LastCheckpoint
+from cfvqa.training.memory import keep_freed_memory
 from cfvqa.training.ranks import environment, meeting
 
 
@@ -75,6 +76,7 @@ def fit(
     checkpoints = folder / "checkpoints"
     torch.set_float32_matmul_precision("high")  # TF32 where a GPU has it
     torch.utils.deterministic.fill_uninitialized_memory = False  # every tensor is written before it is read
+    keep_freed_memory()
     with quiet_lightning():
         trainer = L.Trainer(
             max_epochs=settings.epochs,
