@@ -99,7 +99,7 @@ class Lab:
         return Loss(phase_module(blocks, self.reader(), phase))
 
     def step(self, loss: nn.Module, phase: str) -> Step:
-        """Return the training step of a loss, with the optimizer of the phase, in a process set up as for a training."""
+        """Return the training step of a loss and the optimizer of its phase, in a process set up as for a training."""
         keep_freed_memory()
         optimizer = build(self.config.phases[phase].optimizer, f"phases.{phase}.optimizer", OPTIMIZERS)
         return Step(loss, optimizer(loss.parameters()))

@@ -17,7 +17,7 @@ if kept is False:
 for step in range(30):
     if step == 20:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    tensors = [torch.ones(1_000_000 * size) for size in (1, 2, 4)]
+    tensors = [torch.ones(4_000_000 * size) for size in (1, 2, 4)]
     del tensors
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
