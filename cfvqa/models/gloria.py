@@ -18,6 +18,7 @@ from cfvqa.models.rows import ROWS, Rows
 from cfvqa.models.text import TextTransformer
 
 _IMAGES = 3  # main, reference, reference - main
+_TOLD_APART = 0.5  # size of what says which image and which region a row is of, at the start
 
 
 class GLoRIA(nn.Module):
@@ -33,8 +34,9 @@ class GLoRIA(nn.Module):
         width = text.settings.width
         self.text = text
         self.rows = Rows(region_width=region_width, finding_width=finding_width, width=width)
-        self.position = nn.Parameter(torch.randn(ROWS, width) * 0.02)  # of a row in its image
-        self.image = nn.Parameter(torch.randn(_IMAGES, width) * 0.02)
+        # About as large as rows are: what is smaller is overlooked beside them.
+        self.position = nn.Parameter(torch.randn(ROWS, width) * _TOLD_APART)  # of a row in its image
+        self.image = nn.Parameter(torch.randn(_IMAGES, width) * _TOLD_APART)
         self.local = nn.Sequential(nn.Linear(width, width, bias=False), nn.LayerNorm(width))
         self.deeper = nn.Sequential(nn.Linear(width, width), nn.ReLU())
         self.together = nn.Linear(_IMAGES * width, width)
