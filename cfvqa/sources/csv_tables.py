@@ -1,0 +1,221 @@
+"""Anybody's own radiographs and questions, as plain CSV files in one folder.
+
+questions.csv   main, reference (blank: the question is about one image), question, answer
+                [subject_id, question_type, question_id]
+images.csv      path, subject_id, study_order (1 is the earliest) [view, split]
+findings.csv    path, finding (as answers or Chest ImaGenome name it), presence (yes, no, uncertain) [region, level]
+regions.csv     path, region, x1, y1, x2, y2, in pixels of the file
+
+The first alone is enough: it then names the subject of each row, and a reference image is earlier than its main image.
+Images are named by their path below the folder, everywhere.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Literal, get_args
+
+import polars as pl
+
+from cfvqa.errors import InputError
+from cfvqa.language.grammar import official_name
+from cfvqa.language.keywords import answer_keywords
+from cfvqa.language.questions import QUESTION_TYPES, question_type
+from cfvqa.sources.checks import validate
+from cfvqa.sources.csv_files import check_values, integers, read_csv
+from cfvqa.sources.image_files import measure_images
+from cfvqa.sources.paths import existing_file, existing_root
+from cfvqa.sources.source import FileTree, SourceFiles
+from cfvqa.sources.splits import SPLITS, subject_split
+from cfvqa.sources.tables import VIEWS, Tables, conform, empty
+from cfvqa.vocabulary.findings import NODE_OF_ANSWER
+
+SplitRule = Literal["subject", "given"]
+QUESTIONS, IMAGES, FINDINGS, REGIONS = "questions.csv", "images.csv", "findings.csv", "regions.csv"
+_BOX = ("x1", "y1", "x2", "y2")
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
+
+
+@dataclass(frozen=True)
+class CsvSource:
+    """Read CSV files (see above) into tables.
+
+    Attributes:
+        root: folder of the files, to which the paths of images are relative.
+        name, version, licence: go into `dataset.json`.
+        split: "subject" (hashed), or "given": the column of images.csv.
+        split_seed: of the hashed split.
+        limit: first N subjects by id; None takes all.
+    """
+
+    root: Path | str
+    name: str = "csv"
+    version: str = "1"
+    licence: str = "not said"
+    split: SplitRule = "subject"
+    split_seed: int = 1
+    limit: int | None = None
+
+    def files(self) -> SourceFiles:
+        """Return the tables that are there, and the radiographs."""
+        root = existing_root(self.root)
+        optional = [root / name for name in (IMAGES, FINDINGS, REGIONS)]
+        return SourceFiles(
+            root=root,
+            images=root,
+            tables=(existing_file(root, QUESTIONS), *(path for path in optional if path.is_file())),
+            trees=tuple(FileTree(root, suffix) for suffix in _SUFFIXES),
+        )
+
+    def read(self, progress: Callable[[int], None] | None = None) -> Tables:
+        """Read the tables and check every image file.
+
+        Args:
+            progress: called with the number of image files checked so far.
+        """
+        root = existing_root(self.root)
+        asked = _read_questions(existing_file(root, QUESTIONS))
+        images = _read_images(root / IMAGES) if (root / IMAGES).is_file() else _images_of(asked, root / QUESTIONS)
+        known = images["path"]
+        for column in ("main", "reference"):
+            _check_known(asked, column, known, root / QUESTIONS)
+        regions, findings = _read_regions(root / REGIONS, known), _read_findings(root / FINDINGS, known)
+        if self.limit is not None:
+            first = images["subject_id"].unique().sort().head(self.limit)
+            images = images.filter(pl.col("subject_id").is_in(first.implode()))
+        images = measure_images(images, root, progress).with_columns(self._split(images, root / IMAGES))
+        kept = images["path"].implode()
+        return validate(
+            Tables(
+                images=conform(images.with_columns(image_id=pl.col("path"), study_id=pl.col("path")), "images"),
+                regions=regions.filter(pl.col("image_id").is_in(kept)),
+                findings=findings.filter(pl.col("image_id").is_in(kept)),
+                questions=_questions(asked, images),
+                source=self.name,
+                version=self.version,
+                licence=self.licence,
+                root=root,
+            )
+        )
+
+    def _split(self, images: pl.DataFrame, path: Path) -> pl.Series:
+        if self.split == "subject":
+            return subject_split(images["subject_id"], seed=self.split_seed).alias("split")
+        if self.split != "given":
+            raise InputError(f"source.split is '{self.split}': choose one of {', '.join(get_args(SplitRule))}")
+        check_values(images, "split", SPLITS, path, blanks=False)
+        return images["split"]
+
+
+def _read_questions(path: Path) -> pl.DataFrame:
+    optional = ["reference", "subject_id", "question_type", "question_id"]
+    table = read_csv(path, ["main", "question", "answer"], optional=optional)
+    for column in ("main", "question", "answer"):
+        _check_filled(table, column, path)
+    kinds = [question_type(question) for question in table["question"]]
+    table = table.with_columns(pl.col("question_type").fill_null(pl.Series(kinds, dtype=pl.String)))
+    if table["question_type"].null_count():
+        row = int(table["question_type"].is_null().arg_true()[0])
+        raise InputError(
+            f"{path}, row {row + 2}: '{table['question'][row]}' is worded like no question of Medical-Diff-VQA: give "
+            f"the column question_type, one of {', '.join(QUESTION_TYPES)}"
+        )
+    number = pl.int_range(pl.len()).cast(pl.String)
+    return table.with_columns(pl.col("question_id").fill_null(pl.format("q{}", number)))
+
+
+def _check_filled(table: pl.DataFrame, column: str, path: Path) -> None:
+    blank = table[column].fill_null("").str.strip_chars() == ""
+    if blank.any():
+        raise InputError(f"{path}, row {int(blank.arg_true()[0]) + 2}: {column} is blank: fill it, or remove the row")
+
+
+def _read_images(path: Path) -> pl.DataFrame:
+    """Return path, subject_id, study_order, view and split of every image."""
+    table = read_csv(path, ["path", "subject_id", "study_order"], optional=["view", "split"])
+    for column in ("path", "subject_id"):
+        _check_filled(table, column, path)
+    check_values(table, "view", VIEWS, path)
+    order = integers(table, "study_order", path)
+    return table.with_columns(order, pl.col("view").fill_null("unknown"))
+
+
+def _images_of(asked: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Return what the questions say of their images, as `_read_images` does."""
+    _check_filled(asked, "subject_id", path)
+    named = [asked.select("subject_id", pl.col(column).alias("path")) for column in ("main", "reference")]
+    images = pl.concat(named).drop_nulls("path").unique(maintain_order=True)
+    order = _orders(asked, path)
+    return images.with_columns(
+        study_order=pl.col("path").replace_strict(order, return_dtype=pl.Int64),
+        view=pl.lit("unknown"),
+        split=pl.lit(None, dtype=pl.String),
+    )
+
+
+def _orders(asked: pl.DataFrame, path: Path) -> dict[str, int]:
+    """Return image -> 1 if no other is its reference, and one more than the latest of its references otherwise.
+
+    Raises:
+        InputError: naming two images, each of which would be earlier than the other.
+    """
+    earlier: dict[str, set[str]] = {}
+    for main, reference in asked.select("main", "reference").iter_rows():
+        earlier.setdefault(main, set()).update([] if reference is None else [reference])
+    order: dict[str, int] = {}
+    try:
+        for image in TopologicalSorter(earlier).static_order():
+            order[image] = 1 + max((order[before] for before in earlier.get(image, ())), default=0)
+    except CycleError as error:
+        first, second, *_ = error.args[1]
+        raise InputError(
+            f"{path}: '{first}' and '{second}' are each an earlier image of the other, or both of a third: correct "
+            f"the rows, or give their study_order in {IMAGES}"
+        ) from error
+    return order
+
+
+def _questions(asked: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
+    """Return the table of questions about these images; subject and split are those of the main image."""
+    of_main = images.select("path", "subject_id", "split")
+    joined = asked.drop("subject_id").join(of_main, left_on="main", right_on="path", maintain_order="left")
+    keywords = [answer_keywords(*row) for row in joined.select("question_type", "answer").iter_rows()]
+    return conform(
+        joined.with_columns(
+            pl.Series("keywords", keywords, dtype=pl.String), main_image="main", reference_image="reference"
+        ),
+        "questions",
+    )
+
+
+def _read_findings(path: Path, known: pl.Series) -> pl.DataFrame:
+    if not path.is_file():
+        return empty("findings")
+    table = read_csv(path, ["path", "finding", "presence"], optional=["region", "level"])
+    _check_filled(table, "path", path)
+    _check_known(table, "path", known, path)
+    nodes = [NODE_OF_ANSWER.get(official_name(name), name) for name in table["finding"].fill_null("")]
+    found = table.rename({"path": "image_id"}).with_columns(pl.Series("finding", nodes, dtype=pl.String))
+    return conform(found, "findings")
+
+
+def _read_regions(path: Path, known: pl.Series) -> pl.DataFrame:
+    if not path.is_file():
+        return empty("regions")
+    table = read_csv(path, ["path", "region", *_BOX])
+    _check_filled(table, "path", path)
+    _check_known(table, "path", known, path)
+    boxes = [integers(table, name, path) for name in _BOX]
+    return conform(table.with_columns(boxes).rename({"path": "image_id"}), "regions")
+
+
+def _check_known(table: pl.DataFrame, column: str, known: pl.Series, path: Path) -> None:
+    """Refuse a row about an image that the data set does not have."""
+    strange = ~table[column].is_in(known.implode()).fill_null(value=True)
+    if strange.any():
+        row = int(strange.arg_true()[0])
+        raise InputError(
+            f"{path}, row {row + 2}: {column} '{table[column][row]}' is no image of the data set: correct it, or add "
+            f"it to {IMAGES if (path.parent / IMAGES).is_file() else QUESTIONS}"
+        )

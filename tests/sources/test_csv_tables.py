@@ -1,0 +1,146 @@
+import polars as pl
+import pytest
+from layouts import ADDED, WHAT_CHANGED, write_image
+
+from cfvqa.errors import InputError
+from cfvqa.sources.csv_tables import CsvSource
+from cfvqa.vocabulary.findings import NODE_OF_ANSWER
+
+SUBJECTS = 30
+
+
+def own(root, **settings):
+    """The source with a seed for which every split has a subject."""
+    return CsvSource(root, split_seed=2, **settings)
+
+
+def write(root, name, header, rows):
+    root.mkdir(exist_ok=True)
+    (root / name).write_text("\n".join([",".join(header), *(",".join(row) for row in rows)]) + "\n")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two radiographs a subject: one table names them all."""
+    folder = tmp_path / "own"
+    rows = []
+    for number in range(SUBJECTS):
+        for age in ("old", "new"):
+            write_image(folder / f"images/p{number}-{age}.png")
+        main, reference = f"images/p{number}-new.png", f"images/p{number}-old.png"
+        rows.append([f"p{number}", main, reference, WHAT_CHANGED, ADDED.strip()])
+        rows.append([f"p{number}", main, "", "is there edema?", "yes"])
+    write(folder, "questions.csv", ["subject_id", "main", "reference", "question", "answer"], rows)
+    return folder
+
+
+def add_images(root, split="train"):
+    rows = []
+    for number in range(SUBJECTS):
+        part = {0: "val", 1: "test"}.get(number, split)
+        rows.append([f"images/p{number}-old.png", f"p{number}", "3", "AP", part])
+        rows.append([f"images/p{number}-new.png", f"p{number}", "7", "PA", part])
+    write(root, "images.csv", ["path", "subject_id", "study_order", "view", "split"], rows)
+
+
+def add_labels(root):
+    write(root, "findings.csv", ["path", "finding", "presence"], [["images/p1-new.png", "edema", "yes"]])
+    box = ["images/p1-new.png", "left lung", "10", "5", "40", "30"]
+    write(root, "regions.csv", ["path", "region", "x1", "y1", "x2", "y2"], [box])
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_one_table_of_questions_is_enough(root):
+    tables = own(root).read()
+    assert len(tables.images) == 2 * SUBJECTS
+    first = tables.questions.row(0, named=True)
+    assert (first["question_type"], first["main_image"]) == ("difference", "images/p0-new.png")
+    assert first["keywords"] != first["answer"]
+    assert tables.questions["question_type"].to_list()[1] == "presence"
+    orders = dict(tables.images.select("image_id", "study_order").iter_rows())
+    assert (orders["images/p3-old.png"], orders["images/p3-new.png"]) == (1, 2)
+    assert not tables.has_regions
+    assert set(tables.images["view"]) == {"unknown"}
+
+
+def test_an_image_that_is_reference_and_main_stands_between_both(root):
+    write_image(root / "images/p0-newest.png")
+    with (root / "questions.csv").open("a") as file:
+        file.write(f"p0,images/p0-newest.png,images/p0-new.png,{WHAT_CHANGED},nothing has changed.\n")
+    orders = dict(own(root).read().images.select("image_id", "study_order").iter_rows())
+    assert [orders[f"images/p0-{age}.png"] for age in ("old", "new", "newest")] == [1, 2, 3]
+
+
+def test_further_tables_say_order_view_split_findings_and_regions(root):
+    add_images(root)
+    add_labels(root)
+    tables = own(root, split="given").read()
+    images = dict(zip(tables.images["image_id"], tables.images.iter_rows(named=True), strict=True))
+    assert images["images/p1-new.png"]["study_order"] == 7
+    assert images["images/p1-new.png"]["view"] == "PA"
+    assert images["images/p1-new.png"]["split"] == "test"
+    assert tables.findings.row(0) == ("images/p1-new.png", None, NODE_OF_ANSWER["edema"], "yes", None)
+    assert tables.regions.row(0) == ("images/p1-new.png", "left lung", 10, 5, 40, 30)
+    assert {path.name for path in own(root).files().tables} == {
+        "questions.csv", "images.csv", "findings.csv", "regions.csv",
+    }  # fmt: skip
+
+
+def test_a_limit_leaves_out_all_that_is_about_other_subjects(root):
+    add_images(root)
+    add_labels(root)
+    tables = own(root, limit=25).read()
+    kept = tables.images["subject_id"].unique().implode()
+    assert tables.images["subject_id"].n_unique() == 25
+    assert tables.questions["subject_id"].is_in(kept).all()
+
+
+QUESTION = "question_type, one of abnormality"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("questions.csv", "main,", "picture,", r"questions\.csv: column 'main' is missing"),
+        ("questions.csv", "images/p0-new.png", "", r"row 2: main is blank"),
+        ("questions.csv", "is there edema?", "how do you do?", rf"row 3: 'how do you do\?' .*{QUESTION}"),
+        ("questions.csv", "images/p0-new.png", "../secret.png", "leaves the data folder"),
+        ("questions.csv", "images/p0-old.png", "images/p0-new.png", r"are each an earlier image of the other"),
+        ("questions.csv", "p0,images/p0-new", ",images/p0-new", r"row 2: subject_id is blank"),
+        ("images.csv", "images/p0-old.png,p0,3", "images/p0-old.png,p0,first", r"row 2: study_order is 'first'"),
+        ("images.csv", "3,AP,val", "3,oblique,val", r"row 2: view is 'oblique'"),
+        ("images.csv", "3,AP,val", "3,AP,validate", r"row 2: split is 'validate'"),
+        ("images.csv", "images/p0-new.png,p0,7", "images/p0-new.png,p0,1", "main study before its reference"),
+        ("images.csv", "images/p0-new.png,p0", "images/p9-new.png,p0", r"questions\.csv, row 2: main 'images/p0-new"),
+        ("findings.csv", "images/p1-new.png", "images/p1.png", r"findings\.csv, row 2: path 'images/p1\.png' is no"),
+        ("findings.csv", "edema", "hiccups", "finding 'hiccups' is unknown"),
+        ("regions.csv", ",40,", ",4,", r"table regions: the box \(10, 5, 4, 30\) .* is empty"),
+        ("regions.csv", "left lung", "left leg", "region 'left leg' is unknown"),
+    ],
+)
+def test_a_malformed_row_is_named(root, name, old, new, message):
+    if name != "questions.csv":
+        add_images(root)
+        add_labels(root)
+    edit(root / name, old, new)
+    with pytest.raises(InputError, match=message):
+        own(root, split="given" if name == "images.csv" else "subject").read()
+
+
+def test_a_question_about_nothing_known_and_a_missing_file_are_named(root):
+    (root / "images/p4-old.png").unlink()
+    with pytest.raises(InputError, match=r"p4-old\.png is missing"):
+        own(root).read()
+    (root / "questions.csv").unlink()
+    with pytest.raises(InputError, match=r"questions\.csv is missing"):
+        own(root).read()
+
+
+def test_questions_are_counted_where_they_have_no_id(root):
+    assert own(root).read().questions["question_id"].to_list()[:3] == ["q0", "q1", "q2"]
+    assert pl.read_csv(root / "questions.csv").height == 2 * SUBJECTS
