@@ -6,7 +6,8 @@ images.csv      path, subject_id, study_order (1 is the earliest) [view, split]
 findings.csv    path, finding (as answers or Chest ImaGenome name it), presence (yes, no, uncertain) [region, level]
 regions.csv     path, region, x1, y1, x2, y2, in pixels of the file
 
-The first alone is enough: it then names the subject of each row, and a reference image is earlier than its main image.
+The first alone is a data set: it then names the subject of each row, and a reference image is earlier than its main
+image. What the classifier learns stands in the third, and what the detector learns in the last.
 Images are named by their path below the folder, everywhere.
 """
 
