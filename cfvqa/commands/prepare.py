@@ -5,12 +5,13 @@ from omegaconf import DictConfig
 from cfvqa.commands.application import run
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.settings import check_folders
-from cfvqa.stages.tables import tables
+from cfvqa.stages.tables import CARD, tables
 
 
 def task(config: DictConfig, console: StageConsole) -> None:
-    """Make the tables."""
-    tables(config, console)
+    """Make the tables, and say where their card lies."""
+    made = tables(config, console)
+    console.print(f"card       {made.folder / CARD}", highlight=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -36,6 +36,12 @@ LABELS: dict[str, str] = {
 }
 """Name in answers of each of the 14 labels."""
 
+CAVEATS = (
+    "labels were found in reports by text rules, more than nine in ten of them right by its authors' estimate (Wang et "
+    "al., CVPR 2017); radiologists who looked at the images found fewer (Oakden-Rayner, Academic Radiology 2020).",
+    "findings have neither level nor place, and follow-ups no dates: a change of level or place does not show.",
+)
+
 SplitRule = Literal["subject", "official"]
 _NO_FINDING = "No Finding"
 _BOX_FRAME = 1024  # side in pixels of the published images, in which the boxes are given
@@ -104,6 +110,7 @@ class NihSource:
                 licence=self.licence,
                 root=root,
                 skipped={reason: count for reason, count in skipped.items() if count},
+                caveats=CAVEATS,
             )
         )
 

@@ -69,6 +69,7 @@ class Tables:
         source, version, licence: of the data set.
         root: folder that the paths of `images` are relative to.
         skipped: what was left out, and how often, by reason.
+        caveats: what is known to be wrong with its labels, a sentence each with its source.
     """
 
     images: pl.DataFrame
@@ -80,6 +81,7 @@ class Tables:
     licence: str
     root: Path
     skipped: dict[str, int] = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
 
     @property
     def has_regions(self) -> bool:

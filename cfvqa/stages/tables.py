@@ -6,13 +6,19 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from cfvqa.files import write_text
 from cfvqa.phantom import DRAWING, PhantomSettings, write_phantom
+from cfvqa.sources.card import data_card
 from cfvqa.sources.fingerprint import fingerprint
+from cfvqa.sources.leakage import leakage
 from cfvqa.sources.source import Source, SourceFiles
 from cfvqa.sources.tables import Tables, read_tables, write_tables
 from cfvqa.stages.building import SOURCES, build, plain
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole, counting
+
+CARD = "card.md"
+"""The data card, beside the tables."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ def _tables(config: DictConfig, source: DictConfig, console: StageConsole) -> Ta
     def make(folder: Path) -> dict[str, str]:
         with counting(console, "reading", None) as count:
             read = reader.read(count)
+        write_text(folder / CARD, data_card(read, leakage(read)))
         write_tables(read, folder)
         return {
             "images": str(len(read.images)),

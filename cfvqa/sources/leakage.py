@@ -1,0 +1,66 @@
+"""What lies on two sides of a split, and which radiographs are there twice."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from cfvqa.sources.paths import safe_path
+from cfvqa.sources.tables import Tables
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What a split does not keep apart. A side is where the questions about something are asked.
+
+    Attributes:
+        subjects: with questions on more than one side.
+        studies: that questions of more than one side are about.
+        images: radiographs of one side that are equal, byte by byte, to one of another side.
+        doubled: radiographs that are equal to an earlier one, wherever it is.
+    """
+
+    subjects: int
+    studies: int
+    images: int
+    doubled: int
+
+
+def leakage(tables: Tables) -> Leakage:
+    """Look for leaks; image files are read where another one has the same size."""
+    asked = tables.questions.select("subject_id", "main_image", "reference_image", "split")
+    seen = pl.concat([asked.select("split", image_id=column) for column in ("main_image", "reference_image")])
+    seen = seen.drop_nulls().unique().join(tables.images.select("image_id", "study_id", "path"), on="image_id")
+    paths = tables.images["path"].to_list()
+    content = dict(zip(paths, contents([safe_path(tables.root, path) for path in paths]), strict=True))
+    seen = seen.with_columns(content=pl.col("path").replace_strict(content, return_dtype=pl.String))
+    return Leakage(
+        subjects=len(_on_two_sides(asked, "subject_id")),
+        studies=len(_on_two_sides(seen, "study_id")),
+        images=seen.filter(pl.col("content").is_in(_on_two_sides(seen, "content").implode()))["image_id"].n_unique(),
+        doubled=len(paths) - len(set(content.values())),
+    )
+
+
+def contents(paths: Sequence[Path]) -> list[str]:
+    """Return for each file a text that only files of the same content share; most are told apart by their size."""
+    sizes = [path.stat().st_size for path in paths]
+    common = Counter(sizes)
+    return [
+        f"{size} {_digest(path) if common[size] > 1 else number}"
+        for number, (path, size) in enumerate(zip(paths, sizes, strict=True))
+    ]
+
+
+def _on_two_sides(table: pl.DataFrame, key: str) -> pl.Series:
+    """Return the values of a column that occur with more than one split."""
+    sides = table.group_by(key).agg(pl.col("split").n_unique())
+    return sides.filter(pl.col("split") > 1)[key]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
