@@ -14,7 +14,7 @@ from torchmetrics import Metric
 from cfvqa.data.image_data import ImageData, ImageDataSettings
 from cfvqa.errors import InputError
 from cfvqa.sources.tables import Tables
-from cfvqa.stages.building import VISION, build_network, plain
+from cfvqa.stages.building import VISION, build_network, new_network, plain
 from cfvqa.stages.distribution import Others, others_of
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
 from cfvqa.stages.progress import StageConsole
@@ -122,7 +122,7 @@ def _others(config: DictConfig, name: str) -> Others | None:
 
 def _network(block: Any, place: str) -> nn.Module:
     torch.manual_seed(block.training.seed)
-    return build_network(block.network, f"{place}.network", VISION)
+    return new_network(block.network, f"{place}.network", VISION)
 
 
 def _rates(block: Any) -> dict[str, float]:
