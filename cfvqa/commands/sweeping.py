@@ -81,7 +81,7 @@ def _figures(run: Path, outcome: Outcome) -> tuple[dict[str, float], Outcome]:
     """Return the figures of a run, and its outcome: that of a run whose figures are damaged is a failure."""
     try:
         return figures_of(run), outcome
-    except (InputError, OSError, ValueError) as error:
+    except (InputError, OSError, ValueError, KeyError, TypeError) as error:
         return {}, Outcome(INPUT_ERROR, f"{run}: its figures are damaged: {error}", FAILED)
 
 
