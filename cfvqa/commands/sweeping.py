@@ -78,7 +78,12 @@ def run_job(config: DictConfig, task: Callable[[DictConfig], Outcome]) -> Job:
 
 
 def _figures(run: Path, outcome: Outcome) -> tuple[dict[str, float], Outcome]:
-    """Return the figures of a run, and its outcome: that of a run whose figures are damaged is a failure."""
+    """Return the figures of a run, and its outcome: that of a run whose figures are damaged is a failure.
+
+    A job that failed has none: what its folder holds is of an earlier run of this name.
+    """
+    if outcome.state == FAILED:
+        return {}, outcome
     try:
         return figures_of(run), outcome
     except (InputError, OSError, ValueError, KeyError, TypeError) as error:

@@ -1,3 +1,5 @@
+import csv
+import json
 import sys
 
 import pytest
@@ -29,6 +31,21 @@ def test_jobs_behind_a_wrong_one_still_run(swept, capsys):
     assert swept(lambda config, _: seen.append(config.seed), "1,x,3") == 2
     assert seen == [1, 3]
     assert capsys.readouterr().err.count("error: seed is 'x'") == 1
+
+
+def test_a_failed_job_shows_no_figures_of_an_earlier_run_of_its_name(swept, tmp_path):
+    for seed in (1, 2):
+        figures = tmp_path / f"runs/trial-seed-{seed}/evaluation/metrics.json"
+        figures.parent.mkdir(parents=True)
+        figures.write_text(json.dumps({"changes": {"f1": 0.5}}))
+
+    def task(config, _):
+        if config.seed == 2:
+            raise InputError("no such thing")
+
+    assert swept(task, "1,2") == 2
+    with (tmp_path / "runs/sweeps/trial/jobs.csv").open() as file:
+        assert [(job["state"], job["change F1"]) for job in csv.DictReader(file)] == [("done", "0.5000"), ("failed", "")]
 
 
 def test_an_error_of_the_program_is_told_with_its_traceback(swept, capsys):
