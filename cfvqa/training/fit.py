@@ -16,7 +16,8 @@ from rich.console import Console
 from cfvqa.training.callbacks import EpochLine, EpochMeans, StepSeeds
 from cfvqa.training.checkpoints import AtomicCheckpoints, find_resumable, load_weights
 from cfvqa.training.keeping import BestCheckpoint, LastCheckpoint
-from cfvqa.training.ranks import environment, meeting
+from cfvqa.training.meeting import meeting
+from cfvqa.training.ranks import environment
 
 
 @dataclass(frozen=True)
