@@ -80,8 +80,13 @@ def device_count(trainer: Mapping[str, Any]) -> int:
         InputError: if they ask for none, or for GPUs that are not there.
     """
     wanted, on_gpu, there = trainer.get("devices", 1), uses_gpu(trainer), torch.cuda.device_count()
+    if on_gpu and not there:
+        raise InputError(
+            f"trainer.accelerator={trainer['accelerator']}: this machine has no GPU that can be used: choose "
+            "trainer=cpu or trainer=ddp_cpu"
+        )
     if wanted in ("auto", -1):
-        return max(1, there) if on_gpu else 1
+        return there if on_gpu else 1
     count = len(wanted) if isinstance(wanted, Sequence) and not isinstance(wanted, str) else int(wanted)
     if count < 1:
         raise InputError(f"trainer.devices={wanted} asks for no device: give a number from 1, or auto")
