@@ -120,7 +120,7 @@ class SweepEnd(Callback):
         console = Console()
         console.print(_shown(jobs))
         console.print(f"the jobs of this sweep: {table}, {page}", highlight=False, soft_wrap=True)
-        _lock(folder).release()
+        _lock(folder.absolute()).release()
         statuses = [job.status for job in jobs if job.status]
         if statuses:  # wrong input alone ends as it does in a single command
             sys.exit(PROGRAM_ERROR if PROGRAM_ERROR in statuses else INPUT_ERROR)
@@ -130,7 +130,7 @@ def _hold(folder: Path) -> None:
     """Keep other sweeps from working in a folder as long as this one does: they would forget its failures."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _lock(folder).acquire(timeout=0)
+        _lock(folder.absolute()).acquire(timeout=0)
     except Timeout:
         _refuse(f"another sweep is at work in {folder}: wait for it, or choose another name=...")
     except OSError as error:
