@@ -2,6 +2,7 @@ import json
 import multiprocessing
 import os
 import socket
+from datetime import timedelta
 
 import pytest
 from filelock import FileLock
@@ -255,6 +256,32 @@ def test_a_job_that_fails_in_the_first_process_alone_holds_up_no_other_one(tmp_p
     assert second[:2] == (1, "a")
     assert "the first process has failed" in second[2]
     assert (tmp_path / "shared" / SUCCESS).is_file()
+
+
+def fail_beside_one_that_trains(rank, place, over):
+    """Be one of two processes: the first fails, the other waits where it cannot be told."""
+    os.environ.update(place | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+    open_calls("a")
+    if rank > 0:
+        over.wait(60)
+        return
+    try:
+        end_job("a", failed=True)
+    finally:
+        over.set()
+
+
+def test_a_sweep_ends_where_others_cannot_be_told_that_a_job_has_failed(monkeypatch, capfd):
+    monkeypatch.setattr("cfvqa.training.meeting._PATIENCE", timedelta(milliseconds=100))
+    context = multiprocessing.get_context("fork")
+    place, over = place_for_two(), context.Event()
+    processes = [context.Process(target=fail_beside_one_that_trains, args=(rank, place, over)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [1, 0]
+    assert "the job a has failed in process 0, and the others do not know it" in capfd.readouterr().err
 
 
 def test_who_waits_for_a_stage_is_told_for_what_and_whom(tmp_path):
