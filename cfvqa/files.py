@@ -1,6 +1,7 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and what tells their contents apart."""
 
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -39,6 +40,12 @@ def write_text(path: Path, text: str) -> None:
     """
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of the content of a file, in hexadecimal digits; however large, it is read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """Files are whole or not there, whatever happens while they are written."""
 
 import errno
+import hashlib
+import tracemalloc
 from types import SimpleNamespace
 
 import pytest
 
 from cfvqa.errors import InputError
-from cfvqa.files import full_disk_named, whole, write_text
+from cfvqa.files import digest_of, full_disk_named, whole, write_text
 
 
 def test_a_file_is_there_when_it_is_whole(tmp_path):
@@ -48,3 +50,15 @@ def test_a_full_disk_is_named_where_a_library_has_an_error_of_its_own(tmp_path, 
 def test_other_errors_stay_what_they_are(tmp_path):
     with pytest.raises(RuntimeError), full_disk_named(tmp_path / "a.h5"):
         raise RuntimeError("unable to flush file")
+
+
+def test_a_large_file_is_digested_in_pieces(tmp_path):
+    file, size = tmp_path / "last.ckpt", 32 * 2**20
+    with file.open("wb") as large:
+        large.truncate(size)
+    tracemalloc.start()
+    found = digest_of(file)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == hashlib.sha256(bytes(size)).hexdigest()
+    assert peak < size / 8

@@ -23,7 +23,8 @@ from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.settings import check, check_folders, check_training
 from cfvqa.stages.sweeps import FAILED, PRUNED, Job
 from cfvqa.training.keeping import PREEMPTED, preemptible
-from cfvqa.training.ranks import open_calls, rank
+from cfvqa.training.meeting import open_calls
+from cfvqa.training.ranks import rank
 
 Task = Callable[[DictConfig, StageConsole], None]
 Check = Callable[[DictConfig], None]
@@ -93,7 +94,7 @@ def _attempt(task: Task, checks: tuple[Check, ...], config: DictConfig) -> Outco
     try:
         for check_it in checks:
             check_it(config)
-        open_calls()
+        open_calls(str(config.name))
         task(config, StageConsole(quiet=rank() > 0))
     except Pruned as end:
         return Outcome(message=str(end), state=PRUNED)

@@ -5,7 +5,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from filelock import FileLock, Timeout
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
@@ -71,7 +70,7 @@ class OptunaSweeper(Sweeper):
         """Ask the study for overrides, launch them, and tell it what came out, until it has its trials.
 
         Raises:
-            InputError: if nothing is searched, nothing says what is best, or another search of this name is at work.
+            InputError: if nothing is searched, or nothing says what is best.
         """
         for name in ("trials", "jobs"):
             Whole(1).check(getattr(self, name), f"hydra.sweeper.{name}")
@@ -88,11 +87,7 @@ class OptunaSweeper(Sweeper):
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")
-        try:
-            with FileLock(folder / "search.lock", timeout=0):
-                self._search(folder / STUDY, space, fixed)
-        except Timeout as error:
-            raise InputError(f"another search is at work in {folder}: wait for it, or give another name=...") from error
+        self._search(folder / STUDY, space, fixed)
 
     def _search(self, file: Path, space: dict[str, Override], fixed: list[str]) -> None:
         search = Search(file, space, sampler=self.sampler, pruner=self.pruner)

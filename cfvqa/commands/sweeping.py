@@ -4,9 +4,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, ListConfig
@@ -29,6 +31,7 @@ from cfvqa.stages.sweeps import (
     record,
     write_tables,
 )
+from cfvqa.training.meeting import end_job
 from cfvqa.training.ranks import rank
 
 
@@ -74,14 +77,20 @@ def run_job(config: DictConfig, task: Callable[[DictConfig], Outcome]) -> Job:
     )
     if rank() == 0:
         record(job, Path(hydra.sweep.dir))
+    end_job(job.name, failed=outcome.state == FAILED)
     return job
 
 
 def _figures(run: Path, outcome: Outcome) -> tuple[dict[str, float], Outcome]:
-    """Return the figures of a run, and its outcome: that of a run whose figures are damaged is a failure."""
+    """Return the figures of a run, and its outcome: that of a run whose figures are damaged is a failure.
+
+    A job that failed has none: what its folder holds is of an earlier run of this name.
+    """
+    if outcome.state == FAILED:
+        return {}, outcome
     try:
         return figures_of(run), outcome
-    except (InputError, OSError, ValueError) as error:
+    except (InputError, OSError, ValueError, KeyError, TypeError) as error:
         return {}, Outcome(INPUT_ERROR, f"{run}: its figures are damaged: {error}", FAILED)
 
 
@@ -91,25 +100,52 @@ class SweepEnd(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Forget the failures of an earlier try, what was done stays in the table; and keep jobs from those killed.
 
-        Runs that are compared are no sweep, and have no folder for one. (Hydra makes a warning of an exception here.)
+        Runs that are compared are no sweep, and have no folder for one.
         """
         if isinstance(config.runs, ListConfig):
-            sys.stderr.write("error: runs: a comparison of runs is no sweep: leave --multirun out\n")
-            sys.exit(INPUT_ERROR)
-        forget_failures(Path(config.hydra.sweep.dir))
+            _refuse("runs: a comparison of runs is no sweep: leave --multirun out")
+        if rank() == 0:  # which keeps the records of all processes that torchrun or srun has started
+            folder = Path(config.hydra.sweep.dir)
+            _hold(folder)
+            forget_failures(folder)
         kept(config)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Write and print the table."""
+        if rank() > 0:
+            return
         folder = Path(config.hydra.sweep.dir)
         jobs = read_jobs(folder)
         table, page = write_tables(jobs, folder)
         console = Console()
         console.print(_shown(jobs))
         console.print(f"the jobs of this sweep: {table}, {page}", highlight=False, soft_wrap=True)
+        _lock(folder.absolute()).release()
         statuses = [job.status for job in jobs if job.status]
         if statuses:  # wrong input alone ends as it does in a single command
             sys.exit(PROGRAM_ERROR if PROGRAM_ERROR in statuses else INPUT_ERROR)
+
+
+def _hold(folder: Path) -> None:
+    """Keep other sweeps from working in a folder as long as this one does: they would forget its failures."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _lock(folder.absolute()).acquire(timeout=0)
+    except Timeout:
+        _refuse(f"another sweep is at work in {folder}: wait for it, or choose another name=...")
+    except OSError as error:
+        _refuse(f"the sweep cannot be started: {error}")
+
+
+@cache  # a lock is let go when nobody knows it any more, and launchers copy a callback
+def _lock(folder: Path) -> FileLock:
+    return FileLock(folder / "sweep.lock")
+
+
+def _refuse(message: str) -> NoReturn:
+    """End with one message; Hydra makes a warning of an exception in a callback."""
+    sys.stderr.write(f"error: {message}\n")
+    sys.exit(INPUT_ERROR)
 
 
 def _shown(jobs: list[Job]) -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cfvqa.errors import InputError
+from cfvqa.files import digest_of
 from cfvqa.sources.source import FileTree, SourceFiles
 
 _COUNTED_AT_ONCE = 1000
@@ -32,7 +33,7 @@ def fingerprint(files: SourceFiles, progress: Callable[[int], None] | None = Non
     seen = 0
     try:
         for table in files.tables:
-            _add(digest, _name(table, files.root), table.stat().st_size, _content(table))
+            _add(digest, _name(table, files.root), table.stat().st_size, digest_of(table))
         for tree in files.trees:
             for name, size, changed in _walk(tree, files.root):
                 _add(digest, name, size, changed)
@@ -50,11 +51,6 @@ def _add(digest: "hashlib._Hash", name: str, size: int, state: int | str) -> Non
 
 def _name(path: Path, root: Path) -> str:
     return os.path.relpath(path, root)
-
-
-def _content(table: Path) -> str:
-    with table.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _walk(tree: FileTree, root: Path) -> Iterator[tuple[str, int, int]]:

@@ -1,6 +1,5 @@
 """What lies on two sides of a split, and which radiographs are there twice."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from cfvqa.files import digest_of
 from cfvqa.sources.paths import safe_path
 from cfvqa.sources.tables import Tables
 
@@ -50,7 +50,7 @@ def contents(paths: Sequence[Path]) -> list[str]:
     sizes = [path.stat().st_size for path in paths]
     common = Counter(sizes)
     return [
-        f"{size} {_digest(path) if common[size] > 1 else number}"
+        f"{size} {digest_of(path) if common[size] > 1 else number}"
         for number, (path, size) in enumerate(zip(paths, sizes, strict=True))
     ]
 
@@ -59,8 +59,3 @@ def _on_two_sides(table: pl.DataFrame, key: str) -> pl.Series:
     """Return the values of a column that occur with more than one split."""
     sides = table.group_by(key).agg(pl.col("split").n_unique())
     return sides.filter(pl.col("split") > 1)[key]
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,5 @@
 """The four tables that every source becomes, and their files."""
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from cfvqa.errors import InputError
-from cfvqa.files import whole, write_text
+from cfvqa.files import digest_of, whole, write_text
 
 VIEWS = ("PA", "AP", "lateral", "unknown")
 PRESENCES = ("yes", "no", "uncertain")
@@ -106,7 +105,7 @@ def write_tables(tables: Tables, folder: Path) -> None:
     for name in SCHEMAS:
         with whole(folder / f"{name}.parquet") as file:
             conform(getattr(tables, name), name).write_parquet(file)
-            hashes[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+            hashes[name] = digest_of(file)
     description = {
         "source": tables.source,
         "version": tables.version,

@@ -14,6 +14,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from cfvqa.errors import InputError
+from cfvqa.vision.outputs import Starting
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def build(block: Any, place: str, allowed: Allowed, **arguments: Any) -> Any:
 
 
 def build_network(block: Any, place: str, allowed: Allowed, **arguments: Any) -> nn.Module:
-    """Instantiate the block of a network, which may be a stranger's.
+    """Instantiate the block of a network, which may be a stranger's: no file is read.
 
     Raises:
         InputError: as `build`, and if the network cannot be made, or is none.
@@ -123,6 +124,19 @@ def build_network(block: Any, place: str, allowed: Allowed, **arguments: Any) ->
         network = build(block, place, allowed, **arguments)
     if not isinstance(network, nn.Module):
         raise InputError(f"{place} makes a {type(network).__name__} and no network: leave _partial_ out")
+    return network
+
+
+def new_network(block: Any, place: str, allowed: Allowed) -> nn.Module:
+    """Instantiate the block of a network that is to be trained, with the weights that it shall start from.
+
+    Raises:
+        InputError: as `build_network`, and if there are no such weights.
+    """
+    network = build_network(block, place, allowed)
+    if isinstance(network, Starting):
+        with trying(place):
+            network.start()
     return network
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from cfvqa.training.ranks import call_others, further_ranks, process_count
+from cfvqa.training.meeting import call_others
+from cfvqa.training.ranks import further_ranks, process_count
 
 
 @dataclass(frozen=True)

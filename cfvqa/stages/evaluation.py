@@ -1,7 +1,6 @@
 """The evaluation stage: ask the reader, its blind control and the baselines, and score them alike; judge contrasts."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from cfvqa.evaluation.predictions import DIFFERENCE, PREDICTIONS, join_predictio
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.evaluation.retrieval import Retrieval
 from cfvqa.evaluation.zero_shot import ZeroShot
+from cfvqa.files import digest_of
 from cfvqa.objectives.base import Contrast
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.asking import Asked, Decoding, ask, exchange_images, pair_set
@@ -131,7 +131,7 @@ def evaluate_file(config: DictConfig, console: StageConsole) -> Path:
     settings = plain(config.evaluation)
     file = Path(config.predictions)
     predictions = join_predictions(file, questions_of(read, settings["split"]))
-    given = {"strategy": "given in a file", "file": file.name, "sha256": sha256(file.read_bytes()).hexdigest()}
+    given = {"strategy": "given in a file", "file": file.name, "sha256": digest_of(file)}
     figures = score_file(settings, read, predictions, given)
     figures["data"] |= {"tables": source.id}
     folder.mkdir(parents=True, exist_ok=True)

@@ -4,18 +4,19 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from cfvqa.files import full_disk_named, write_text
 from cfvqa.stages.distribution import Others
 from cfvqa.stages.progress import StageConsole
-from cfvqa.training.ranks import is_called, rank
+from cfvqa.training.meeting import is_called
+from cfvqa.training.ranks import rank
 
 SUCCESS = "_SUCCESS"
 SPEED = ("workers", "cache_gib")
@@ -92,10 +93,27 @@ def ensure(stage: Stage, make: Make, console: StageConsole, *, others: Others | 
     if rank() > 0:
         return _join(stage, make, others)
     stage.folder.parent.mkdir(parents=True, exist_ok=True)
-    with full_disk_named(stage.folder), FileLock(stage.folder.with_name(stage.folder.name + ".lock")):
+    lock = stage.folder.with_name(stage.folder.name + ".lock")
+    waits = f"waiting for another process that is making it, and holds {lock}"
+    with full_disk_named(stage.folder), locked(lock, lambda: console.announce(stage.name, str(stage.folder), waits)):
         if not stage.whole:
             _make(stage, make, console, others)
     return stage
+
+
+@contextmanager
+def locked(path: Path, busy: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock file; where another process holds it, call `busy`, and wait unless that raises an error."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        busy()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _join(stage: Stage, make: Make, others: Others | None) -> Stage:

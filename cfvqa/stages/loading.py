@@ -19,7 +19,7 @@ from cfvqa.stages.identity import SUCCESS, Stage
 from cfvqa.stages.publishing import is_export, read_export
 from cfvqa.stages.schema import DECODING, ranks
 from cfvqa.stages.trained import load_reader
-from cfvqa.stages.vision import load_network
+from cfvqa.stages.vision import DESCRIPTIONS, load_network
 
 
 def load(source: Path | str) -> Model:
@@ -56,6 +56,7 @@ def load_run(folder: Path) -> Model:
             f"{folder} was trained on true {truth} (extraction.truth), which new radiographs do "
             "not have: give another run"
         )
+    DESCRIPTIONS.check(vision, f"{folder / 'vqa' / 'reader.json'}: vision")
     return Model(
         folder=folder,
         detector=_vision_model(folder, "detector", vision["detector"]),
@@ -90,14 +91,14 @@ def _decoding(folder: Path) -> dict[str, Any]:
             decoding = decoding_in(decode)
         else:
             decoding = plain(OmegaConf.load(file))["evaluation"]["decoding"]
-    except (OmegaConfBaseException, YAMLError, ValueError, KeyError, TypeError) as error:
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file} or {judged} is damaged ({error!r}): run the command of this run again") from error
     DECODING.check(decoding, f"{judged if judged.is_file() else file}: decoding")
     return decoding
 
 
 def _vision_model(run: Path, name: str, record: dict[str, Any]) -> nn.Module:
-    """Load the detector or classifier that `record` of the run's reader.json describes."""
+    """Load the detector or classifier that `record` of the run's reader.json describes, which is checked before."""
     stage = Stage(name, Path(record["folder"]), record["id"])
     if not stage.whole:
         raise InputError(

@@ -76,17 +76,18 @@ def read_export(folder: Path) -> Model:
     Raises:
         InputError: if a file is missing or damaged, of another format, or names a class that is not allowed.
     """
-    settings = _read_settings(folder / _SETTINGS)
-    description = settings["reader"]
+    file = folder / _SETTINGS
+    settings = _read_settings(file)
     try:
+        description = settings["reader"]
         tokenizer = load_tokenizer(folder / TOKENIZER, description)
         reader = for_answering(new_model(description, tokenizer))
         vision = {name: description["vision"][name]["network"] for name in ("detector", "classifier")}
-        networks = {name: build_network(block, f"{name}.network", VISION) for name, block in vision.items()}
+        networks = {name: build_network(block, f"{file}: {name}.network", VISION) for name, block in vision.items()}
         decoding, image_size = dict(settings["decoding"]), int(settings["image_size"])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{folder / _SETTINGS} is damaged ({error!r}): export the run again") from error
-    DECODING.check(decoding, f"{folder / _SETTINGS}: decoding")
+        raise InputError(f"{file} is damaged ({error!r}): export the run again") from error
+    DECODING.check(decoding, f"{file}: decoding")
     for name, network in {"reader": reader, **networks}.items():
         _fill(network, folder / f"{name}.safetensors")
     return Model(

@@ -8,11 +8,9 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from cfvqa.errors import InputError
 from cfvqa.files import write_text
-from cfvqa.stages.identity import SUCCESS, Stage
+from cfvqa.stages.identity import SUCCESS, Stage, locked
 from cfvqa.stages.progress import StageConsole
 from cfvqa.training.ranks import rank
 
@@ -33,21 +31,17 @@ def run_lock(stage: Stage, console: StageConsole) -> Iterator[None]:
         return
     run = stage.folder.parent
     run.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(run.with_name(f".{run.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+
+    def busy() -> None:
         held = _read(stage.folder)
         if held is not None and held["id"] != stage.id:
             raise InputError(
                 f"another process is at work in {run} with other settings: choose another name=..., or wait for it"
-            ) from None
+            )
         console.print(f"another process is at work in {run}; waiting for it")
-        lock.acquire()
-    try:
+
+    with locked(run.with_name(f".{run.name}.lock"), busy):
         yield
-    finally:
-        lock.release()
 
 
 def take_folder(stage: Stage, settings: dict[str, Any], *, resume: str, console: StageConsole) -> None:

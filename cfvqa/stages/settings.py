@@ -21,7 +21,7 @@ from cfvqa.stages.building import (
     VISION,
     Allowed,
     build,
-    build_network,
+    new_network,
     plain,
     trying,
 )
@@ -129,7 +129,7 @@ def check_training(config: DictConfig) -> None:
         _check_compiler()
     with torch.random.fork_rng(devices=[]):
         for place in ("detector.network", "classifier.network"):
-            build_network(_select(content, place), place, VISION)
+            new_network(_select(content, place), place, VISION)
         models = {phases: _try_model(content, place) for phases, place in _PHASES.items()}
     if ranks(content["evaluation"]["decoding"]) and hasattr(models["phases"], "answer"):
         raise InputError(

@@ -14,9 +14,12 @@ from torchmetrics import Metric
 from cfvqa.data.image_data import ImageData, ImageDataSettings
 from cfvqa.errors import InputError
 from cfvqa.sources.tables import Tables
-from cfvqa.stages.building import VISION, build_network, plain
+from cfvqa.stages.blocks import Block
+from cfvqa.stages.building import VISION, build_network, new_network, plain
+from cfvqa.stages.calls import Call
 from cfvqa.stages.distribution import Others, others_of
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
+from cfvqa.stages.kinds import Text, Whole
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import detector_tables, load_tables, tables
 from cfvqa.stages.tracking import training_loggers
@@ -96,6 +99,18 @@ def for_inference(network: nn.Module) -> nn.Module:
     return network.to(memory_format=torch.channels_last).eval().requires_grad_(requires_grad=False)
 
 
+_DESCRIPTION = Block(
+    {
+        "network": Call(VISION),
+        "image_size": Whole(1),
+        "folder": Text("give the name of a folder"),
+        "id": Text("give the id of a stage"),
+    }
+)
+DESCRIPTIONS = Block({"detector": _DESCRIPTION, "classifier": _DESCRIPTION})
+"""What `describe_vision` returns of the two; a run from elsewhere brings it along."""
+
+
 def describe_vision(block: Any, stage: Stage) -> dict[str, Any]:
     """Return what a reader records of a vision model, so that it can be loaded again without the config."""
     return {
@@ -122,7 +137,7 @@ def _others(config: DictConfig, name: str) -> Others | None:
 
 def _network(block: Any, place: str) -> nn.Module:
     torch.manual_seed(block.training.seed)
-    return build_network(block.network, f"{place}.network", VISION)
+    return new_network(block.network, f"{place}.network", VISION)
 
 
 def _rates(block: Any) -> dict[str, float]:

@@ -14,7 +14,7 @@ from torch import nn
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.pair_data import PairData
 from cfvqa.errors import InputError
-from cfvqa.files import write_text
+from cfvqa.files import digest_of, write_text
 from cfvqa.language.tokenizer import Tokenizer
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import plain
@@ -74,7 +74,7 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
     start = _checkpoint_to_start_from(config)
     settings = shaping(blocks) | {
         "inputs": [source.id, extracted.id],
-        "start": start and identify(start.read_bytes().hex()),
+        "start": start and identify(digest_of(start)),
     }
     run = Path(config.runs) / str(config.name)
     if start is not None and run.resolve() in start.resolve().parents:

@@ -16,8 +16,9 @@ from rich.console import Console
 from cfvqa.training.callbacks import EpochLine, EpochMeans, StepSeeds
 from cfvqa.training.checkpoints import AtomicCheckpoints, find_resumable, load_weights
 from cfvqa.training.keeping import BestCheckpoint, LastCheckpoint
+from cfvqa.training.meeting import meeting
 from cfvqa.training.memory import keep_freed_memory
-from cfvqa.training.ranks import environment, meeting
+from cfvqa.training.ranks import environment
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
 PREEMPTED = 75
@@ -57,7 +58,8 @@ class BestCheckpoint(ModelCheckpoint):
 class LastCheckpoint(Checkpoint):
     """Write a checkpoint every so many optimizer steps and behind every validation.
 
-    SIGTERM and SIGUSR1 write one more and end the process with status 75.
+    SIGTERM and SIGUSR1 write one more and end the process with status 75. A validation, which may take longer than a
+    scheduler waits, is left at its next batch: the resumed training goes on from the checkpoint before, and repeats it.
 
     Args:
         path: of the checkpoint.
@@ -69,6 +71,7 @@ class LastCheckpoint(Checkpoint):
         self.steps = steps
         self._asked = False
         self._before: dict[int, Any] = {}
+        self._together = 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Listen to the scheduler; Lightning has set handlers of its own before."""
@@ -85,6 +88,24 @@ class LastCheckpoint(Checkpoint):
         if asked or trainer.global_step % self.steps == 0:
             trainer.save_checkpoint(self.path)
         self._leave_if(asked)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Find out how many batches every process has: behind them a process must not wait for an answer of others."""
+        own = torch.tensor(sum(trainer.num_val_batches), device=pl_module.device)
+        self._together = int(trainer.strategy.reduce(own, reduce_op="min"))
+
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Leave where it is asked for."""
+        if batch_idx < self._together:
+            self._leave_if(self._is_asked(trainer))
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write behind the validation of an epoch."""

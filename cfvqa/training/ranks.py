@@ -12,11 +12,10 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import torch
-from lightning.fabric.plugins.environments import LightningEnvironment, SLURMEnvironment
+from lightning.fabric.plugins.environments import LightningEnvironment
 from torch import distributed
 
 from cfvqa.errors import InputError
@@ -30,24 +29,34 @@ _PATIENCE = 20.0  # seconds that a training has to notice that a peer has died
 def rank() -> int:
     """Return the number of this process among all of its training; 0 alone."""
     for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
-        if name in os.environ and (name != "SLURM_PROCID" or _by_slurm()):
+        if name in os.environ and (name != "SLURM_PROCID" or by_slurm()):
             return int(os.environ[name])
     return 0
 
 
 def started_processes() -> int:
     """Return how many processes there are of this training, whatever its trainer asks for."""
-    return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1") if _by_slurm() else "1"))
+    return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1") if by_slurm() else "1"))
 
 
 def local_rank() -> int:
     """Return the number of this process on its machine: that of its device."""
-    return int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0") if _by_slurm() else "0"))
+    return int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0") if by_slurm() else "0"))
 
 
 def started_outside() -> bool:
     """Whether torchrun, srun or a first process has started this process as one of several."""
-    return "LOCAL_RANK" in os.environ or _by_slurm()
+    return "LOCAL_RANK" in os.environ or by_slurm()
+
+
+def started_by_us() -> bool:
+    """Whether a first process of ours has started the others of this training, or is about to end with them."""
+    return _OURS in os.environ
+
+
+def by_slurm() -> bool:
+    """Whether srun has started this process as one of several."""
+    return "SLURM_PROCID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
 
 
 def environment() -> list[LightningEnvironment]:
@@ -55,7 +64,7 @@ def environment() -> list[LightningEnvironment]:
 
     In a SLURM job of one task Lightning would take every process for the only one.
     """
-    return [LightningEnvironment()] if _OURS in os.environ else []
+    return [LightningEnvironment()] if started_by_us() else []
 
 
 def uses_gpu(trainer: Mapping[str, Any]) -> bool:
@@ -71,8 +80,13 @@ def device_count(trainer: Mapping[str, Any]) -> int:
         InputError: if they ask for none, or for GPUs that are not there.
     """
     wanted, on_gpu, there = trainer.get("devices", 1), uses_gpu(trainer), torch.cuda.device_count()
+    if on_gpu and not there:
+        raise InputError(
+            f"trainer.accelerator={trainer['accelerator']}: this machine has no GPU that can be used: choose "
+            "trainer=cpu or trainer=ddp_cpu"
+        )
     if wanted in ("auto", -1):
-        return max(1, there) if on_gpu else 1
+        return there if on_gpu else 1
     count = len(wanted) if isinstance(wanted, Sequence) and not isinstance(wanted, str) else int(wanted)
     if count < 1:
         raise InputError(f"trainer.devices={wanted} asks for no device: give a number from 1, or auto")
@@ -144,58 +158,6 @@ def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterato
         torch.set_num_threads(threads)  # Lightning has shared the cores among the processes
 
 
-def call_others(work: str) -> None:
-    """Call the processes that torchrun or srun has started beside this first one to a work that all do together.
-
-    Raises:
-        InputError: as `meeting`.
-    """
-    if _called_by_store():
-        _store().set(work, "")
-
-
-def is_called(work: str) -> bool:
-    """Whether this process is called to a work: one that a first process of ours has started is, from its start.
-
-    Raises:
-        SystemExit: if the first process has ended.
-    """
-    if not _called_by_store():
-        return True
-    try:
-        return _store().check([work])
-    except distributed.DistError as error:
-        raise SystemExit(f"the first process ended before it was done with {work}") from error
-
-
-def open_calls() -> None:
-    """Meet the other processes where torchrun or srun has started them, so that they can be called, and miss the first.
-
-    Raises:
-        InputError: as `meeting`.
-    """
-    if _called_by_store():
-        _store()
-
-
-@contextmanager
-def meeting() -> Iterator[None]:
-    """Make of processes that cannot reach each other a message with the place where they were to meet.
-
-    Raises:
-        InputError: if the port is taken, or nobody answers there.
-    """
-    try:
-        yield
-    except (distributed.DistNetworkError, distributed.DistStoreError) as error:
-        place = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
-        reason = str(error).partition("\n")[0]
-        raise InputError(
-            f"the processes of the training cannot meet at {place} ({reason}): give another MASTER_PORT, or "
-            "torchrun --master-port"
-        ) from error
-
-
 def _watch(children: list[subprocess.Popen[bytes]], over: threading.Event) -> None:
     """End this process when another one has died and it does not fail by itself: it would wait for it for ever."""
     while not over.wait(1.0):
@@ -206,29 +168,6 @@ def _watch(children: list[subprocess.Popen[bytes]], over: threading.Event) -> No
                     other.kill()
                 if not over.wait(_PATIENCE):  # over gloo the training has heard of it, and fails by itself
                     os._exit(_LOST)
-
-
-def _called_by_store() -> bool:
-    return started_outside() and started_processes() > 1 and _OURS not in os.environ
-
-
-@cache  # it lives as long as the process: that of the first one serves the others
-def _store() -> distributed.Store:
-    """Return what the processes share before they train; the first one, or torchrun, serves it at their meeting place.
-
-    (A process group would do, but every metric of a stage that the first process makes alone would use it.)
-    """
-    by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
-    place = SLURMEnvironment() if _by_slurm() and not by_torchrun else LightningEnvironment()
-    os.environ.setdefault("MASTER_ADDR", place.main_address)
-    os.environ.setdefault("MASTER_PORT", str(place.main_port))
-    with meeting():
-        found, *_ = next(distributed.rendezvous("env://", rank(), started_processes()))
-    return distributed.PrefixStore("cfvqa", found)
-
-
-def _by_slurm() -> bool:
-    return "SLURM_PROCID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
 
 
 def _free_port() -> int:

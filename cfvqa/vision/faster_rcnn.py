@@ -1,6 +1,7 @@
 """The paper's kind of detector: torchvision's Faster R-CNN with a ResNet-50 feature pyramid."""
 
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ class FasterRCNN(nn.Module):
     """Detect regions as classes; the best proposal of a class is the region.
 
     Args:
-        weights: a state dictionary to start from (a local file); null starts from random numbers.
+        weights: a state dictionary that a training starts from (a local file); null starts from random numbers.
         shortest_edge: to which torchvision scales the frame, in pixels (800 in the paper).
         proposals: kept by the region proposal network at inference (1,000 in the paper).
     """
@@ -36,13 +37,23 @@ class FasterRCNN(nn.Module):
             image_std=[1.0] * 3,
             rpn_post_nms_top_n_test=proposals,
         )
-        if weights is not None:
-            self._load(Path(weights))
+        self.weights = weights
 
-    def _load(self, path: Path) -> None:
+    def start(self) -> None:
+        """Load the weights to start from.
+
+        Raises:
+            InputError: if the file is missing, damaged, or holds the weights of another network.
+        """
+        if self.weights is None:
+            return
+        path = Path(self.weights)
         if not path.is_file():
-            raise InputError(f"detector.network.weights: no file {path}; give a local file or null")
-        self.network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+            raise InputError(f"weights: no file {path}; give a local file or null")
+        try:
+            self.network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+        except (OSError, RuntimeError, ValueError, TypeError, UnpicklingError) as error:
+            raise InputError(f"weights: {path} is damaged, or of another network: give another file or null") from error
 
     def losses(self, batch: ImageBatch) -> dict[str, Tensor]:
         """Return the four losses of Faster R-CNN."""

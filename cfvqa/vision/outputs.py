@@ -41,6 +41,14 @@ class FindingOutput:
 
 
 @runtime_checkable
+class Starting(Protocol):
+    """A network that a training can start from the weights of a file; where they are stored, it is not read."""
+
+    def start(self) -> None:
+        """Load the weights to start from, if there are any."""
+
+
+@runtime_checkable
 class AnatomyDetector(Protocol):
     """A network that finds every region at most once."""
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -9,12 +10,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from cfvqa.bench.answers import answers
-from cfvqa.bench.classifiers import images_a_second
+from cfvqa.bench.classifiers import classifiers, images_a_second
+from cfvqa.bench.compiled import compiled
 from cfvqa.bench.figures import HEADER
 from cfvqa.bench.label_texts import encode_labels, label_texts
 from cfvqa.bench.loading import loading, rows_a_second
 from cfvqa.bench.machine import machine
 from cfvqa.bench.padding import padding
+from cfvqa.bench.processes import processes
+from cfvqa.bench.rounds import Rounds
 from cfvqa.bench.training_step import flop_of, training_step
 from cfvqa.vision.region_crops import RegionCrops
 from cfvqa.vision.shared_trunk import SharedTrunk
@@ -82,3 +86,43 @@ def test_the_machine_is_named():
     words = machine()
     assert f"{torch.get_num_threads()} threads" in words
     assert torch.__version__ in words
+
+
+SECONDS = {"once": 2, "every image": 6, "random": 8, "sorted": 4, "plain": 6, "compiled": 3, "one": 3, "two": 2}
+RATES = {"step": 5, "0 workers": 10, "2 workers": 20, "together": 12, "alone": 3, "trunk": 9, "crops": 3}
+
+
+def known(monkeypatch, question, values):
+    """Let a question find known values instead of measuring."""
+    monkeypatch.setattr(
+        f"{question.__module__}.interleave",
+        lambda ways, repeats: Rounds({name: [values[name]] for name in ways}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "ratios", "meaning"),
+    [
+        (label_texts, [3.0], "times as long"),
+        (padding, [0.5], "times as long"),
+        (compiled, [0.5], "times as long"),
+        (loading, [2.0, 4.0], "times as many"),
+        (answers, [4.0], "times as many"),
+        (classifiers, [3.0], "times as many"),
+        (processes, [1.5], "times as many"),
+    ],
+)
+def test_a_ratio_is_what_its_words_say(lab, monkeypatch, question, ratios, meaning):
+    known(monkeypatch, question, SECONDS | RATES)
+    monkeypatch.setattr("cfvqa.bench.compiled.has_compiler", lambda: True)
+    monkeypatch.setattr("cfvqa.bench.compiled.compile_parts", lambda model: None)
+    monkeypatch.setattr("cfvqa.bench.processes.shared_steps", lambda *_: nullcontext(lambda: None))
+    assert [(figure.ratio, figure.meaning) for figure in question(lab)] == [(ratio, meaning) for ratio in ratios]
+
+
+def test_a_step_that_takes_twice_as_long_reaches_half_the_share(lab, monkeypatch):
+    shares = []
+    for seconds in (1, 2):
+        known(monkeypatch, training_step, dict.fromkeys(lab.config.phases, seconds) | {"sgemm": 1})
+        shares.append([figure.ratio for figure in training_step(lab)])
+    assert shares[0] == pytest.approx([2 * share for share in shares[1]])

@@ -1,6 +1,9 @@
+import csv
+import json
 import sys
 
 import pytest
+from filelock import FileLock
 from hydra.core.global_hydra import GlobalHydra
 
 from cfvqa.commands.application import run
@@ -31,6 +34,22 @@ def test_jobs_behind_a_wrong_one_still_run(swept, capsys):
     assert capsys.readouterr().err.count("error: seed is 'x'") == 1
 
 
+def test_a_failed_job_shows_no_figures_of_an_earlier_run_of_its_name(swept, tmp_path):
+    for seed in (1, 2):
+        figures = tmp_path / f"runs/trial-seed-{seed}/evaluation/metrics.json"
+        figures.parent.mkdir(parents=True)
+        figures.write_text(json.dumps({"changes": {"f1": 0.5}}))
+
+    def task(config, _):
+        if config.seed == 2:
+            raise InputError("no such thing")
+
+    assert swept(task, "1,2") == 2
+    with (tmp_path / "runs/sweeps/trial/jobs.csv").open() as file:
+        rows = [(job["state"], job["change F1"]) for job in csv.DictReader(file)]
+    assert rows == [("done", "0.5000"), ("failed", "")]
+
+
 def test_an_error_of_the_program_is_told_with_its_traceback(swept, capsys):
     def task(config, _):
         if config.seed == 2:
@@ -41,6 +60,19 @@ def test_an_error_of_the_program_is_told_with_its_traceback(swept, capsys):
     printed = capsys.readouterr().err
     assert printed.count("error: no such thing") == 2
     assert printed.count("Traceback") == 1
+
+
+def test_a_sweep_of_a_name_that_another_one_has_is_refused(swept, tmp_path, capsys):
+    folder, seen = tmp_path / "runs/sweeps/trial", []
+    folder.mkdir(parents=True)
+    with FileLock(folder / "sweep.lock"):
+        assert swept(lambda config, _: seen.append(config.seed), "1,2") == 2
+    printed = capsys.readouterr().err
+    assert printed.count("error: another sweep is at work in runs/sweeps/trial: wait for it") == 1
+    assert not seen
+    assert swept(lambda config, _: seen.append(config.seed), "1,2") == 0
+    with FileLock(folder / "sweep.lock", timeout=0):
+        assert seen == [1, 2]
 
 
 def test_a_sweep_without_fault_ends_with_status_zero(swept):

@@ -2,7 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
+from torch import nn
 
 from cfvqa.commands.application import config_folder
 from cfvqa.errors import InputError
@@ -18,11 +20,13 @@ from cfvqa.stages.building import (
     build,
     build_network,
     check_targets,
+    new_network,
     plain,
 )
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.schema import DECODING
+from cfvqa.vision import faster_rcnn
 
 CONF = Path(config_folder())
 CHOICES = [
@@ -118,6 +122,24 @@ def test_what_makes_no_network_is_one_message(block):
     assert build_network(DETECTOR, "detector.network", VISION).width == 4
     with pytest.raises(InputError, match=r"detector\.network"):
         build_network(block, "detector.network", VISION)
+
+
+def test_start_weights_are_read_for_a_training_and_for_no_stored_network(tmp_path, monkeypatch):
+    # A stranger's folder could name any file of this machine; what it stores is loaded over them anyway.
+    monkeypatch.setattr(faster_rcnn, "fasterrcnn_resnet50_fpn", lambda **_: nn.Linear(2, 2))
+    file = tmp_path / "start.pt"
+    block = {"_target_": "cfvqa.vision.faster_rcnn.FasterRCNN", "weights": str(file)}
+    for content, words in ((None, "no file"), ({"weight": torch.ones(3)}, "of another network"), (b"no", "damaged")):
+        if isinstance(content, bytes):
+            file.write_bytes(content)
+        elif content is not None:
+            torch.save(content, file)
+        build_network(block, "detector.network", VISION)
+        with pytest.raises(InputError, match=rf"detector\.network: weights: .*{words}"):
+            new_network(block, "detector.network", VISION)
+    torch.save({"weight": torch.ones(2, 2), "bias": torch.ones(2)}, file)
+    assert bool((new_network(block, "detector.network", VISION).network.weight == 1).all())
+    assert not bool((build_network(block, "detector.network", VISION).network.weight == 1).any())
 
 
 @pytest.mark.parametrize(

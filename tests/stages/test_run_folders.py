@@ -2,8 +2,10 @@ import json
 import multiprocessing
 import os
 import socket
+from datetime import timedelta
 
 import pytest
+from filelock import FileLock
 from omegaconf import OmegaConf
 
 from cfvqa.errors import InputError
@@ -11,7 +13,7 @@ from cfvqa.stages.distribution import others_of
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.run_folders import differences, hold_folder, is_made, run_lock, take_folder
-from cfvqa.training.ranks import open_calls
+from cfvqa.training.meeting import end_job, open_calls
 
 CONSOLE = StageConsole(quiet=True)
 
@@ -135,6 +137,26 @@ def test_two_trainings_of_one_name_and_different_settings_do_not_meet(tmp_path):
 TWO = {"accelerator": "cpu", "devices": 2}
 
 
+def place_for_two():
+    """Return the environment by which two processes meet."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(found.getsockname()[1]), "WORLD_SIZE": "2"}
+
+
+class Telling(StageConsole):
+    """Keep the lines of stages, and answer the first."""
+
+    def __init__(self, answer):
+        super().__init__(quiet=True)
+        self.answer, self.told = answer, []
+
+    def announce(self, name, folder, state):
+        self.told.append(f"{name} {folder} {state}")
+        if len(self.told) == 1:
+            self.answer()
+
+
 class Ranks:
     """Two processes that torchrun or srun would have started; the first decides late."""
 
@@ -142,9 +164,7 @@ class Ranks:
         context = multiprocessing.get_context("fork")
         self.folder, self.settings = folder, settings
         self.asked, self.together, self.seen = context.Event(), context.Barrier(2), context.Queue()
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self.place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(found.getsockname()[1]), "WORLD_SIZE": "2"}
+        self.place = place_for_two()
         self.all = [context.Process(target=self._make, args=(rank,)) for rank in range(2)]
         for process in self.all:
             process.start()
@@ -160,7 +180,7 @@ class Ranks:
 
     def _make(self, rank):
         os.environ.update(self.place | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
-        open_calls()  # as every command does first
+        open_calls("trial")  # as every command does first
         stage = stage_of(self.folder, self.settings)
         others = others_of(OmegaConf.create(), "vqa", TWO)
         if rank == 0:
@@ -198,6 +218,81 @@ def test_further_processes_end_when_the_first_refuses(tmp_path, capfd):
     assert ranks.statuses() == [1, 1]
     assert ranks.found() == []
     assert "the first process ended before it was done with" in capfd.readouterr().err
+
+
+def end_jobs(rank, place, folder, seen):
+    """Be one of two processes of a sweep of two jobs, of which the first fails in the first process alone."""
+    os.environ.update(place | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+    for job in ("a", "b"):
+        open_calls(job)
+        stage = Stage("shared", folder / "shared", "id")
+        failed = False
+        try:
+            ensure(stage, lambda _, job=job: make_but_not(job), CONSOLE)
+        except InputError as error:
+            failed = True
+            seen.put((rank, job, str(error)))
+        end_job(job, failed=failed)
+
+
+def make_but_not(job):
+    if job == "a":
+        raise InputError("the table is damaged")
+    return {}
+
+
+def test_a_job_that_fails_in_the_first_process_alone_holds_up_no_other_one(tmp_path):
+    context = multiprocessing.get_context("fork")
+    seen = context.Queue()
+    place = place_for_two()
+    processes = [context.Process(target=end_jobs, args=(rank, place, tmp_path, seen)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    first, second = sorted(seen.get(timeout=10) for _ in processes)
+    assert first == (0, "a", "the table is damaged")
+    assert second[:2] == (1, "a")
+    assert "the first process has failed" in second[2]
+    assert (tmp_path / "shared" / SUCCESS).is_file()
+
+
+def fail_beside_one_that_trains(rank, place, over):
+    """Be one of two processes: the first fails, the other waits where it cannot be told."""
+    os.environ.update(place | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+    open_calls("a")
+    if rank > 0:
+        over.wait(60)
+        return
+    try:
+        end_job("a", failed=True)
+    finally:
+        over.set()
+
+
+def test_a_sweep_ends_where_others_cannot_be_told_that_a_job_has_failed(monkeypatch, capfd):
+    monkeypatch.setattr("cfvqa.training.meeting._PATIENCE", timedelta(milliseconds=100))
+    context = multiprocessing.get_context("fork")
+    place, over = place_for_two(), context.Event()
+    processes = [context.Process(target=fail_beside_one_that_trains, args=(rank, place, over)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [1, 0]
+    assert "the job a has failed in process 0, and the others do not know it" in capfd.readouterr().err
+
+
+def test_who_waits_for_a_stage_is_told_for_what_and_whom(tmp_path):
+    stage, made = Stage("tables", tmp_path / "tables", "id"), []
+    lock = FileLock(tmp_path / "tables.lock")
+    console = Telling(lock.release)
+    with lock:
+        ensure(stage, lambda folder: made.append(folder) or {}, console)
+    assert console.told[0].startswith(f"tables {stage.folder} waiting for another process")
+    assert str(lock.lock_file) in console.told[0]
+    assert made == [stage.folder]
 
 
 def test_differences_are_named_by_their_dotted_key():

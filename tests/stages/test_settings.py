@@ -210,11 +210,26 @@ def test_what_is_wrong_is_refused_at_once(overrides, words):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("devices", ["1", "auto", "8"])
-def test_gpus_that_are_not_there(monkeypatch, devices):
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["trainer=gpu"],
+        ["trainer=gpu", "trainer.devices=8"],
+        ["trainer=ddp"],
+        ["trainer=multi_node"],
+        ["detector.training.trainer.accelerator=gpu", "detector.training.trainer.devices=auto"],
+    ],
+)
+def test_gpus_that_are_not_there(monkeypatch, overrides):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    with pytest.raises(InputError, match=r"(?i)trainer.*gpu"):
-        check_training(composed("trainer=gpu", f"trainer.devices={devices}"))
+    with pytest.raises(InputError, match=r"trainer.*this machine has no GPU.* choose trainer=cpu or trainer=ddp_cpu$"):
+        check_training(composed(*overrides))
+
+
+def test_more_gpus_than_there_are(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    with pytest.raises(InputError, match=r"trainer\.devices=8 asks for 8 GPUs, this machine has 2"):
+        check_training(composed("trainer=gpu", "trainer.devices=8"))
 
 
 def test_a_batch_that_does_not_go_round_among_the_processes(monkeypatch):

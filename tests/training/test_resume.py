@@ -10,6 +10,8 @@ import pytest
 import torch
 from killing import Processes, Way, train, write_data
 
+from cfvqa.training.keeping import PREEMPTED, preemptible
+
 WAYS = {
     "plain": Way(),
     "workers, bf16, accumulated, clipped": Way(workers=2, precision="bf16-mixed", accumulate=2, clip=0.5),
@@ -148,6 +150,31 @@ def test_a_preempted_training_saves_ends_with_75_and_goes_on(base, name, number)
     assert processes.statuses() == [75] * way.world
     processes = Processes(folder, way)
     processes.wait()
+    assert_same(folder, expected)
+
+
+class AskedInValidation(L.Callback):
+    """Have a training asked to stop while it validates for the second time."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
+        self.seen.append(batch_idx)
+        if trainer.current_epoch == 1 and batch_idx == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_validation_is_left_at_its_next_batch_and_repeated(base):
+    way, asked = WAYS["plain"], AskedInValidation()
+    expected = whole(base, "plain", way)
+    folder = base / "preempted in validation"
+    with pytest.raises(SystemExit) as end, preemptible():
+        train(folder, way, 0, 0, callbacks=[asked])
+    assert end.value.code == PREEMPTED
+    assert asked.seen == [*range(max(asked.seen) + 1), 0, 1]
+    assert max(asked.seen) > 1
+    train(folder, way, 0, 0)
     assert_same(folder, expected)
 
 

@@ -1,11 +1,11 @@
-"""Accumulated and clipped gradients: closed forms, on one step of a small reader."""
+"""Accumulated, clipped and shared gradients: closed forms, on one step of a small reader that draws nothing."""
 
 from functools import partial
 
 import polars as pl
 import pytest
 import torch
-from killing import ADDED, MODEL, TEXT, write_store
+from killing import ADDED, MODEL, TEXT, Processes, Way, join, write_store
 from torch.optim.lr_scheduler import LambdaLR
 
 from cfvqa.data.feature_store import FeatureStore
@@ -47,9 +47,9 @@ def questions():
             "difference",
             "what has changed?",
             ADDED,
-            "val" if n == UNITS else "train",
+            "val" if n >= UNITS else "train",
         )
-        for n in range(UNITS + 1)
+        for n in range(UNITS + 2)
     ]
     names = ["question_id", "subject_id", "main_image", "reference_image", "question_type", "question", "answer"]
     return pl.DataFrame(rows, schema=[*names, "split"], orient="row")
@@ -106,3 +106,21 @@ def test_a_clipped_step_has_the_norm_it_may_have_and_the_same_direction(store, g
     torch.testing.assert_close(clipped, gradient * (CLIP / gradient.norm()), rtol=1e-3, atol=1e-7)
     above = update(store, tmp_path / "above", gradient_clip_val=2 * float(gradient.norm()))
     assert torch.equal(above, gradient)
+
+
+def share(folder, way, rank, port):
+    """Take the step as one of several processes, and leave what it did in `folder`."""
+    moved = update(FeatureStore(folder.parent / "store"), folder, **join(way, rank, port))
+    torch.save(moved, folder / f"moved-{rank}.pt")
+
+
+@pytest.mark.long
+def test_a_step_of_two_processes_is_that_of_one(store, gradient):
+    folder = store.folder.parent / "shared"
+    folder.mkdir()
+    processes = Processes(folder, Way(world=2), work=share)
+    processes.wait()
+    assert processes.statuses() == [0, 0]
+    for rank in range(2):
+        moved = torch.load(folder / f"moved-{rank}.pt", weights_only=True)
+        torch.testing.assert_close(moved, gradient, rtol=1e-3, atol=1e-6)

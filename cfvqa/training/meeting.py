@@ -1,0 +1,126 @@
+"""Processes that torchrun or srun has started meet before they train: the first one calls the others to its work.
+
+A first process of ours starts the others for one work, and needs no call. (A process group would do for calls, but
+every metric of a stage that the first process makes alone would use it.)
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from datetime import timedelta
+from functools import cache
+
+from lightning.fabric.plugins.environments import LightningEnvironment, SLURMEnvironment
+from torch import distributed
+
+from cfvqa.errors import InputError
+from cfvqa.training.ranks import by_slurm, rank, started_by_us, started_outside, started_processes
+
+_PATIENCE = timedelta(minutes=1)  # that other processes have to leave a job which has failed here
+_JOB = ContextVar("job", default="")  # a work of one job is not that of the next, though it makes the same folder
+
+
+def open_calls(job: str) -> None:
+    """Meet the other processes where torchrun or srun has started them, so that they can be called, and miss the first.
+
+    Args:
+        job: name of what the command does; every job of a sweep has its own.
+
+    Raises:
+        InputError: as `meeting`.
+    """
+    _JOB.set(job)
+    if _called_by_store():
+        _store()
+
+
+def call_others(work: str) -> None:
+    """Call the processes that torchrun or srun has started beside this first one to a work that all do together.
+
+    Raises:
+        InputError: as `meeting`.
+    """
+    if _called_by_store():
+        _store().set(_key(work), "")
+
+
+def is_called(work: str) -> bool:
+    """Whether this process is called to a work: one that a first process of ours has started is, from its start.
+
+    Raises:
+        InputError: if the job has failed in the first process.
+        SystemExit: if the first process has ended.
+    """
+    if not _called_by_store():
+        return True
+    try:
+        failed, called = _store().check([_key("failed")]), _store().check([_key(work)])
+    except distributed.DistError as error:
+        raise SystemExit(f"the first process ended before it was done with {work}") from error
+    if failed:
+        raise InputError(f"the first process has failed before it was done with {work}: its message says why")
+    return called
+
+
+def end_job(job: str, *, failed: bool) -> None:
+    """Leave a job of a sweep; where it has failed, wait until the other processes have left it too.
+
+    Raises:
+        SystemExit: if they do not: one that waits for this process in a training would meet it in the next job.
+    """
+    if not _called_by_store():
+        return
+    _JOB.set(job)
+    if not failed:
+        with suppress(distributed.DistError):  # behind the last job the first process, which serves all, has ended
+            _store().set(_key(f"left by {rank()}"), "")
+        return
+    if rank() == 0:
+        _store().set(_key("failed"), "")
+    try:
+        _store().set(_key(f"left by {rank()}"), "")
+        _store().wait([_key(f"left by {number}") for number in range(started_processes())], _PATIENCE)
+    except distributed.DistError as error:
+        raise SystemExit(
+            f"the job {job} has failed in process {rank()}, and the others do not know it: the sweep ends here, "
+            "and the same command goes on"
+        ) from error
+
+
+@contextmanager
+def meeting() -> Iterator[None]:
+    """Make of processes that cannot reach each other a message with the place where they were to meet.
+
+    Raises:
+        InputError: if the port is taken, or nobody answers there.
+    """
+    try:
+        yield
+    except (distributed.DistNetworkError, distributed.DistStoreError) as error:
+        place = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"the processes of the training cannot meet at {place} ({reason}): give another MASTER_PORT, or "
+            "torchrun --master-port"
+        ) from error
+
+
+def _key(word: str) -> str:
+    return f"{_JOB.get()}: {word}"
+
+
+def _called_by_store() -> bool:
+    return started_outside() and started_processes() > 1 and not started_by_us()
+
+
+@cache  # it lives as long as the process: that of the first one serves the others
+def _store() -> distributed.Store:
+    """Return what the processes share before they train; the first one, or torchrun, serves it where they meet."""
+    by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    place = SLURMEnvironment() if by_slurm() and not by_torchrun else LightningEnvironment()
+    os.environ.setdefault("MASTER_ADDR", place.main_address)
+    os.environ.setdefault("MASTER_PORT", str(place.main_port))
+    with meeting():
+        found, *_ = next(distributed.rendezvous("env://", rank(), started_processes()))
+    return distributed.PrefixStore("cfvqa", found)
