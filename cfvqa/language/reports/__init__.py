@@ -1,0 +1,1 @@
+"""Reports to key information: the published rules, and better ones."""
