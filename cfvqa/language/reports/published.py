@@ -154,9 +154,9 @@ def _spelled(mention: Mention) -> Mention:
 
 
 def _merge(said: Entity, mention: Mention) -> Entity:
-    """Return an entity of which a later sentence speaks again: another side is another instance, else the fuller counts.
+    """Return an entity of which a later sentence speaks again.
 
-    Only two instances are kept; a third replaces the second.
+    Another side is another instance, of which a third replaces the second; of one side the fuller counts, else the later.
     """
     side = mention.side
     if side is not None and said.first.side not in (None, side):
