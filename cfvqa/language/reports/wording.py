@@ -32,7 +32,7 @@ _WORDINGS: dict[str, str] = {
     "pleural effusion": r"(?:pleural |parapneumonic )?(?<!pericardial )(?<!joint )effusions?|pleural fluid",
     "atelectasis": r"atelecta(?:sis|ses|tic changes?)|volume loss|(?<!vertebral )(?<!vertebral body )collapse",
     "cardiomegaly": r"cardiomegaly|cardiac enlargement|enlarged (?:heart|cardiac silhouette|cardiac contour)"
-    rf"|(?:heart|cardiac (?:silhouette|size|contour)|cardiomediastinal silhouette){_PREDICATE} enlarged",
+    rf"|(?:heart|cardiac (?:silhouette|size|contour)|cardiomediastinal silhouette):?{_PREDICATE} enlarged",
     "enlargement of the cardiac silhouette": "enlargement of the (?:cardiac|cardiomediastinal) silhouette",
     "edema": "(?:pulmonary )?(?<!subcutaneous )(?<!soft tissue )(?<!wall )edema",
     "hernia": "(?:hiatal |hiatus )?hernias?",
@@ -160,12 +160,17 @@ def _before(text: str) -> list[str]:
     for place in range(len(words) - 1, max(-1, len(words) - 1 - _LONGEST), -1):
         word = words[place]
         earlier = words[place - 1] if place else ""
-        stops = word in _STOPS or not word[0].isalnum()
+        stops = word in _STOPS or not (word[0].isalnum() or _only_attributes(words[:place]))
         stops = stops or (word == "of" and earlier not in _AMOUNTS) or (word == "and" and not kept)
         if stops or (word == "and" and earlier not in _KIND):
             break
         kept.append(word)
     return kept[::-1]
+
+
+def _only_attributes(words: list[str]) -> bool:
+    """Whether what stands before a comma belongs to what stands behind it ("small, left effusion")."""
+    return bool(words) and all(word in _KIND or word == "," for word in words)
 
 
 def _sides(words: list[str]) -> list[str]:
