@@ -158,6 +158,6 @@ def _show(total: _Total, out: Path, seconds: float, subjects: int, console: Cons
         types = ", ".join(f"{kind} {count}" for kind, count in total.types.items())
         console.print(f"questions  {out / QUESTIONS}  {total.types.total()} ({types})", soft_wrap=True)
     for reason, count in sorted((+total.counts).items()):
-        console.print(f"  {count} {reason}", soft_wrap=True)
+        console.print(f"  {reason} {count}", soft_wrap=True)
     rate = reports / max(total.seconds, 1e-9)
-    console.print(f"done in {seconds:.1f} s: {rate:.0f} reports a second on one core", soft_wrap=True)
+    console.print(f"done in {seconds:.1f} s, {rate:.0f} reports a second on one core", soft_wrap=True)

@@ -64,7 +64,7 @@ _CUES: dict[str, str] = {
     "absent_before": "no longer|no|without|not|nor|neither|negative for|free (?:of|from)|clear of|absence of"
     "|rather than|as opposed to|resolution of|clearing of|disappearance of|denies",
 }
-_CUE = re.compile("|".join(rf"(?P<{kind}>\b(?:{pattern})(?!\w))" for kind, pattern in _CUES.items()))
+_CUE = re.compile(r"\b(?:" + "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _CUES.items()) + r")(?!\w)")
 
 
 @dataclass(frozen=True, slots=True)

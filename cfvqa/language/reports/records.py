@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 from cfvqa.vocabulary.reports import POST_LOCATIONS, SPELLINGS
@@ -29,7 +30,7 @@ class Mention:
     @property
     def known(self) -> int:
         """How many of the four are known."""
-        return sum(getattr(self, field.name) is not None for field in fields(self))
+        return sum(getattr(self, name) is not None for name in _FIELDS)
 
     @property
     def side(self) -> str | None:
@@ -39,6 +40,7 @@ class Mention:
 
 
 _NOTHING = Mention()
+_FIELDS = tuple(field.name for field in fields(Mention))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Entity:
 
 
 def _keys(mention: Mention, suffix: str) -> dict[str, Any]:
-    values = ((field.name, getattr(mention, field.name)) for field in fields(mention))
+    values = ((name, getattr(mention, name)) for name in _FIELDS)
     return {f"{name}{suffix}": list(value) if isinstance(value, tuple) else value for name, value in values}
 
 
@@ -85,6 +87,7 @@ class KeyInformation:
         }
 
 
+@lru_cache(maxsize=1024)
 def spelled(place: str) -> str:
     """Return a place as the records write it ("mid lobe" -> "middle lung")."""
     for old, new in SPELLINGS:

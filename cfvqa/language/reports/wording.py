@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cfvqa.language.reports.records import PLACES, Mention, spelled
 from cfvqa.vocabulary.levels import LEVEL_WORDS
@@ -28,55 +29,72 @@ def _any_of(words: tuple[str, ...]) -> str:
 _ABBREVIATION = re.compile(rf"\b(?:{_any_of(tuple(_ABBREVIATIONS))})\b(?!/)")
 
 _PREDICATE = r"(?: (?!and\b|but\b|with\b|normal\b)[\w-]+){0,5}?"
-_WORDINGS: dict[str, str] = {
-    "pleural effusion": r"(?:pleural |parapneumonic )?(?<!pericardial )(?<!joint )effusions?|pleural fluid",
-    "atelectasis": r"atelecta(?:sis|ses|tic changes?)|volume loss|(?<!vertebral )(?<!vertebral body )collapse",
-    "cardiomegaly": r"cardiomegaly|cardiac enlargement|enlarged (?:heart|cardiac silhouette|cardiac contour)"
-    rf"|(?:heart|cardiac (?:silhouette|size|contour)|cardiomediastinal silhouette):?{_PREDICATE} enlarged",
-    "enlargement of the cardiac silhouette": "enlargement of the (?:cardiac|cardiomediastinal) silhouette",
-    "edema": "(?:pulmonary )?(?<!subcutaneous )(?<!soft tissue )(?<!wall )edema",
-    "hernia": "(?:hiatal |hiatus )?hernias?",
-    "vascular congestion": "(?:pulmonary )?(?:vascular|venous) (?:congestion|engorgement)"
-    "|congestion of the (?:pulmonary )?vasculature",
-    "hilar congestion": "hilar congestion|congestion of the hila",
-    "pneumothorax": "(?:hydro)?pneumothora(?:x|ces)|ptx",
-    "heart failure": "(?:congestive )?(?:heart|cardiac) failure|cardiac decompensation|chf",
-    # A "lung" behind a side or a zone says where.
-    "lung opacity": "(?:(?<!right )(?<!left )(?<!upper )(?<!lower )(?<!middle )(?<!mid )lung |airspace |air space )?"
-    "opaci(?:ty|ties|fications?)",
-    "pneumonia": "(?:broncho)?pneumonias?|infections?|infectious process|pna",
-    "tortuosity of the descending aorta": r"tortuosity of the descending (?:thoracic )?aorta"
-    rf"|tortuous descending (?:thoracic )?aorta|descending (?:thoracic )?aorta{_PREDICATE} tortuous",
-    "scoliosis": "(?:thoracolumbar )?(?:dextro|levo)?scoliosis|scoliotic curvature",
-    "gastric distention": "gastric disten[ts]ion|disten[ts]ion of the stomach|distended stomach",
-    "hypoxemia": "hypox(?:a)?emia",
-    "hypertensive heart disease": "hypertensive heart disease",
-    "hematoma": "hematomas?",
-    "tortuosity of the thoracic aorta": r"tortuosity of the (?:thoracic )?aorta|tortuous (?:thoracic )?aorta"
-    r"|(?<!descending )(?:thoracic )?aorta(?: (?!but\b|with\b)[\w-]+){0,5}? tortuous",
-    "contusion": "(?:pulmonary )?contusions?",
-    "emphysema": "(?<!subcutaneous )(?<!soft tissue )(?<!mediastinal )emphysema(?:tous changes?)?",
-    "granuloma": "granulomas?|granulomata|granulomatous disease",
-    "calcification": "calcifications?",
-    "pleural thickening": "pleural(?: parenchymal)? thickening",
-    "thymoma": "thymomas?",
-    "blunting of the costophrenic angle": r"blunting of (?:[\w-]+ ){0,3}(?:costophrenic|costodiaphragmatic)"
-    r"(?: (?:angles?|sulcus|sulci|recess(?:es)?))?|costophrenic (?:angle )?blunting"
-    rf"|(?:(?:left|right) )?costophrenic (?:angles?|sulcus|sulci){_PREDICATE} blunted"
-    "|blunted (?:(?:left|right) )?costophrenic (?:angles?|sulcus|sulci)",
-    "consolidation": "consolidations?",
-    "fracture": "fractures?",
-    "pneumomediastinum": "pneumomediastinum",
-    "air collection": "air collections?|collections? of air",
-}
-"""Official name -> pattern of what it is called, bounded by words."""
+_WINDING = r"(?: (?!but\b|with\b)[\w-]+){0,5}?"
+_WORDINGS: dict[str, tuple[str, ...]] = {
+    "pleural effusion": ("effusions?", "pleural effusions?", "pleural fluid"),
+    "atelectasis": ("atelecta(?:sis|ses|tic changes?)", "volume loss", "collapse"),
+    "cardiomegaly": (
+        "cardiomegaly", "cardiac enlargement", "enlarged (?:heart|cardiac silhouette|cardiac contour)",
+        f"heart:?{_PREDICATE} enlarged", f"cardiac (?:silhouette|size|contour):?{_PREDICATE} enlarged",
+        f"cardiomediastinal silhouette:?{_PREDICATE} enlarged",
+    ),
+    "enlargement of the cardiac silhouette": ("enlargement of the (?:cardiac|cardiomediastinal) silhouette",),
+    "edema": ("edema",),
+    "hernia": ("hernias?",),
+    "vascular congestion": (
+        "vascular (?:congestion|engorgement)", "venous (?:congestion|engorgement)",
+        "congestion of the (?:pulmonary )?vasculature",
+    ),
+    "hilar congestion": ("hilar congestion", "congestion of the hila"),
+    "pneumothorax": ("pneumothora(?:x|ces)", "hydropneumothora(?:x|ces)", "ptx"),
+    "heart failure": ("heart failure", "cardiac failure", "cardiac decompensation", "chf"),
+    "lung opacity": ("opaci(?:ty|ties|fications?)",),
+    "pneumonia": ("pneumonias?", "bronchopneumonias?", "infections?", "infectious process", "pna"),
+    "tortuosity of the descending aorta": (
+        "tortuosity of the descending (?:thoracic )?aorta", "tortuous descending (?:thoracic )?aorta",
+        f"descending (?:thoracic )?aorta{_WINDING} tortuous",
+    ),
+    "scoliosis": ("scoliosis", "dextroscoliosis", "levoscoliosis", "scoliotic curvature"),
+    "gastric distention": ("gastric disten[ts]ion", "disten[ts]ion of the stomach", "distended stomach"),
+    "hypoxemia": ("hypoxa?emia",),
+    "hypertensive heart disease": ("hypertensive heart disease",),
+    "hematoma": ("hematomas?",),
+    "tortuosity of the thoracic aorta": (
+        "tortuosity of the (?:thoracic )?aorta", "tortuous (?:thoracic )?aorta", f"aorta{_WINDING} tortuous",
+    ),
+    "contusion": ("contusions?",),
+    "emphysema": ("emphysema", "emphysematous changes?"),
+    "granuloma": ("granulomas?", "granulomata", "granulomatous disease"),
+    "calcification": ("calcifications?",),
+    "pleural thickening": ("pleural(?: parenchymal)? thickening",),
+    "thymoma": ("thymomas?",),
+    "blunting of the costophrenic angle": (
+        r"blunting of (?:[\w-]+ ){0,3}(?:costophrenic|costodiaphragmatic)(?: (?:angles?|sulcus|sulci|recess(?:es)?))?",
+        "blunted (?:left |right )?costophrenic (?:angles?|sulcus|sulci)", "costophrenic (?:angle )?blunting",
+        f"costophrenic (?:angles?|sulcus|sulci){_PREDICATE} blunted",
+    ),
+    "consolidation": ("consolidations?",),
+    "fracture": ("fractures?",),
+    "pneumomediastinum": ("pneumomediastinum",),
+    "air collection": ("air collections?", "collections? of air"),
+}  # fmt: skip
+"""Official name -> patterns of what it is called, bounded by words.
+
+Each begins with a letter, so that most are passed over at the first letter of a word. What says nothing
+before a name ("pulmonary edema") is left out.
+"""
+
+_OTHERS = (
+    "pericardial effusions?", "joint effusions?", "vertebral (?:body )?collapse", "subcutaneous (?:emphysema|edema)",
+    "soft tissue (?:emphysema|edema)", "mediastinal emphysema", "wall edema",
+)  # fmt: skip
+"""What is none of the findings, though its last word is called like one."""
 
 FINDINGS: tuple[str, ...] = tuple(_WORDINGS)
 """The official names, in the order of the library."""
 
-_NAME = re.compile(
-    r"\b(?:" + "|".join(f"(?P<n{number}>{pattern})" for number, pattern in enumerate(_WORDINGS.values())) + r")\b"
-)
+_NAME = re.compile(rf"\b(?:{'|'.join((*_OTHERS, *(one for some in _WORDINGS.values() for one in some)))})\b")
+_NAMES = {finding: re.compile("|".join(patterns)) for finding, patterns in _WORDINGS.items()}
 
 _KIND = (
     {word: "level" for word in LEVEL_WORDS}
@@ -104,6 +122,7 @@ _PREPOSITION = "(?:in|at|within|of|on|over|overlying|along|involving|throughout)
 _PLACE = re.compile(rf"\b{_PREPOSITION} (?:the )?({_any_of(tuple(place.removeprefix('the ') for place in PLACES))})\b")
 _SOMEWHERE = re.compile(rf"\b{_PREPOSITION} (?:the |its )?((?:[\w-]+ ){{0,1}}(?:left|right)\b(?: [\w-]+){{0,3}})")
 _LEVELS = f"(?:{_any_of(LEVEL_WORDS)})"
+_INSIDE = re.compile(rf"\b(?:left|right|bilateral|{_LEVELS})\b")
 _GRADED = re.compile(
     rf"\b(?:is|are|remains?|appears?|now)(?: (?:now|again|still|also|overall|currently))* ({_LEVELS}(?: to {_LEVELS})?)"
     r"\b(?! [\w-]*ed\b)"
@@ -132,9 +151,14 @@ def plain(sentence: str) -> str:
 
 def find_names(sentence: str) -> list[Named]:
     """Return the findings that a plain sentence names, in its order."""
-    return [
-        Named(FINDINGS[int(str(match.lastgroup)[1:])], match.start(), match.end()) for match in _NAME.finditer(sentence)
-    ]
+    found = ((_finding(match[0]), match.start(), match.end()) for match in _NAME.finditer(sentence))
+    return [Named(finding, start, end) for finding, start, end in found if finding is not None]
+
+
+@lru_cache(maxsize=4096)
+def _finding(name: str) -> str | None:
+    """Return the official name of what a text names as a whole; None of what only ends like one."""
+    return next((finding for finding, pattern in _NAMES.items() if pattern.fullmatch(name)), None)
 
 
 def describe(sentence: str, named: Named, start: int, end: int) -> list[Mention]:
@@ -146,7 +170,7 @@ def describe(sentence: str, named: Named, start: int, end: int) -> list[Mention]
         start: where the words about it may begin.
         end: where they end at the latest.
     """
-    inside = " ".join(re.findall(rf"\b(?:left|right|bilateral|{_LEVELS})\b", sentence[named.start : named.end]))
+    inside = " ".join(_INSIDE.findall(sentence[named.start : named.end]))
     groups = _sides(_before(sentence[start : named.start]))
     groups[-1] = f"{groups[-1]} {inside}".strip()
     behind = sentence[named.end : end]
@@ -187,7 +211,7 @@ def _mention(described: str, behind: str) -> Mention:
         if word not in found[_KIND[word]]:
             found[_KIND[word]].append(word)
     place = _PLACE.search(behind)
-    location = found["location"]
+    location = [] if found["location"] == ["lung"] else found["location"]  # "lung opacity" does not say where
     if not location and place is None:
         location = _elsewhere(behind)
     if not found["level"] and (graded := _GRADED.search(behind)):
