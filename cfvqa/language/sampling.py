@@ -126,7 +126,8 @@ def _located_presence(findings: Findings, rng: np.random.Generator) -> Asked:
     if _half(rng):
         return next((asked for name, entity in items if (asked := _where_it_is(name, entity.first)) is not None), None)
     placed = [(name, entity.first.post_location) for name, entity in items if entity.first.post_location is not None]
-    for name, place in placed[:1]:
+    if placed:
+        name, place = placed[0]
         others = [other for other in PLACES if not any(word in other for word in PLACES[place])]
         return ask.presence(name, others[int(rng.integers(len(others)))]), ask.yes_no(False)
     for name, entity in items:

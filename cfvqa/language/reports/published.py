@@ -5,10 +5,11 @@ Where its description leaves room, this is what that program does:
 * A cue of negation needs a blank before it, so that a sentence which follows a full stop without one has none.
 * Of what is said twice in a sentence, the words before the first finding are those before its last mention, and the
   words between two findings run from the first mention of the one to the last of the other.
-* A sentence that is negative as a whole because something "has resolved" names no finding: the rule of step 4 drops it.
+* What "has resolved" is in neither list: its sentence is negative as a whole, and there too the finding is dropped.
 * A finding that is negated after it was asserted in an earlier sentence stays asserted, and is in both lists.
 * With a phrase of several words among them, all words before a finding are looked at, not the last five.
 * Phrases of places are looked for in one spelling more than the library lists (`PLACES`).
+* One name of the library ends with a blank, and does so in the record.
 * A report without a text, too, has a record: that of no findings.
 """
 
