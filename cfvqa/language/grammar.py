@@ -95,8 +95,11 @@ def _write_list(findings: list[str]) -> str:
 
 
 def official_name(name: str) -> str:
-    """Return the name of a finding in `ANSWER_FINDINGS` for a synonym of the release; other names stay."""
-    return SYNONYMS.get(name, name)
+    """Return the name of a finding in `ANSWER_FINDINGS` for a synonym of the release; other names stay.
+
+    A name of the published library ends with a blank, which goes.
+    """
+    return SYNONYMS.get(name.strip(), name.strip())
 
 
 def _any_of(words: Iterable[str]) -> str:

@@ -8,11 +8,8 @@ from cfvqa.language.grammar import Change, ChangeKind, flip_changes, parse_chang
 from cfvqa.language.questions import area_answer, parse_finding_list
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER, OFFICIAL_FINDINGS
 from cfvqa.vocabulary.levels import LEVEL_WORDS, SEVERITY
+from cfvqa.vocabulary.reports import TYPE_WORDS
 
-TYPE_WORDS: tuple[str, ...] = (
-    "interstitial", "layering", "dense", "parenchymal", "compressive", "obstructive", "linear", "plate-like",
-    "patchy", "ground-glass", "calcified", "scattered", "focal", "multifocal", "multi-focal",
-)  # fmt: skip
 _CLOSED = {"yes": "no", "no": "yes", "pa view": "AP view", "ap view": "PA view"}
 _OTHER_PLACE: dict[str, tuple[str, ...]] = {
     "left": ("right",),

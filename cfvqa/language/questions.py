@@ -99,6 +99,11 @@ def view_answer(view: str) -> str:
     return f"{view} view"
 
 
+def area(words: Sequence[str]) -> str:
+    """Return location words as an area is called: a side alone is a lung ("left lung")."""
+    return " ".join([*words, "lung"] if tuple(words) in (("left",), ("right",)) else words)
+
+
 def area_answer(places: Sequence[Sequence[str]]) -> str:
     """Answer with one area or two, each a list of location words."""
     return " and ".join(" ".join(words) + " area" for words in places)

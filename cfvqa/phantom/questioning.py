@@ -6,11 +6,9 @@ import numpy as np
 
 from cfvqa.language import questions as ask
 from cfvqa.language.grammar import ChangeKind, changes_between, write_changes
+from cfvqa.language.sampling import Row, draw_view
 from cfvqa.phantom.findings import PHANTOM_FINDINGS
 from cfvqa.phantom.study import Presence, StudyTruth
-
-Row = tuple[str, str, str]
-"""Question type, question, answer."""
 
 _LOCATED = 0.1
 """Share of the level changes that are asked for by their area (1.1 % of the published pairs)."""
@@ -22,7 +20,7 @@ def question_rows(
     """Yield at most one question a type, in the published order; only the last needs the reference."""
     yield ("abnormality", *_abnormality(main, rng))
     yield ("presence", *_presence(main, absent, rng))
-    yield ("view", *_view(main.view, rng))
+    yield ("view", *draw_view(main.view, rng))
     if located := [p for p in main.findings if p.site.words]:
         yield ("location", *_location(_any(located, rng), rng))
     if main.findings:
@@ -55,7 +53,7 @@ def _presence(main: StudyTruth, absent: tuple[str, ...], rng: np.random.Generato
     if words in (("left",), ("right",)) and rng.random() < 0.5:
         truth = bool(rng.random() < 0.5)
         asked = words[0] if truth else {"left": "right", "right": "left"}[words[0]]
-        return ask.presence(name, f"the {asked} lung area"), ask.yes_no(truth)
+        return ask.presence(name, f"the {ask.area([asked])} area"), ask.yes_no(truth)
     # The form is drawn whatever the answer is, so that the wording tells nothing.
     form = ask.presence if rng.random() < 0.5 else ask.short_presence
     return form(name), ask.yes_no(words is not None)
@@ -75,13 +73,6 @@ def _asked_finding(
         return str(rng.choice(absent)), None
     name = PHANTOM_FINDINGS[int(rng.integers(len(PHANTOM_FINDINGS)))].name
     return name, next((p.site.words for p in main.findings if p.name == name), None)
-
-
-def _view(view: str, rng: np.random.Generator) -> tuple[str, str]:
-    if rng.random() < 0.5:
-        return ask.VIEW, ask.view_answer(view)
-    asked = "PA" if rng.random() < 0.5 else "AP"
-    return ask.is_view(asked), ask.yes_no(asked == view)
 
 
 def _location(presence: Presence, rng: np.random.Generator) -> tuple[str, str]:
@@ -105,6 +96,5 @@ def _difference(main: StudyTruth, reference: StudyTruth, rng: np.random.Generato
         words = sites.get(change.finding, ())
         graded = change.kind is ChangeKind.LEVEL and words and words != ("bilateral",)
         if graded and rng.random() < _LOCATED:
-            area = f"{words[0]} lung" if len(words) == 1 else " ".join(words)
-            return ask.difference_in(area), write_changes([change])
+            return ask.difference_in(ask.area(words)), write_changes([change])
     return ask.WHAT_CHANGED, write_changes(changes)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from cfvqa.language.reports.records import Entity, Mention
 from cfvqa.phantom.findings import PHANTOM_FINDINGS
 from cfvqa.phantom.study import Presence, StudyTruth
 
@@ -18,23 +19,14 @@ _INDICATIONS = (
 
 def key_information(truth: StudyTruth, absent: tuple[str, ...]) -> dict[str, Any]:
     """Return the entities and negated findings of a study, in the nine keys of the published records."""
-    entities = {presence.name: _entity(presence) for presence in truth.findings}
+    entities = {presence.name: _entity(presence).record(presence.name) for presence in truth.findings}
     return {"entity": entities, "no_entity": list(absent)}
 
 
-def _entity(presence: Presence) -> dict[str, Any]:
+def _entity(presence: Presence) -> Entity:
     site = presence.site
-    return {
-        "entity_name": presence.name,
-        "location": list(site.words) or None,
-        "type": [presence.kind] if presence.kind else None,
-        "level": [presence.level],
-        "post_location": site.phrase,
-        "location2": None,
-        "type2": None,
-        "level2": None,
-        "post_location2": None,
-    }
+    kind = (presence.kind,) if presence.kind else None
+    return Entity(Mention(site.words or None, kind, (presence.level,), site.phrase))
 
 
 def choose_absent(truth: StudyTruth, rng: np.random.Generator) -> tuple[str, ...]:

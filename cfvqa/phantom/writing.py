@@ -1,8 +1,6 @@
 """Writing a whole phantom data set, on several processes."""
 
-import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 from cfvqa.errors import InputError
 from cfvqa.phantom.layout import GRAPHS, IMAGES, SubjectRows, write_subject
 from cfvqa.phantom.tables import write_tables
+from cfvqa.processes import ordered
 
 DRAWING = 5
 """Number of the drawing: raised whenever the same seed gives other bytes, so that no stage reads a stale phantom."""
@@ -47,26 +46,12 @@ def write_phantom(root: Path, settings: PhantomSettings, progress: Callable[[int
     (root / IMAGES).mkdir(parents=True, exist_ok=True)
     (root / GRAPHS / "silver_dataset" / "scene_graph").mkdir(parents=True, exist_ok=True)
     subjects = []
-    for number, rows in enumerate(_write_subjects(root, settings), start=1):
+    write = partial(_write_one, root, settings)
+    for number, rows in enumerate(ordered(write, range(settings.subjects), settings.jobs), start=1):
         subjects.append(rows)
         if progress is not None:
             progress(number)
     write_tables(root, subjects)
-
-
-def _write_subjects(root: Path, settings: PhantomSettings) -> Iterator[SubjectRows]:
-    write = partial(_write_one, root, settings)
-    if settings.jobs == 1:
-        yield from map(write, range(settings.subjects))
-        return
-    # Ctrl-C is for the first process: the others end when it has no more work for them.
-    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(settings.jobs, initializer=ignore) as pool:
-        try:
-            yield from pool.map(write, range(settings.subjects), chunksize=8)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _write_one(root: Path, settings: PhantomSettings, number: int) -> SubjectRows:

@@ -16,7 +16,7 @@ Pairing = Literal["auto", "always"]
 STUDIES = "mimic_all.csv"
 QUESTIONS = "mimic_pair_questions.csv"
 KEY = "source.questions"
-_COLUMNS = ["study_id", "subject_id", "ref_id", "question_type", "question", "answer"]
+QUESTION_COLUMNS = ("study_id", "subject_id", "ref_id", "question_type", "question", "answer")
 
 
 def read_studies(root: Path) -> pl.DataFrame:
@@ -30,6 +30,17 @@ def read_studies(root: Path) -> pl.DataFrame:
         integers(table, "study_order", path).cast(pl.Int32).alias("study_order"),
     )
     return one_row_each(studies, "study_id", path)
+
+
+def read_order(path: Path) -> pl.DataFrame:
+    """Return one row a study of a file like `mimic_all.csv`: subject_id, study_id, study_order, view (its meaning)."""
+    if not path.is_file():
+        raise InputError(f"studies: no file {path}; give the table of studies, studies={STUDIES}")
+    table = read_csv(path, ["subject_id", "study_id", "study_order", "view"])
+    for column in ("subject_id", "study_id"):
+        check_ids(table, column, "[0-9]+", path)
+    ordered = table.with_columns(integers(table, "study_order", path).alias("study_order"))
+    return one_row_each(ordered, "study_id", path)
 
 
 def read_questions(
@@ -92,14 +103,14 @@ def _published(path: Path) -> pl.DataFrame:
     Raises:
         InputError: naming a row of another type of question, or both rows of any other question that occurs twice.
     """
-    table = read_csv(path, _COLUMNS).with_row_index("row")
-    for column in _COLUMNS[:3]:
+    table = read_csv(path, QUESTION_COLUMNS).with_row_index("row")
+    for column in QUESTION_COLUMNS[:3]:
         check_ids(table, column, "[0-9]+", path)
     check_values(table, "question_type", QUESTION_TYPES, path, blanks=False)
     pairs = pl.struct(study_id="study_id", ref_id="ref_id")
     turned = table.select(pl.struct(study_id="ref_id", ref_id="study_id").unique()).to_series()
     in_order = (pl.col("question_type") == DIFFERENCE) & pairs.is_in(turned.implode())
-    question = pl.struct(_COLUMNS)
+    question = pl.struct(*QUESTION_COLUMNS)
     table = table.with_columns(repeats=~question.is_first_distinct(), first=pl.col("row").first().over(question))
     wrong = table.filter(pl.col("repeats") & ~in_order)
     if len(wrong):

@@ -24,6 +24,7 @@ from cfvqa.stages.kinds import (
     Truth,
     Whole,
 )
+from cfvqa.stages.report_questions import PARSERS
 
 ANSWERS, RETRIEVAL, ZERO_SHOT = "answers", "retrieval", "zero_shot"
 """Tasks by which a reader is judged."""
@@ -176,6 +177,11 @@ EXPERIMENT = Block(
         "output_image": OrNull(Text()),
         "to": OrNull(Text()),
         "push": OrNull(Text()),
+        "reports": OrNull(_FOLDER),
+        "studies": OrNull(Text("give the name of a file")),
+        "out": OrNull(_FOLDER),
+        "parser": Choice(tuple(PARSERS)),
+        "workers": _COUNT,
         "source": _SOURCE,
         "detector": Block({**_VISION, "trained": OrNull(_FOLDER)}),
         "classifier": Block(_VISION),

@@ -17,8 +17,8 @@ from cfvqa.stages.settings import check, check_training
 from cfvqa.training.ranks import process_count
 
 README = Path(__file__).parents[2] / "README.md"
-LITERAL = ("main", "reference", "question", "run", "to", "predictions")
-COMMAND = re.compile(r"cfvqa-(\w+)$|^cfvqa\.commands\.(\w+)$")
+LITERAL = ("main", "reference", "question", "run", "to", "predictions", "reports", "studies", "out")
+COMMAND = re.compile(r"cfvqa-([\w-]+)$|^cfvqa\.commands\.(\w+)$")
 
 
 CLUSTER = "## From a laptop to a cluster"

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfvqa.language.grammar import Change, ChangeKind, parse_changes, write_changes
-from cfvqa.language.negatives import TYPE_WORDS, wrong_answer
+from cfvqa.language.negatives import wrong_answer
 from cfvqa.language.questions import parse_finding_list
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
 from cfvqa.vocabulary.levels import LEVEL_WORDS, SEVERITY
+from cfvqa.vocabulary.reports import TYPE_WORDS
 
 
 def draw(question_type, answer, count=300):

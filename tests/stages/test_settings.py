@@ -44,6 +44,8 @@ TABLE = [
     *wrong("checkpoint_steps", "0", "abc", words=WHOLE),
     *wrong("resume", "/no/such/file", "null", words="choose auto, never, or the path of a checkpoint"),
     *wrong("output", "xml", words="choose one of text, json"),
+    *wrong("parser", "best", "null", words="choose one of improved, published"),
+    *wrong("workers", "0", "null", words=WHOLE),
     *wrong("question", "'???'", words="is not set: give question=VALUE"),
     *wrong("detector.training.epochs", "-1", "abc", "0", words=WHOLE),
     *wrong("detector.training.batch_size", "0", words=WHOLE),

@@ -1,0 +1,136 @@
+"""Whether a sentence says that a finding is there, that it is not, or neither: cues and how far they reach."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from cfvqa.language.reports.wording import Named
+from cfvqa.vocabulary.levels import LEVEL_WORDS
+
+
+class Status(Enum):
+    """What a sentence says of a finding."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    OPEN = "open"
+
+
+_GRADES = "|".join(LEVEL_WORDS)
+_HARD = re.compile(
+    r"[;:()]|\b(?:but|however|although|though|while|whereas|yet|except(?: for)?|(?:aside|apart) from|other than|besides"
+    r"|which|in addition to)\b|, (?:with|likely|probably|possibly)\b"
+)
+_SOFT = re.compile(
+    rf"(?:, and|,| and) (?=(?:a|an|the|there|no|is|are|now|again|stable|unchanged|persistent|{_GRADES})\b)"
+)
+_OR = re.compile(r"\b(?:or|nor)\b")
+_LISTED = re.compile(r"\b(?:and|or)\b")
+_ASIDE = re.compile(r",| with\b")
+_VERB = re.compile(r"\b(?:is|are|was|were|has|have|remains?|persists?|appears?|seen|noted)\b")
+
+_DEGREES = (
+    r"(?:(?:significant|substantial|interval|appreciable|definite|major|marked|new|further|relevant|real|gross) )*"
+)
+_CHANGE = (
+    rf"{_DEGREES}(?:changes?|increase|decrease|improvement|worsening|progression|growth) ?(?:in|of|from|since|to|$)"
+)
+_PARTLY = (
+    r"(?:not(?: yet)?|nearly|almost|partially|partly|largely|mostly|incompletely|near)(?: completely| complete| fully)?"
+)
+_WELL = r"(?:\w+ly )?"
+_SEEN = (
+    r"(?:seen|identified|present|evident|visible|visuali[sz]ed|apparent|appreciated|noted|demonstrated|detected|found)"
+)
+_NOW = r"(?:now |since |completely |fully |entirely |also |all |interval )*"
+_STUDIES = "(?:exam|examination|study|studies|radiographs?|films?|images?|ct|x-ray|chest)"
+
+_CUES: dict[str, str] = {
+    # What only looks like a cue.
+    "none": rf"(?:no|without) {_CHANGE}|{_PARTLY} (?:resolved|resolution|cleared|clearing|disappeared)"
+    rf"|(?:partial|incomplete) (?:resolution|clearing)|not only|unresolved|no doubt"
+    rf"|not {_WELL}(?:changed|improved|increased|decreased|worsened|progressed)",
+    "open_behind": rf"cannot be {_WELL}(?:excluded|ruled out)|not {_WELL}(?:be )?{_WELL}(?:excluded|ruled out)"
+    r"|(?:should|must|to) be (?:excluded|ruled out)",
+    "open_either": "(?:difficult|hard) to (?:exclude|rule out)",
+    "open_before": r"cannot (?:\w+ly )?(?:exclude|rule out)|not (?:\w+ly )?(?:exclude|rule out)|to (?:exclude|rule out)"
+    r"|rule out|evaluat(?:e|ion) for|evaluat(?:e|ion) of (?:possible|suspected|potential)|assess(?:ment)? for"
+    r"|looking for|correlation for|^if\b|, if\b|\bif there is",
+    "past": rf"history of|status post|^(?:prior|previous|past)(?! {_STUDIES}\b)",
+    "absent_behind": rf"(?:has|have|had|is|are|was|were) {_NOW}(?:resolved|cleared|disappeared)"
+    rf"|(?:has been|have been|is|are|was|were) {_NOW}(?:excluded|ruled out|absent|{_WELL}unlikely|less likely)"
+    rf"|no longer {_WELL}{_SEEN}|not {_WELL}{_SEEN}",
+    "absent_either": "resolved|unlikely|absent|less likely",
+    "absent_before": "no longer|no|without|not|nor|neither|negative for|free (?:of|from)|clear of|absence of"
+    "|rather than|as opposed to|resolution of|clearing of|disappearance of|denies",
+}
+_CUE = re.compile(r"\b(?:" + "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _CUES.items()) + r")(?!\w)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Part of a sentence in which findings have a status."""
+
+    status: Status
+    start: int
+    end: int
+
+    def holds(self, named: Named) -> bool:
+        """Whether the last word of a finding's name lies in it."""
+        return self.start < named.end <= self.end
+
+
+def borders(sentence: str) -> list[int]:
+    """Return where the parts of a sentence that stand for themselves begin or end."""
+    return [place for match in _HARD.finditer(sentence) for place in match.span()]
+
+
+def statuses(sentence: str, names: list[Named]) -> list[Status]:
+    """Return what a plain sentence says of each finding that it names: denied counts before open, open before there."""
+    scopes = [scope for cue in _CUE.finditer(sentence) if (scope := _scope(sentence, cue, names)) is not None]
+    return [_status({scope.status for scope in scopes if scope.holds(named)}) for named in names]
+
+
+def _status(said: set[Status]) -> Status:
+    return next((status for status in (Status.ABSENT, Status.OPEN) if status in said), Status.PRESENT)
+
+
+def _scope(sentence: str, cue: re.Match[str], names: list[Named]) -> _Scope | None:
+    kind = str(cue.lastgroup)
+    if kind == "none":
+        return None
+    status = Status.ABSENT if kind.startswith("absent") else Status.OPEN
+    ahead = _Scope(status, cue.end(), _reach(sentence, cue.end(), past=kind == "past"))
+    behind = _Scope(status, _beginning(sentence, cue.start(), names), cue.start())
+    if kind.endswith("either"):
+        return ahead if any(ahead.holds(named) for named in names) else behind
+    return behind if kind.endswith("behind") else ahead
+
+
+def _reach(sentence: str, start: int, *, past: bool) -> int:
+    """Return where a cue ends that reaches ahead: at the next part of the sentence, or of a list that changes over.
+
+    A comma before an article or a level ends it too, unless "or" shows that the list goes on.
+    """
+    hard = _HARD.search(sentence, start)
+    end = hard.start() if hard else len(sentence)
+    if past and (comma := _ASIDE.search(sentence, start, end)):
+        return comma.start()
+    for soft in _SOFT.finditer(sentence, start, end):
+        if soft[0] != ", " or not _OR.search(sentence, soft.end(), end):
+            return soft.start()
+    return end
+
+
+def _beginning(sentence: str, end: int, names: list[Named]) -> int:
+    """Return where a cue begins that reaches back: at the part of the sentence that it stands in."""
+    start = max((match.end() for match in _HARD.finditer(sentence, 0, end)), default=0)
+    for soft in _SOFT.finditer(sentence, start, end):
+        if _VERB.search(sentence, start, soft.start()):
+            start = soft.end()
+    comma = sentence.rfind(",", start, end)
+    if comma < 0 or not any(comma < named.start < end for named in names):
+        return start
+    last, others = sentence[comma + 1 : end], sentence[start:comma]
+    goes_on = _LISTED.search(last) is not None and not (last.startswith(" and ") and "," not in others)
+    return start if goes_on else comma + 1

@@ -1,0 +1,243 @@
+"""How radiologists word findings: which a sentence names, and the words about each."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cfvqa.language.reports.records import PLACES, Mention, spelled
+from cfvqa.vocabulary.levels import LEVEL_WORDS
+from cfvqa.vocabulary.reports import LOCATION_WORDS, TYPE_WORDS
+
+_ABBREVIATIONS: dict[str, str] = {
+    "w/o": "without", "r/o": "rule out", "s/p": "status post", "h/o": "history of", "hx of": "history of",
+    "c/w": "consistent with", "b/l": "bilateral", "bilat": "bilateral", "bilaterally": "bilateral",
+    "rul": "right upper lobe", "rml": "right middle lobe", "rll": "right lower lobe", "lul": "left upper lobe",
+    "lll": "left lower lobe", "r": "right", "l": "left", "biapical": "bilateral apical", "bibasal": "bibasilar",
+    "can not": "cannot", "can't": "cannot", "mild-to-moderate": "mild to moderate",
+    "moderate-to-large": "moderate to large", "moderate-to-severe": "moderate to severe",
+    "both lung bases": "the lung bases", "both bases": "the lung bases", "bilateral lung bases": "the lung bases",
+    "the bases": "the lung bases",
+}  # fmt: skip
+_COMPARED = re.compile(r"\b(?:left|right|l|r) ?(?:>|(?:greater|larger|more|worse) than) ?(?:left|right|l|r)\b")
+
+
+def _any_of(words: tuple[str, ...]) -> str:
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+_ABBREVIATION = re.compile(rf"\b(?:{_any_of(tuple(_ABBREVIATIONS))})\b(?!/)")
+
+_PREDICATE = r"(?: (?!and\b|but\b|with\b|normal\b)[\w-]+){0,5}?"
+_WINDING = r"(?: (?!but\b|with\b)[\w-]+){0,5}?"
+_WORDINGS: dict[str, tuple[str, ...]] = {
+    "pleural effusion": ("effusions?", "pleural effusions?", "pleural fluid"),
+    "atelectasis": ("atelecta(?:sis|ses|tic changes?)", "volume loss", "collapse"),
+    "cardiomegaly": (
+        "cardiomegaly", "cardiac enlargement", "enlarged (?:heart|cardiac silhouette|cardiac contour)",
+        f"heart:?{_PREDICATE} enlarged", f"cardiac (?:silhouette|size|contour):?{_PREDICATE} enlarged",
+        f"cardiomediastinal silhouette:?{_PREDICATE} enlarged",
+    ),
+    "enlargement of the cardiac silhouette": ("enlargement of the (?:cardiac|cardiomediastinal) silhouette",),
+    "edema": ("edema",),
+    "hernia": ("hernias?",),
+    "vascular congestion": (
+        "vascular (?:congestion|engorgement)", "venous (?:congestion|engorgement)",
+        "congestion of the (?:pulmonary )?vasculature",
+    ),
+    "hilar congestion": ("hilar congestion", "congestion of the hila"),
+    "pneumothorax": ("pneumothora(?:x|ces)", "hydropneumothora(?:x|ces)", "ptx"),
+    "heart failure": ("heart failure", "cardiac failure", "cardiac decompensation", "chf"),
+    "lung opacity": ("opaci(?:ty|ties|fications?)",),
+    "pneumonia": ("pneumonias?", "bronchopneumonias?", "infections?", "infectious process", "pna"),
+    "tortuosity of the descending aorta": (
+        "tortuosity of the descending (?:thoracic )?aorta", "tortuous descending (?:thoracic )?aorta",
+        f"descending (?:thoracic )?aorta{_WINDING} tortuous",
+    ),
+    "scoliosis": ("scoliosis", "dextroscoliosis", "levoscoliosis", "scoliotic curvature"),
+    "gastric distention": ("gastric disten[ts]ion", "disten[ts]ion of the stomach", "distended stomach"),
+    "hypoxemia": ("hypoxa?emia",),
+    "hypertensive heart disease": ("hypertensive heart disease",),
+    "hematoma": ("hematomas?",),
+    "tortuosity of the thoracic aorta": (
+        "tortuosity of the (?:thoracic )?aorta", "tortuous (?:thoracic )?aorta", f"aorta{_WINDING} tortuous",
+    ),
+    "contusion": ("contusions?",),
+    "emphysema": ("emphysema", "emphysematous changes?"),
+    "granuloma": ("granulomas?", "granulomata", "granulomatous disease"),
+    "calcification": ("calcifications?",),
+    "pleural thickening": ("pleural(?: parenchymal)? thickening",),
+    "thymoma": ("thymomas?",),
+    "blunting of the costophrenic angle": (
+        r"blunting of (?:[\w-]+ ){0,3}(?:costophrenic|costodiaphragmatic)(?: (?:angles?|sulcus|sulci|recess(?:es)?))?",
+        "blunted (?:left |right )?costophrenic (?:angles?|sulcus|sulci)", "costophrenic (?:angle )?blunting",
+        f"costophrenic (?:angles?|sulcus|sulci){_PREDICATE} blunted",
+    ),
+    "consolidation": ("consolidations?",),
+    "fracture": ("fractures?",),
+    "pneumomediastinum": ("pneumomediastinum",),
+    "air collection": ("air collections?", "collections? of air"),
+}  # fmt: skip
+"""Official name -> patterns of what it is called, bounded by words.
+
+Each begins with a letter, so that most are passed over at the first letter of a word. What says nothing
+before a name ("pulmonary edema") is left out.
+"""
+
+_OTHERS = (
+    "pericardial effusions?", "joint effusions?", "vertebral (?:body )?collapse", "subcutaneous (?:emphysema|edema)",
+    "soft tissue (?:emphysema|edema)", "mediastinal emphysema", "wall edema",
+)  # fmt: skip
+"""What is none of the findings, though its last word is called like one."""
+
+FINDINGS: tuple[str, ...] = tuple(_WORDINGS)
+"""The official names, in the order of the library."""
+
+_NAME = re.compile(rf"\b(?:{'|'.join((*_OTHERS, *(one for some in _WORDINGS.values() for one in some)))})\b")
+_NAMES = {finding: re.compile("|".join(patterns)) for finding, patterns in _WORDINGS.items()}
+
+_KIND = (
+    {word: "level" for word in LEVEL_WORDS}
+    | {word: "type" for word in TYPE_WORDS}
+    | {word: "location" for word in (*LOCATION_WORDS, "lobes", "lungs")}
+)
+_ATTRIBUTE = re.compile(rf"\b(?:{_any_of(tuple(_KIND))})\b")
+_WORD = re.compile(r"[\w/-]+|[^\w\s]")
+_STOPS = frozenset({
+    "a", "an", "the", "this", "that", "these", "those", "it", "there", "in", "with", "within", "at", "on", "for",
+    "from", "by", "into", "over", "is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "remains",
+    "remain", "may", "might", "could", "can", "would", "should", "shows", "show", "showing", "demonstrates",
+    "demonstrate", "represents", "represent", "representing", "reflects", "reflect", "reflecting", "suggests",
+    "suggest", "suggesting", "suggestive", "indicates", "indicate", "than", "without", "no", "not", "nor", "or", "but",
+    "compared", "consistent", "compatible", "seen", "noted", "which", "due",
+})  # fmt: skip
+_AMOUNTS = frozenset({
+    "amount", "amounts", "area", "areas", "component", "components", "degree", "element", "focus", "foci", "volume",
+    "quantity", "layer",
+})  # fmt: skip
+_LONGEST = 10  # words before a finding
+_SIDE_WORDS = re.compile(r"\b(?:left|right|bilateral)\b")
+
+_PREPOSITION = "(?:in|at|within|of|on|over|overlying|along|involving|throughout)"
+_PLACE = re.compile(rf"\b{_PREPOSITION} (?:the )?({_any_of(tuple(place.removeprefix('the ') for place in PLACES))})\b")
+_SOMEWHERE = re.compile(rf"\b{_PREPOSITION} (?:the |its )?((?:[\w-]+ ){{0,1}}(?:left|right)\b(?: [\w-]+){{0,3}})")
+_LEVELS = f"(?:{_any_of(LEVEL_WORDS)})"
+_INSIDE = re.compile(rf"\b(?:left|right|bilateral|{_LEVELS})\b")
+_GRADED = re.compile(
+    rf"\b(?:is|are|remains?|appears?|now)(?: (?:now|again|still|also|overall|currently))* ({_LEVELS}(?: to {_LEVELS})?)"
+    r"\b(?! [\w-]*ed\b)"
+)
+_BOTH = re.compile(r"\bbilateral\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A finding that a sentence names.
+
+    Attributes:
+        finding: official name.
+        start, end: of the words that name it.
+    """
+
+    finding: str
+    start: int
+    end: int
+
+
+def plain(sentence: str) -> str:
+    """Return a sentence in lower case without abbreviations, and without what only compares two sides."""
+    return _ABBREVIATION.sub(lambda match: _ABBREVIATIONS[match[0]], _COMPARED.sub("", sentence))
+
+
+def find_names(sentence: str) -> list[Named]:
+    """Return the findings that a plain sentence names, in its order."""
+    found = ((_finding(match[0]), match.start(), match.end()) for match in _NAME.finditer(sentence))
+    return [Named(finding, start, end) for finding, start, end in found if finding is not None]
+
+
+@lru_cache(maxsize=4096)
+def _finding(name: str) -> str | None:
+    """Return the official name of what a text names as a whole; None of what only ends like one."""
+    return next((finding for finding, pattern in _NAMES.items() if pattern.fullmatch(name)), None)
+
+
+def describe(sentence: str, named: Named, start: int, end: int) -> list[Mention]:
+    """Return what is said of a finding: one mention, or one for each of two sides.
+
+    Args:
+        sentence: plain.
+        named: the finding.
+        start: where the words about it may begin.
+        end: where they end at the latest.
+    """
+    inside = " ".join(_INSIDE.findall(sentence[named.start : named.end]))
+    groups = _sides(_before(sentence[start : named.start]))
+    groups[-1] = f"{groups[-1]} {inside}".strip()
+    behind = sentence[named.end : end]
+    return [_mention(group, behind) for group in groups]
+
+
+def _before(text: str) -> list[str]:
+    """Return the words right before a finding that belong to it."""
+    words = _WORD.findall(text)
+    kept: list[str] = []
+    for place in range(len(words) - 1, max(-1, len(words) - 1 - _LONGEST), -1):
+        word = words[place]
+        earlier = words[place - 1] if place else ""
+        stops = word in _STOPS or not (word[0].isalnum() or _only_attributes(words[:place]))
+        stops = stops or (word == "of" and earlier not in _AMOUNTS) or (word == "and" and not kept)
+        if stops or (word == "and" and earlier not in _KIND):
+            break
+        kept.append(word)
+    return kept[::-1]
+
+
+def _only_attributes(words: list[str]) -> bool:
+    """Whether what stands before a comma belongs to what stands behind it ("small, left effusion")."""
+    return bool(words) and all(word in _KIND or word == "," for word in words)
+
+
+def _sides(words: list[str]) -> list[str]:
+    """Return the words as one group, or as two where "and" joins two sides ("small left and moderate right")."""
+    text = " ".join(words)
+    first, joined, second = text.rpartition(" and ")
+    sides = [set(_SIDE_WORDS.findall(part)) for part in (first, second)]
+    return [first, second] if joined and all(sides) and sides[0] != sides[1] else [text]
+
+
+def _mention(described: str, behind: str) -> Mention:
+    found: dict[str, list[str]] = {"location": [], "type": [], "level": []}
+    for word in _ATTRIBUTE.findall(described):
+        if word not in found[_KIND[word]]:
+            found[_KIND[word]].append(word)
+    place = _PLACE.search(behind)
+    location = [] if found["location"] == ["lung"] else found["location"]  # "lung opacity" does not say where
+    if not location and place is None:
+        location = _elsewhere(behind)
+    if not found["level"] and (graded := _GRADED.search(behind)):
+        found["level"] = _ATTRIBUTE.findall(graded[1])
+    return Mention(
+        location=tuple(spelled(" ".join(location)).split()) or None,
+        type=tuple(found["type"]) or None,
+        level=tuple(found["level"]) or None,
+        post_location=spelled(f"the {place[1]}") if place else None,
+    )
+
+
+def _elsewhere(behind: str) -> list[str]:
+    """Return the words of a side that stands behind a finding ("on the left", "of the right sixth rib")."""
+    if somewhere := _SOMEWHERE.search(behind):
+        return [word for word in _ATTRIBUTE.findall(somewhere[1]) if _KIND[word] == "location"]
+    return ["bilateral"] if _BOTH.search(behind) else []
+
+
+def windows(sentence: str, names: list[Named], borders: list[int]) -> Iterator[tuple[Named, int, int]]:
+    """Yield each finding with the part of the sentence that speaks of it: between its neighbours and the borders."""
+    for place, named in enumerate(names):
+        start = names[place - 1].end if place else 0
+        end = names[place + 1].start if place + 1 < len(names) else len(sentence)
+        yield (
+            named,
+            max([start, *(border for border in borders if border <= named.start)]),
+            min([end, *(border for border in borders if border >= named.end)]),
+        )

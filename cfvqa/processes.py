@@ -1,0 +1,42 @@
+"""Work on several processes, whose results come in the order of what was asked for."""
+
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+_AHEAD = 4  # items handed out a process, done or not: what is kept in memory at once
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def ordered(function: Callable[[Item], Result], items: Iterable[Item], processes: int) -> Iterator[Result]:
+    """Yield the result for each item, in the order of the items, whatever the number of processes.
+
+    Items are taken and results kept a few at a time. One process is this one.
+
+    Args:
+        function: called with an item; it and what goes in and out are pickled.
+        items: taken one after the other.
+        processes: how many work.
+    """
+    if processes == 1:
+        yield from map(function, items)
+        return
+    # Ctrl-C is for the first process: the others end when it has no more work for them.
+    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(processes, initializer=ignore) as pool:
+        pending: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) == _AHEAD * processes:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -1,0 +1,45 @@
+"""Report texts as MIMIC-CXR ships them: files/p10/p10000032/s50414267.txt, one a study."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from cfvqa.errors import InputError
+from cfvqa.sources.paths import existing_root
+
+KEY = "reports"
+_SUBJECT = re.compile("p[0-9]+")
+_REPORT = re.compile(r"s[0-9]+\.txt")
+
+
+def subject_folders(root: Path | str | None) -> list[Path]:
+    """Return the folders of the subjects below a data folder, in their order.
+
+    Raises:
+        InputError: if there is none.
+    """
+    files = existing_root(root, KEY) / "files"
+    groups = _folders(files) if files.is_dir() else []
+    subjects = [subject for group in groups for subject in _folders(group)]
+    if not subjects:
+        raise InputError(
+            f"{KEY}: no folder {files}/p*/p*: give the folder that holds the folder files of the reports, {KEY}=FOLDER"
+        )
+    return subjects
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if _SUBJECT.fullmatch(path.name) and path.is_dir())
+
+
+def read_reports(subject: Path) -> Iterator[tuple[str, str]]:
+    """Yield the reports of a subject, by study id: the id, and the text.
+
+    Raises:
+        InputError: naming a file that is no text.
+    """
+    for path in sorted(path for path in subject.iterdir() if _REPORT.fullmatch(path.name)):
+        try:
+            yield path.stem[1:], path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} cannot be read as text ({error}): restore the file") from error

@@ -1,0 +1,214 @@
+"""What cfvqa-generate-questions makes of a tiny tree of reports."""
+
+import csv
+import io
+import json
+
+import polars as pl
+import pytest
+from omegaconf import OmegaConf
+from report_trees import AP, LATERAL, ReportTree
+from rich.console import Console
+
+from cfvqa.errors import InputError
+from cfvqa.language.grammar import parse_changes
+from cfvqa.language.questions import QUESTION_TYPES
+from cfvqa.sources.key_information import read_key_information
+from cfvqa.sources.medical_diff_vqa import read_questions
+from cfvqa.stages import generation
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return ReportTree(tmp_path / "reports")
+
+
+@pytest.fixture
+def make(tree, tmp_path):
+    """Generate from the tree; returns what was printed."""
+
+    def made(**keys):
+        defaults = {
+            "reports": str(tree.root),
+            "studies": str(tree.studies),
+            "out": str(tmp_path / "made"),
+            "limit": None,
+        }
+        settings = {**defaults, "parser": "improved", "workers": 1, "seed": 1, **keys}
+        console = Console(file=io.StringIO(), width=200)
+        generation.generate(OmegaConf.create(settings), console)
+        return console.file.getvalue()
+
+    made.folder = tmp_path / "made"
+    return made
+
+
+def written(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def rows_of(make):
+    return list(csv.DictReader((make.folder / "mimic_pair_questions.csv").read_text().splitlines()))
+
+
+def records_of(make):
+    return json.loads((make.folder / "all_diseases.json").read_text())
+
+
+def test_records_have_the_published_form(make):
+    output = make()
+    text = (make.folder / "all_diseases.json").read_text()
+    records = json.loads(text)
+    assert text == json.dumps(records, indent=4)
+    assert [(record["subject_id"], record["study_id"]) for record in records] == [
+        (f"1900000{number}", f"590000{number}{order}") for number in (1, 2, 3) for order in (1, 2, 3)
+    ]
+    assert records[1]["entity"]["atelectasis"] == {
+        "entity_name": "atelectasis",
+        "location": None,
+        "type": ["linear"],
+        "level": None,
+        "post_location": "the right lung base",
+        "location2": None,
+        "type2": None,
+        "level2": None,
+        "post_location2": None,
+    }
+    assert records[2]["no_entity"] == ["consolidation"]
+    assert "9 reports of 3 subjects" in output
+    assert "reports a second on one core" in output
+
+
+def test_rows_of_a_pair_stand_together_in_the_published_order(make):
+    make()
+    rows = rows_of(make)
+    assert list(rows[0]) == ["study_id", "subject_id", "ref_id", "question_type", "question", "answer"]
+    pairs = list(dict.fromkeys((row["study_id"], row["ref_id"]) for row in rows))
+    assert [study for study, _ in pairs] == [f"590000{number}{order}" for number in (1, 2, 3) for order in (2, 3)]
+    assert all(reference < study and reference[:7] == study[:7] for study, reference in pairs)
+    kinds = [kind for pair in pairs for kind in QUESTION_TYPES if any(asks(row, pair, kind) for row in rows)]
+    assert kinds == [row["question_type"] for row in rows]
+    changes = [parse_changes(row["answer"]) for row in rows if row["question_type"] == "difference"]
+    assert len(changes) == 6
+    assert all(changes)
+
+
+def asks(row, pair, kind):
+    return (row["study_id"], row["ref_id"]) == pair and row["question_type"] == kind
+
+
+def test_what_is_written_is_read_by_the_reader_of_the_release(make, tree):
+    make()
+    studies = [str(study) for _, study, _, _ in tree.rows]
+    images = pl.DataFrame({"study_id": studies, "image_id": [f"i{study}" for study in studies]})
+    questions, skipped = read_questions(make.folder, images, pairing="auto")
+    assert len(questions) == len(rows_of(make))
+    assert not any(skipped.values())
+    findings, skipped = read_key_information(make.folder, images)
+    assert set(findings["finding"]) >= {"pleural effusion", "atelectasis", "pulmonary edema/hazy opacity"}
+    assert not skipped
+
+
+def test_without_a_table_of_studies_there_are_records_alone(make):
+    make(studies=None)
+    assert list(written(make.folder)) == ["all_diseases.json"]
+
+
+def test_any_number_of_processes_writes_the_same(make, tmp_path, monkeypatch):
+    monkeypatch.setattr(generation, "_AT_ONCE", 1)
+    for workers in (1, 2):
+        make(workers=workers, out=str(tmp_path / f"made{workers}"))
+    assert written(tmp_path / "made1") == written(tmp_path / "made2")
+
+
+def test_what_is_asked_of_a_study_follows_from_the_seed_and_its_subject_alone(make, tree):
+    make()
+    alone = rows_of(make)
+    tree.add(18_000_001, 58_000_001, 1, "Edema.")
+    tree.add(18_000_001, 58_000_002, 2, "Edema.")
+    make()
+    assert [row for row in rows_of(make) if row["subject_id"] != "18000001"] == alone
+    make(seed=2)
+    assert [row for row in rows_of(make) if row["subject_id"] != "18000001"] != alone
+
+
+def test_what_is_left_out_is_counted(make, tree):
+    tree.add(19_000_004, 59_000_041, 1, " \n")
+    tree.add(19_000_004, 59_000_042, 2, "Edema.", view=LATERAL)
+    tree.add(19_000_004, 59_000_043, 1, "Edema.")
+    tree.rows.append([19_000_005, 59_000_051, 1, AP])
+    tree.tell()
+    tree.path(19_000_004, 59_000_044).write_text("Edema.")
+    output = make()
+    for line in (
+        "report without text (its record is empty) 1",
+        "report whose study is not in the table of studies (no questions) 1",
+        "study of the table without a report 1",
+        "study without a frontal view (no questions) 1",
+        "study without an earlier frontal one (no questions) 5",
+    ):
+        assert line in output
+    assert {row["subject_id"] for row in rows_of(make)} == {"19000001", "19000002", "19000003"}
+    assert len(records_of(make)) == 13
+
+
+def test_the_published_rules_ask_nothing_about_two_studies(make, tree):
+    for study in ("59000013", "59000023", "59000033"):
+        next(tree.root.rglob(f"s{study}.txt")).write_text("Enlarged hila.")
+    next(tree.root.rglob("s59000031.txt")).unlink()
+    output = make(parser="published")
+    assert "study whose only earlier one was tried last" in output
+    assert "19000003" not in {row["subject_id"] for row in rows_of(make)}
+    assert "cardiomegaly" in records_of(make)[2]["entity"]
+
+
+def test_a_dry_run_reads_the_first_subjects(make):
+    output = make(limit=2)
+    assert len(records_of(make)) == 6
+    assert "without a report" not in output
+
+
+def test_nothing_is_left_where_something_is_wrong(make, tree):
+    tree.path(19_000_003, 59_000_032).write_bytes(b"Edema \xff\xfe.")
+    with pytest.raises(InputError, match=r"s59000032\.txt cannot be read as text"):
+        make()
+    assert not make.folder.exists()
+
+
+def test_a_study_that_the_table_names_twice(make, tree):
+    tree.rows.append([19_000_001, 59_000_011, 3, AP])
+    tree.tell()
+    with pytest.raises(InputError, match="study_id '59000011' has rows that contradict each other"):
+        make()
+
+
+def test_an_id_that_is_no_number(make, tree):
+    tree.rows[1][1] = "../59000012"
+    tree.tell()
+    with pytest.raises(InputError, match=r"mimic_all\.csv, row 3: study_id is '\.\./59000012'"):
+        make()
+
+
+def test_folders_without_reports(make, tree, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"no folder .*empty/files/p\*/p\*"):
+        make(reports=str(tmp_path / "empty"))
+    for path in tree.root.rglob("s*.txt"):
+        path.unlink()
+    with pytest.raises(InputError, match="in any of the 3 folders of subjects"):
+        make()
+
+
+def test_an_output_folder_that_is_not_set_or_cannot_be_made(make, tree):
+    with pytest.raises(InputError, match=r"out is not set: .*out=FOLDER"):
+        make(out=None)
+    with pytest.raises(InputError, match=r"out: folder .* cannot be made"):
+        make(out=str(tree.studies / "made"))
+
+
+def test_questions_of_other_records_are_not_left_beside_new_ones(make):
+    make()
+    before = written(make.folder)
+    with pytest.raises(InputError, match=r"holds mimic_pair_questions\.csv of other records"):
+        make(studies=None)
+    assert written(make.folder) == before
