@@ -115,7 +115,7 @@ def test_scores_and_loss_against_a_slow_loop(objective, slow):
 def test_defect_40_padding_changes_nothing_and_training_sees_the_scores_that_are_judged(objective, slow):
     model, batch, reading = case(ANSWERS)
     score = objective.scores(model, batch, reading, Texts(batch.answer, batch.keywords))
-    loss = multi_positive_loss(10 * score, torch.eye(3, dtype=torch.bool))
+    loss = multi_positive_loss(10 * score, torch.eye(3, dtype=torch.bool), torch.ones(3, dtype=torch.bool))
     assert objective(model, batch, reading).item() == pytest.approx(loss.item(), rel=1e-5)
     longer = Tokens(pad(batch.answer.ids, (0, 7)), pad(batch.answer.mask, (0, 7)))
     torch.testing.assert_close(objective.scores(model, batch, reading, Texts(longer, longer)), score)

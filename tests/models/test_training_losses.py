@@ -1,0 +1,85 @@
+"""Objectives with the models that they train: losses and gradients stay finite, whatever the batch."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from cases import FULL, GLORIA, SIAMESE, batch_of, features, model_of, one_of
+
+from cfvqa.data.batches import Tokens
+from cfvqa.objectives.changes import Changes
+from cfvqa.objectives.contrast import Coarse, Fine
+from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal
+from cfvqa.objectives.language import MaskedLanguage
+from cfvqa.objectives.matching import Matching
+
+CONTRASTS = {
+    "coarse": (FULL, Coarse(temperature="learned")),
+    "fine": (FULL, Fine(temperature="learned")),
+    "fine_published": (FULL, Fine(softmaxes=2, context="question")),
+    "gloria_global": (GLORIA, GloriaGlobal()),
+    "gloria_local": (GLORIA, GloriaLocal()),
+}
+OTHERS = {
+    "matching": (FULL, Matching()),
+    "masked_language": (FULL, MaskedLanguage()),
+    "changes": (SIAMESE, Changes()),
+}
+
+
+def of(table):
+    return pytest.mark.parametrize(("block", "objective"), table.values(), ids=table)
+
+
+def step(model, objective, batch):
+    """Return the loss and the largest gradient, once all of it is seen to be finite."""
+    model.zero_grad()
+    torch.manual_seed(0)
+    loss = objective(model, batch, model.read(batch))
+    loss.backward()
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    assert loss.isfinite()
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    return loss.item(), max(gradient.abs().max().item() for gradient in gradients)
+
+
+@of(CONTRASTS | OTHERS)
+def test_an_objective_learns_under_bf16(tokenizer, block, objective):
+    model = model_of(tokenizer, block).train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        _, largest = step(model, objective, batch_of(tokenizer))
+    assert largest > 0
+
+
+@of(CONTRASTS | OTHERS)
+@pytest.mark.parametrize("row", [0, 1])
+def test_an_objective_takes_a_batch_of_one(tokenizer, block, objective, row):
+    loss, _ = step(model_of(tokenizer, block).train(), objective, one_of(batch_of(tokenizer), row))
+    assert loss == 0 if objective in [contrast for _, contrast in CONTRASTS.values()] else loss >= 0
+
+
+def pairs(tokenizer, texts):
+    """Return a batch of one question about each of as many pairs, with the given answers."""
+    batch, count = batch_of(tokenizer), len(texts)
+    ids, mask = (torch.from_numpy(part) for part in tokenizer.encode(texts, max_length=16))
+    text, question = Tokens(ids, mask), Tokens(*(part[[0] * count] for part in vars(batch.question).values()))
+    return replace(
+        batch,
+        main=features(3, 0)[:count],
+        reference=features(3, 1)[:count],
+        has_reference=torch.ones(count, dtype=torch.bool),
+        unit=torch.arange(count),
+        question=question,
+        answer=text,
+        keywords=text,
+    )
+
+
+@of(CONTRASTS)
+def test_a_text_of_unknown_words_takes_no_part_in_a_contrast(tokenizer, block, objective):
+    model = model_of(tokenizer, block)
+    without, _ = step(model, objective, pairs(tokenizer, ["edema", "scoliosis"]))
+    with_it, _ = step(model, objective, pairs(tokenizer, ["edema", "scoliosis", "zebra okapi"]))
+    assert with_it == pytest.approx(without, rel=1e-5)
+    assert without > 0
+    assert step(model, objective, pairs(tokenizer, ["zebra", "okapi"])) == (0, 0)
