@@ -82,7 +82,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class MaskedLanguage:
-    """Fill in masked keywords of the answer.
+    """Fill in masked keywords of the answer: the words of it that name findings, places, levels, types, directions.
 
     Attributes:
         several: probability of each keyword where there are several.
@@ -98,14 +98,9 @@ class MaskedLanguage:
         """Return the mean cross-entropy over the masked tokens; 0 where nothing was drawn."""
         special = model.text.special
         words = content_mask(batch.answer, special.specials)
-        chosen = draw_masks(words, words & self._keywords(batch), several=self.several, none=self.none)
+        keywords = torch.isin(batch.answer.ids, torch.tensor(special.content, dtype=torch.int64, device=words.device))
+        chosen = draw_masks(words, words & keywords, several=self.several, none=self.none)
         masked = Tokens(batch.answer.ids.masked_fill(chosen, special.mask), batch.answer.mask)
         logits = model.text.masked_logits(masked, reading.memory, reading.memory_mask)
         loss = F.cross_entropy(logits.float().transpose(1, 2), batch.answer.ids, reduction="none")
         return mean_over_ranks((loss * chosen).sum(), chosen.sum())
-
-    @staticmethod
-    def _keywords(batch: PairBatch) -> Tensor:
-        """Return (Q, T) bool: tokens of the answer that occur among its keywords."""
-        same = batch.answer.ids.unsqueeze(2) == batch.keywords.ids.unsqueeze(1)
-        return (same & batch.keywords.mask.unsqueeze(1)).any(-1)

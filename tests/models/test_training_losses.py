@@ -7,6 +7,7 @@ import torch
 from cases import FULL, GLORIA, SIAMESE, batch_of, features, model_of, one_of
 
 from cfvqa.data.batches import Tokens
+from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.objectives.changes import Changes
 from cfvqa.objectives.contrast import Coarse, Fine
 from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal
@@ -83,3 +84,41 @@ def test_a_text_of_unknown_words_takes_no_part_in_a_contrast(tokenizer, block, o
     assert with_it == pytest.approx(without, rel=1e-5)
     assert without > 0
     assert step(model, objective, pairs(tokenizer, ["zebra", "okapi"])) == (0, 0)
+
+
+ANSWERS = {  # what is filled in, by the words of the answer
+    "yes": [],
+    "PA view": [],
+    "nothing has changed.": [],
+    "edema, pleural effusion": ["edema", "pleural", "effusion"],
+    "left lower lung area and right side": ["left", "lower", "lung", "right"],
+    "moderate to severe": ["moderate", "severe"],
+    "patchy": ["patchy"],
+    "enlargement of the cardiac silhouette": ["enlargement", "cardiac", "silhouette"],
+    "the level of edema has changed from mild to severe. the main image is missing the finding of hernia than the "
+    "reference image.": ["edema", "mild", "severe", "missing", "hernia"],
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_defect_19_the_keywords_of_an_answer_are_filled_in_and_any_word_where_there_is_none(answer):
+    tokenizer = AnswerTokenizer.train([*ANSWERS, "what has changed compared to the reference image?"])
+    model, asked = model_of(tokenizer, FULL), one_of(batch_of(tokenizer), 0)
+    ids, mask = (torch.from_numpy(part) for part in tokenizer.encode([answer], max_length=40, first="[DEC]"))
+    seen = {}
+    model.text.masked_logits = lambda text, *_: seen.update(ids=text.ids) or torch.zeros(*text.ids.shape, 200)
+    MaskedLanguage(several=1.0, none=1.0)(model, replace(asked, answer=Tokens(ids, mask)), model.read(asked))
+    hidden = tokenizer.decode(ids[seen["ids"] == model.text.special.mask][None].numpy())[0]
+    words = answer.lower() if not ANSWERS[answer] else " ".join(ANSWERS[answer])
+    assert hidden == words
+
+
+def test_defect_19_a_yes_is_filled_in_at_the_rate_of_words_that_are_none():
+    tokenizer = AnswerTokenizer.train(["yes"])
+    model, asked = model_of(tokenizer, FULL), one_of(batch_of(tokenizer), 0)
+    ids, mask = (torch.from_numpy(part) for part in tokenizer.encode(["yes"] * 400, max_length=9, first="[DEC]"))
+    seen = {}
+    model.text.masked_logits = lambda text, *_: seen.update(ids=text.ids) or torch.zeros(*text.ids.shape, 200)
+    torch.manual_seed(0)
+    MaskedLanguage()(model, replace(asked, answer=Tokens(ids, mask)), model.read(asked))
+    assert 0.25 < (seen["ids"] == model.text.special.mask).any(1).float().mean() < 0.35

@@ -14,7 +14,7 @@ from cfvqa.objectives.contrast import multi_positive_loss, spread, texts_of_unit
 from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal
 
 WIDTH = 4
-SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, cls=4, enc=5, specials=(0, 1, 2, 3))
+SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, cls=4, enc=5, specials=(0, 1, 2, 3), content=())
 ANSWERS = [[3, 5, 6, 1, 0], [3, 7, 1, 0, 0], [3, 8, 9, 5, 1]]
 
 
