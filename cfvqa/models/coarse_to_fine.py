@@ -66,8 +66,9 @@ class CoarseToFine(nn.Module):
     def pair_states(self, batch: PairBatch) -> Tensor:
         """Return the states (U, N', D) of the units; N' is the number of nodes, or four times as many."""
         names = self.nodes.names(self.text.word_embeddings)
-        main = self.nodes(batch.main, names)
-        reference = self.nodes(batch.reference[batch.has_reference], names)
+        mask = self.nodes.masks(len(batch.has_reference))
+        main = self.nodes(batch.main, names, mask)
+        reference = self.nodes(batch.reference[batch.has_reference], names, mask[batch.has_reference])
         return self.pair(main, reference, batch.has_reference) + names.repeat(self.pair.groups, 1)
 
     def read(self, batch: PairBatch) -> Reading:

@@ -49,7 +49,7 @@ def node_regions(weight: Tensor, batch: PairBatch) -> Tensor:
     """
     regions, findings = weight.split([len(REGIONS), len(FINDINGS)], dim=-1)
     part = image_shares(batch)
-    probability = torch.stack([batch.main.probability, batch.reference.probability], dim=1)[batch.unit]
+    probability = torch.stack([batch.main.seen, batch.reference.seen], dim=1)[batch.unit]
     seen = (probability.to(regions.dtype) + _UNSEEN).masked_fill((part == 0)[..., None, None], 0)
     share = seen / seen.sum((1, 2), keepdim=True)  # (Q, 2, R, F)
     return part[:, None, :, None] * regions.unsqueeze(2) + torch.einsum("qirf,qkf->qkir", share, findings)
@@ -79,7 +79,8 @@ class KnowledgeGraph(nn.Module):
 
     A region starts from its region and finding features and from where it lies; a finding starts from where it
     is likely: the finding features and the labels of the regions, weighted by its probability there. Every node
-    knows its label and, a finding, how likely and how severe it is. Two graph convolutions follow.
+    knows its label and, a finding, how likely and how severe it is. Of a region that was not found the label is all
+    that is known. Two graph convolutions follow.
 
     Args:
         region_width, finding_width: of the stored features.
@@ -106,21 +107,30 @@ class KnowledgeGraph(nn.Module):
 
     def fit(self, features: ImageFeatures) -> None:
         """Take the statistics of the features of N training images; they become part of the weights."""
-        self.region.fit(features.region)
-        self.finding.fit(features.finding)
-        self.box.fit(relative_boxes(features.box))
+        self.region.fit(features.region, features.found)
+        self.finding.fit(features.finding, features.found)
+        self.box.fit(relative_boxes(features.box, features.found), features.found)
 
-    def forward(self, features: ImageFeatures, labels: Tensor) -> Tensor:
+    def masks(self, units: int) -> Tensor:
+        """Draw what the graphs of each unit lose in training (U, 62, D).
+
+        It is the same for both images: were it not, equal images would differ.
+        """
+        return self.dropout(torch.ones(units, NODES, self.first.out_features, device=self.first.weight.device))
+
+    def forward(self, features: ImageFeatures, labels: Tensor, mask: Tensor) -> Tensor:
         """Return node states (U, 62, D).
 
         Args:
             features: of U images.
             labels: (62, D) embedded label texts; embedded once, used for all images.
+            mask: (U, 62, D), of the units of the images.
         """
-        probability = features.probability
+        probability = features.seen
         seen = self.from_finding(self.finding(features.finding))
-        place = self.geometry(self.box(relative_boxes(features.box)))
+        place = self.geometry(self.box(relative_boxes(features.box, features.found)))
         regions = self.from_region(self.region(features.region)) + seen + place
+        regions = regions * features.found.unsqueeze(-1)
         share = probability / probability.sum(1, keepdim=True).clamp(min=1e-4)
         there = seen + self.whereabouts(labels[: len(REGIONS)])
         # An absent finding has nowhere to take features from: what is seen of it fades with its probability.
@@ -129,7 +139,7 @@ class KnowledgeGraph(nn.Module):
         nodes = torch.cat([regions, findings], dim=1)
         nodes = nodes * (1 + self.gate(labels)) + labels
         matrix = adjacency(probability)
-        hidden = self.dropout(F.gelu(matrix @ self.first(nodes)))
+        hidden = F.gelu(matrix @ self.first(nodes)) * mask
         return self.norm(nodes + matrix @ self.second(hidden))
 
 

@@ -23,8 +23,11 @@ class Nodes(Protocol):
     def names(self, words: nn.Embedding) -> Tensor:
         """Return what tells the nodes apart in every image (N, D): computed once a batch."""
 
-    def __call__(self, features: ImageFeatures, names: Tensor) -> Tensor:
-        """Return the nodes (U, N, D) of images."""
+    def masks(self, units: int) -> Tensor:
+        """Draw what is lost in training of U units, the same of both images (U, ...)."""
+
+    def __call__(self, features: ImageFeatures, names: Tensor, mask: Tensor) -> Tensor:
+        """Return the nodes (U, N, D) of images, given the masks of their units."""
 
     def regions(self, weight: Tensor, batch: PairBatch) -> Tensor:
         """Return where in the images weights of their nodes (Q, K, N) lie (Q, K, 2, R)."""
@@ -57,9 +60,13 @@ class GraphNodes(nn.Module):
         """Return the embedded labels (62, D)."""
         return self.labels(words)
 
-    def forward(self, features: ImageFeatures, names: Tensor) -> Tensor:
+    def masks(self, units: int) -> Tensor:
+        """Draw what the graphs of units lose in training (U, 62, D)."""
+        return self.graph.masks(units)
+
+    def forward(self, features: ImageFeatures, names: Tensor, mask: Tensor) -> Tensor:
         """Return the nodes (U, 62, D)."""
-        return self.graph(features, names)
+        return self.graph(features, names, mask)
 
     def regions(self, weight: Tensor, batch: PairBatch) -> Tensor:
         """Return where in the images weights (Q, K, 62) lie (Q, K, 2, R)."""
@@ -92,7 +99,11 @@ class RowNodes(nn.Module):
         """Return the learned names (48, D)."""
         return self.name
 
-    def forward(self, features: ImageFeatures, names: Tensor) -> Tensor:
+    def masks(self, units: int) -> Tensor:
+        """Return that nothing is lost (U, 1, 1)."""
+        return self.name.new_ones(units, 1, 1)
+
+    def forward(self, features: ImageFeatures, names: Tensor, mask: Tensor) -> Tensor:
         """Return the nodes (U, 48, D)."""
         return self.norm(self.rows(features) + names)
 
@@ -125,10 +136,14 @@ class RowsAndGraph(nn.Module):
         """Return the names of both (110, D)."""
         return torch.cat([part.names(words) for part in self.parts])
 
-    def forward(self, features: ImageFeatures, names: Tensor) -> Tensor:
+    def masks(self, units: int) -> Tensor:
+        """Draw what the graphs of units lose in training (U, 62, D)."""
+        return self.parts[1].masks(units)
+
+    def forward(self, features: ImageFeatures, names: Tensor, mask: Tensor) -> Tensor:
         """Return the nodes (U, 110, D)."""
         own = names.split([part.count for part in self.parts])
-        return torch.cat([part(features, name) for part, name in zip(self.parts, own, strict=True)], dim=1)
+        return torch.cat([part(features, name, mask) for part, name in zip(self.parts, own, strict=True)], dim=1)
 
     def regions(self, weight: Tensor, batch: PairBatch) -> Tensor:
         """Return where in the images weights (Q, K, 110) lie (Q, K, 2, R)."""

@@ -73,7 +73,7 @@ def test_features_are_standardised_a_region_and_what_never_varies_is_not_blown_u
     )
     values[:, 1] += 7
     standardise = Standardise(2, 3)
-    standardise.fit(values)
+    standardise.fit(values, torch.ones(500, 2, dtype=torch.bool))
     seen = standardise(values)
     assert torch.allclose(seen.mean(0), torch.zeros(2, 3), atol=1e-3)
     assert torch.allclose(seen[..., :2].std(0), torch.ones(2, 2), atol=0.02)
@@ -90,7 +90,8 @@ def test_boxes_reach_the_graph_free_of_the_size_of_the_image(tokenizer):
     twice = replace(first, box=first.box * 2 + 13)
     with torch.inference_mode():
         labels = model.nodes.names(model.text.word_embeddings)
-        assert torch.allclose(model.nodes(first, labels), model.nodes(twice, labels), atol=1e-5)
+        mask = model.nodes.masks(2)
+        assert torch.allclose(model.nodes(first, labels, mask), model.nodes(twice, labels, mask), atol=1e-5)
 
 
 def test_every_node_has_a_text_of_its_own():
