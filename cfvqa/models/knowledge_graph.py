@@ -1,5 +1,7 @@
 """The anatomy-finding knowledge graph of an image: 24 regions and 38 findings, 62 nodes."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,6 +15,8 @@ from cfvqa.vocabulary.regions import REGIONS
 from cfvqa.vocabulary.regions import label_text as region_text
 
 NODES = len(REGIONS) + len(FINDINGS)
+Edges = Literal["soft", "cut"]
+_LIKELY = 0.5  # probability of a finding from which the published graph has an edge
 _UNSEEN = 1e-6  # probability of a finding at least: one that is seen nowhere is spread evenly
 
 
@@ -55,16 +59,19 @@ def node_regions(weight: Tensor, batch: PairBatch) -> Tensor:
     return part[:, None, :, None] * regions.unsqueeze(2) + torch.einsum("qirf,qkf->qkir", share, findings)
 
 
-def adjacency(probability: Tensor) -> Tensor:
+def adjacency(probability: Tensor, edges: Edges = "soft") -> Tensor:
     """Return the normalised adjacency (U, 62, 62) of the graph of each image.
 
-    A region and a finding are joined by the probability of the finding there (the published graph cuts it at
-    one half; the value itself keeps what the classifier is unsure of). Symmetric, with self-loops, scaled as
+    A region and a finding are joined by the probability of the finding there ("soft": it keeps what the classifier is
+    unsure of), or if that is one half at least ("cut", as published). Symmetric, with self-loops, scaled as
     D^-1/2 (A + I) D^-1/2 (Kipf and Welling, ICLR 2017, equation 2).
 
     Args:
         probability: (U, R, F).
+        edges: "soft" or "cut".
     """
+    if edges == "cut":
+        probability = (probability >= _LIKELY).to(probability.dtype)
     regions, findings = probability.shape[1:]
     matrix = probability.new_zeros(len(probability), regions + findings, regions + findings)
     matrix[:, :regions, regions:] = probability
@@ -86,10 +93,14 @@ class KnowledgeGraph(nn.Module):
         region_width, finding_width: of the stored features.
         width: D of the nodes.
         dropout: between the convolutions.
+        edges: see `adjacency`.
     """
 
-    def __init__(self, *, region_width: int, finding_width: int, width: int, dropout: float) -> None:
+    def __init__(
+        self, *, region_width: int, finding_width: int, width: int, dropout: float, edges: Edges = "soft"
+    ) -> None:
         super().__init__()
+        self.edges = edges
         regions = len(REGIONS)
         self.region = Standardise(regions, region_width)
         self.finding = Standardise(regions, finding_width)
@@ -138,7 +149,7 @@ class KnowledgeGraph(nn.Module):
         findings = seen_there + self.presence(_presence(probability, features.severity))
         nodes = torch.cat([regions, findings], dim=1)
         nodes = nodes * (1 + self.gate(labels)) + labels
-        matrix = adjacency(probability)
+        matrix = adjacency(probability, self.edges)
         hidden = F.gelu(matrix @ self.first(nodes)) * mask
         return self.norm(nodes + matrix @ self.second(hidden))
 

@@ -1,12 +1,12 @@
 """What a difference encoder compares: the nodes of an image, as a knowledge graph, as plain rows, or both."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
-from cfvqa.models.knowledge_graph import NODES, KnowledgeGraph, NodeLabels, node_regions
+from cfvqa.models.knowledge_graph import NODES, Edges, KnowledgeGraph, NodeLabels, node_regions
 from cfvqa.models.outputs import image_shares
 from cfvqa.models.rows import ROWS, Rows
 
@@ -41,15 +41,25 @@ class GraphNodes(nn.Module):
         region_width, finding_width: of the stored features.
         width: D.
         dropout: between the convolutions.
+        edges: of the graph, see `knowledge_graph.adjacency`.
     """
 
     count = NODES
 
-    def __init__(self, *, labels: Tokens, region_width: int, finding_width: int, width: int, dropout: float) -> None:
+    def __init__(
+        self,
+        *,
+        labels: Tokens,
+        region_width: int,
+        finding_width: int,
+        width: int,
+        dropout: float,
+        edges: Edges = "soft",
+    ) -> None:
         super().__init__()
         self.labels = NodeLabels(labels, width=width)
         self.graph = KnowledgeGraph(
-            region_width=region_width, finding_width=finding_width, width=width, dropout=dropout
+            region_width=region_width, finding_width=finding_width, width=width, dropout=dropout, edges=edges
         )
 
     def fit(self, features: ImageFeatures) -> None:
@@ -80,12 +90,21 @@ class RowNodes(nn.Module):
         labels: not used; all nodes are built alike.
         region_width, finding_width: of the stored features.
         width: D.
-        dropout: not used.
+        dropout, edges: not used.
     """
 
     count = ROWS
 
-    def __init__(self, *, labels: Tokens, region_width: int, finding_width: int, width: int, dropout: float) -> None:
+    def __init__(
+        self,
+        *,
+        labels: Tokens,
+        region_width: int,
+        finding_width: int,
+        width: int,
+        dropout: float,
+        edges: Edges = "soft",
+    ) -> None:
         super().__init__()
         self.rows = Rows(region_width=region_width, finding_width=finding_width, width=width)
         self.name = nn.Parameter(torch.randn(ROWS, width))
@@ -117,15 +136,14 @@ class RowsAndGraph(nn.Module):
     """Rows and graph side by side, as published: 110 nodes.
 
     Args:
-        labels, region_width, finding_width, width, dropout: as of `GraphNodes`.
+        given: as of `GraphNodes`.
     """
 
     count = ROWS + NODES
 
-    def __init__(self, *, labels: Tokens, region_width: int, finding_width: int, width: int, dropout: float) -> None:
+    def __init__(self, **given: Any) -> None:
         super().__init__()
-        sizes = {"region_width": region_width, "finding_width": finding_width, "width": width, "dropout": dropout}
-        self.parts = nn.ModuleList([RowNodes(labels=labels, **sizes), GraphNodes(labels=labels, **sizes)])
+        self.parts = nn.ModuleList([RowNodes(**given), GraphNodes(**given)])
 
     def fit(self, features: ImageFeatures) -> None:
         """Take the statistics of the features of training images."""

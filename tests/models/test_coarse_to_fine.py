@@ -66,6 +66,23 @@ def test_adjacency_is_symmetric_and_joins_a_region_with_its_finding():
     assert matrix[3, 24 + 5] == pytest.approx(0.5)
 
 
+def test_edges_are_cut_at_one_half():
+    probability = torch.zeros(1, 24, 38)
+    probability[0, 3, 5], probability[0, 3, 6] = 0.5, 0.49
+    matrix = adjacency(probability, "cut")[0]
+    assert matrix[3, 24 + 5] == pytest.approx(0.5)
+    assert matrix[3, 24 + 6] == 0
+
+
+def test_reader_and_writer_share_their_layers_if_they_are_told_to(tokenizer):
+    shared = model_of(tokenizer, network("coarse_to_fine.CoarseToFine", heads=2, share=True, edges="cut"))
+    own = model_of(tokenizer, network("coarse_to_fine.CoarseToFine", heads=2))
+    first, second = (model.text.reader.encoder.layer[0].output for model in (shared, own))
+    assert first is shared.text.writer.bert.encoder.layer[0].output
+    assert second is not own.text.writer.bert.encoder.layer[0].output
+    assert shared.read(batch_of(tokenizer)).memory.isfinite().all()
+
+
 def test_features_are_standardised_a_region_and_what_never_varies_is_not_blown_up():
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(500, 2, 3, generator=generator) * torch.tensor([1.0, 5.0, 0.0]) + torch.tensor(

@@ -122,3 +122,13 @@ def test_defect_19_a_yes_is_filled_in_at_the_rate_of_words_that_are_none():
     torch.manual_seed(0)
     MaskedLanguage()(model, replace(asked, answer=Tokens(ids, mask)), model.read(asked))
     assert 0.25 < (seen["ids"] == model.text.special.mask).any(1).float().mean() < 0.35
+
+
+def test_of_ten_words_to_fill_in_eight_are_masked_one_is_any_and_one_is_left(tokenizer):
+    model = model_of(tokenizer, FULL)
+    ids = torch.full((100, 100), tokenizer.encode(["edema"], max_length=8)[0][0, 1])
+    hidden = MaskedLanguage(instead="mixed")._hide(model, ids, torch.ones_like(ids, dtype=torch.bool))
+    assert (hidden == model.text.special.mask).float().mean() == pytest.approx(0.8, abs=0.02)
+    assert (hidden == ids).float().mean() == pytest.approx(0.1, abs=0.02)
+    assert len(hidden.unique()) > len(tokenizer) / 2
+    assert torch.equal(MaskedLanguage(instead="mixed")._hide(model, ids, ids == 0), ids)

@@ -316,6 +316,18 @@ def test_the_published_size_of_a_variant_can_be_made(name):
         build_model(content["model"], content["text"], tokenizer=tokenizer, widths=Widths(1024, 1024), seed=0)
 
 
+def test_the_published_variant_makes_every_choice_as_published():
+    config = composed("variant=published")
+    assert config.pairs.swap == 0
+    assert (config.evaluation.decoding.num_beams, config.evaluation.decoding.repetition_penalty) == (3, 1.2)
+    assert (config.model.network.memory, config.model.network.edges, config.model.network.share) == (
+        "question",
+        "cut",
+        True,
+    )
+    assert (config.objective.fine.scale, config.objective.masked_language.instead) == (50, "mixed")
+
+
 def test_the_published_experiment_builds_the_published_sizes():
     config = composed("experiment=mimic_paper", "source.root=.")
     check_training(config)
