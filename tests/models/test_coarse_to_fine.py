@@ -8,6 +8,8 @@ from cfvqa.data.batches import swap_images
 from cfvqa.models.difference import PairEncoder
 from cfvqa.models.knowledge_graph import NODES, adjacency, node_texts
 from cfvqa.models.standardise import Standardise
+from cfvqa.vocabulary.findings import FINDING_INDEX
+from cfvqa.vocabulary.regions import REGION_INDEX
 
 
 def test_the_state_that_matching_judges_is_the_first_of_a_whole_reading(tokenizer):
@@ -58,12 +60,14 @@ def test_defect_15_without_findings_nodes_keep_to_themselves():
     assert torch.allclose(adjacency(torch.zeros(1, 24, 38))[0], torch.eye(NODES))
 
 
-def test_adjacency_is_symmetric_and_joins_a_region_with_its_finding():
+def test_defect_7_adjacency_is_symmetric_and_joins_a_region_with_its_finding_by_name():
     probability = torch.zeros(1, 24, 38)
-    probability[0, 3, 5] = 1.0
+    probability[0, REGION_INDEX["left apical zone"], FINDING_INDEX["pneumothorax"]] = 1.0
     matrix = adjacency(probability)[0]
+    region, finding = node_texts().index("left apical"), node_texts().index("pneumothorax")
     assert torch.allclose(matrix, matrix.T)
-    assert matrix[3, 24 + 5] == pytest.approx(0.5)
+    assert matrix[region, finding] == pytest.approx(0.5)
+    assert matrix.count_nonzero() == NODES + 2
 
 
 def test_edges_are_cut_at_one_half():

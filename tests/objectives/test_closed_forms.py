@@ -95,7 +95,7 @@ def test_answers_that_are_put_together_are_not_learned_word_by_word(case):
     assert Generation(answers="written")(model, batch, reading).item() == 0
 
 
-def test_masked_language_over_equal_tokens_costs_the_logarithm_of_the_vocabulary(case):
+def test_defect_5_masked_language_is_a_mean_and_costs_the_logarithm_of_the_vocabulary(case):
     assert MaskedLanguage(several=1.0)(*case).item() == pytest.approx(math.log(VOCABULARY), rel=1e-6)
 
 

@@ -36,6 +36,22 @@ def test_defect_13_duplicates_are_positive_both_ways():
     assert same.sum() == 5
 
 
+def test_defect_14_the_two_directions_are_two_numbers():
+    score = torch.tensor([[5.0, 5.0], [0.0, 0.0]])  # all texts alike to each image; no image is alike to the other
+    rows = math.log(2)
+    columns = (math.log(1 + math.exp(-5)) + math.log(1 + math.exp(5))) / 2
+    loss = multi_positive_loss(score, torch.eye(2, dtype=torch.bool), ALL[:2])
+    assert math.isclose(loss.item(), (rows + columns) / 2, rel_tol=1e-5)
+
+
+def test_defect_14_a_score_does_not_grow_with_the_number_of_words():
+    visual, word = units(1, 6, 4, seed=1), units(1, 1, 4, seed=4)
+    sizes = {"visual_mask": torch.ones(1, 6, dtype=torch.bool), "sharpness": 4.0, "emphasis": 5.0}
+    once = fine_scores(word, ONE, visual, **sizes)
+    thrice = fine_scores(word.repeat(1, 3, 1), THREE, visual, **sizes)
+    assert torch.allclose(once, thrice, atol=1e-6)
+
+
 def test_defect_42_two_equal_answers_do_not_push_each_other():
     score = torch.tensor([[3.0, 3.0], [3.0, 3.0]], requires_grad=True)
     multi_positive_loss(score, torch.ones(2, 2, dtype=torch.bool), ALL[:2]).backward()

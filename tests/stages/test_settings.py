@@ -205,12 +205,18 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("overrides", "words"), TABLE, ids=[" ".join(overrides) for overrides, _ in TABLE])
-def test_what_is_wrong_is_refused_at_once(overrides, words):
+def test_defect_36_what_is_wrong_is_refused_at_once(overrides, words):
     with pytest.raises(InputError) as refused:
         check_all(composed(*overrides))
     for word in words:
         assert word in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("figure", ["test/generation", "test/loss"])
+def test_defects_21_and_38_no_checkpoint_is_chosen_by_a_figure_of_the_test_subjects(figure):
+    with pytest.raises(InputError, match="choose one of val/loss, val/generation"):
+        check(composed(f"phases.finetune.monitor={figure}"))
 
 
 @pytest.mark.parametrize("devices", ["1", "auto", "8"])
