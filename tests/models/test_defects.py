@@ -6,7 +6,7 @@
 | 6 | what a step writes is not what the next reads | stages hand on their folders; tests/pipeline runs them in order |
 | 20 | a name that fits no weight freezes nothing | nothing is frozen, but for the slow copies of BLIP (below) |
 | 26 | BGR in one step, RGB in another | an image has one channel, and one reader of files (sources/image_files.py) |
-| 27 | evaluation mode until an epoch ends; best never updated | Lightning switches modes, and its callback keeps the best |
+| 27 | evaluation mode until an epoch ends; best never updated | Lightning switches modes and keeps the best |
 | 48 | sentences and words drawn out of range | no sentence is drawn: a batch holds the answers of its rows, whole |
 """
 
