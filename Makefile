@@ -19,7 +19,7 @@ demo: $(READY) ## draw a phantom, train everything on it, judge the reader
 	$(BIN)/cfvqa-run experiment=phantom_demo
 
 bench: $(READY) ## how fast this machine trains at the published sizes, and what limits it
-	$(BIN)/cfvqa-bench experiment=mimic_paper source=phantom  # nothing of the data set is read
+	$(BIN)/cfvqa-bench experiment=mimic_paper source=phantom model.network.memory=question  # nothing of the data set is read
 
 # Two jobs side by side on a thread each do more than one on two. The features are made once, before.
 SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2

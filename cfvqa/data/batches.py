@@ -59,6 +59,16 @@ class ImageFeatures:
     box: Tensor
     score: Tensor
 
+    @property
+    def found(self) -> Tensor:
+        """Which regions (..., R) the detector found: it gives those that it did not a score of 0."""
+        return self.score > 0
+
+    @property
+    def seen(self) -> Tensor:
+        """Probability (..., R, F) of a finding in a region: 0 where there is no region to see it in."""
+        return self.probability * self.found.unsqueeze(-1)
+
     def to(self, device: torch.device) -> "ImageFeatures":
         """Return the features on `device`."""
         return ImageFeatures(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))

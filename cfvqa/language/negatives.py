@@ -28,6 +28,7 @@ _PLACES: tuple[tuple[str, ...], ...] = (
     ("left",), ("right",), ("left", "upper", "lung"), ("right", "upper", "lung"), ("left", "lower", "lung"),
     ("right", "lower", "lung"), ("retrocardiac",),
 )  # fmt: skip
+PLACE_WORDS: tuple[str, ...] = (*_OTHER_PLACE, *dict.fromkeys(word for place in _PLACES for word in place))
 
 
 def wrong_answer(question_type: str, answer: str, rng: np.random.Generator) -> str:

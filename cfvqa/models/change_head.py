@@ -45,6 +45,14 @@ class ChangeLogits:
         return pairs.flatten(2).log_softmax(-1).view_as(pairs)
 
 
+class PairDropout(nn.Dropout):
+    """Dropout that takes the same of both images of a unit: were it not the same, equal images would differ."""
+
+    def forward(self, state: Tensor) -> Tensor:
+        """Drop from states (U, 2, ...)."""
+        return state * super().forward(torch.ones_like(state[:, :1]))
+
+
 class ChangeHead(nn.Module):
     """Compare the states of the findings of two images.
 
@@ -59,14 +67,14 @@ class ChangeHead(nn.Module):
 
     def __init__(self, *, width: int, dropout: float) -> None:
         super().__init__()
-        self.compare = nn.Sequential(nn.Linear(2 * width, 2 * width), nn.GELU(), nn.Dropout(dropout))
+        self.compare = nn.Sequential(nn.Linear(2 * width, 2 * width), nn.GELU(), PairDropout(dropout))
         self.kind = nn.Linear(2 * width, 3)  # nothing, new in the first, other level
         self.level = nn.Linear(2 * width, len(LEVEL_WORDS))  # in the first
 
     def forward(self, main: Tensor, reference: Tensor) -> ChangeLogits:
         """Compare states (Q, A, D)."""
-        there = self.compare(torch.cat([main, reference], dim=-1))
-        back = self.compare(torch.cat([reference, main], dim=-1))
+        orders = torch.cat([main, reference], dim=-1), torch.cat([reference, main], dim=-1)
+        there, back = self.compare(torch.stack(orders, dim=1)).unbind(1)
         (none, new, level), (none_back, gone, level_back) = self.kind(there).unbind(-1), self.kind(back).unbind(-1)
         kind = torch.stack([none + none_back, new, gone, level + level_back], dim=-1)
         return ChangeLogits(kind, before=self.level(back), after=self.level(there))

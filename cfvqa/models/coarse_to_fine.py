@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.models.difference import PairEncoder
+from cfvqa.models.knowledge_graph import Edges
 from cfvqa.models.nodes import NODES_OF_IMAGES, Nodes
 from cfvqa.models.outputs import Reading
 from cfvqa.models.text import TextTransformer
@@ -30,6 +31,8 @@ class CoarseToFine(nn.Module):
         nodes: what is compared. "graph": the knowledge graph, whose nodes hold the features; "rows": the features
             alone; "both": side by side, as published.
         encoders, join: see `PairEncoder`.
+        edges: of the graph, by probability ("soft"), or where it is one half at least ("cut", as published).
+        share: whether reader and writer share all but self-attention, as published.
     """
 
     def __init__(
@@ -46,13 +49,22 @@ class CoarseToFine(nn.Module):
         nodes: Literal["graph", "rows", "both"] = "graph",
         encoders: Literal["shared", "separate"] = "shared",
         join: Literal["features", "tokens"] = "features",
+        edges: Edges = "soft",
+        share: bool = False,
     ) -> None:
         super().__init__()
         width = text.settings.width
         self.text = text
+        if share:
+            text.share_layers()
         self.memory = memory
         self.nodes: Nodes = NODES_OF_IMAGES[nodes](
-            labels=labels, region_width=region_width, finding_width=finding_width, width=width, dropout=dropout
+            labels=labels,
+            region_width=region_width,
+            finding_width=finding_width,
+            width=width,
+            dropout=dropout,
+            edges=edges,
         )
         self.pair = PairEncoder(width=width, layers=layers, heads=heads, dropout=dropout, encoders=encoders, join=join)
         self.contrast = nn.Linear(width, width)
@@ -66,8 +78,9 @@ class CoarseToFine(nn.Module):
     def pair_states(self, batch: PairBatch) -> Tensor:
         """Return the states (U, N', D) of the units; N' is the number of nodes, or four times as many."""
         names = self.nodes.names(self.text.word_embeddings)
-        main = self.nodes(batch.main, names)
-        reference = self.nodes(batch.reference[batch.has_reference], names)
+        mask = self.nodes.masks(len(batch.has_reference))
+        main = self.nodes(batch.main, names, mask)
+        reference = self.nodes(batch.reference[batch.has_reference], names, mask[batch.has_reference])
         return self.pair(main, reference, batch.has_reference) + names.repeat(self.pair.groups, 1)
 
     def read(self, batch: PairBatch) -> Reading:

@@ -19,7 +19,7 @@ from cfvqa.models.relations import (
     row_boxes,
     spatial_edges,
 )
-from cfvqa.models.rows import ReferenceRows, Rows
+from cfvqa.models.rows import ReferenceRows, Rows, found_rows
 from cfvqa.models.speaker import Speaker
 from cfvqa.models.writing import SpecialIds
 
@@ -133,10 +133,12 @@ class EKAID(nn.Module):
     def fit(self, features: ImageFeatures) -> None:
         """Take the statistics of the features of training images, and which findings occur together there."""
         self.rows.fit(features)
-        self.semantic_edges.fit(features.probability)
+        self.semantic_edges.fit(features.seen)
 
     def nodes(self, rows: Tensor, features: ImageFeatures, question: Tensor, unit: Tensor) -> Tensor:
         """Return the nodes (Q, N, D) of the images of the units, each in the light of a question about it.
+
+        Those of a region that was not found are zero.
 
         Args:
             rows: (U, N, D).
@@ -145,17 +147,17 @@ class EKAID(nn.Module):
             unit: (Q,) int64, the unit of a question.
         """
         box = row_boxes(features)
-        node = rows.index_select(0, unit)
+        node, there = rows.index_select(0, unit), found_rows(features).index_select(0, unit)
         ways = (
             (self.spatial, spatial_edges(box)),
-            (self.semantic, self.semantic_edges(features.probability)),
+            (self.semantic, self.semantic_edges(features.seen)),
             (self.implicit, geometry(box)),
         )
         mixed = [
-            share * (node + encoder(node, question, edge.index_select(0, unit)))
+            share * (node + encoder(node, question, edge.index_select(0, unit), there))
             for share, (encoder, edge) in zip(self.shares, ways, strict=True)
         ]
-        return sum(mixed[1:], mixed[0])
+        return sum(mixed[1:], mixed[0]) * there.unsqueeze(-1)
 
     def read(self, batch: PairBatch) -> Reading:
         """Read the questions: what differs depends on what is asked."""
@@ -168,8 +170,8 @@ class EKAID(nn.Module):
         second, second_weight = self.change(reference, difference)
         memory = torch.stack([first, second, second - first], dim=1)
         visual = torch.cat([main, reference], dim=1)
-        there = batch.has_reference[batch.unit].unsqueeze(1).expand(-1, main.shape[1])
-        mask = torch.cat([torch.ones_like(there), there], dim=1)
+        there = found_rows(batch.reference) & batch.has_reference.unsqueeze(1)
+        mask = torch.cat([found_rows(batch.main), there], dim=1)[batch.unit]
         attention = torch.cat([first_weight, second_weight], dim=1) * mask
         return Reading(visual, mask, states, memory, torch.ones_like(memory[..., 0], dtype=torch.bool), attention)
 

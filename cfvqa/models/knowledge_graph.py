@@ -1,5 +1,7 @@
 """The anatomy-finding knowledge graph of an image: 24 regions and 38 findings, 62 nodes."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,6 +15,8 @@ from cfvqa.vocabulary.regions import REGIONS
 from cfvqa.vocabulary.regions import label_text as region_text
 
 NODES = len(REGIONS) + len(FINDINGS)
+Edges = Literal["soft", "cut"]
+_LIKELY = 0.5  # probability of a finding from which the published graph has an edge
 _UNSEEN = 1e-6  # probability of a finding at least: one that is seen nowhere is spread evenly
 
 
@@ -49,22 +53,25 @@ def node_regions(weight: Tensor, batch: PairBatch) -> Tensor:
     """
     regions, findings = weight.split([len(REGIONS), len(FINDINGS)], dim=-1)
     part = image_shares(batch)
-    probability = torch.stack([batch.main.probability, batch.reference.probability], dim=1)[batch.unit]
+    probability = torch.stack([batch.main.seen, batch.reference.seen], dim=1)[batch.unit]
     seen = (probability.to(regions.dtype) + _UNSEEN).masked_fill((part == 0)[..., None, None], 0)
     share = seen / seen.sum((1, 2), keepdim=True)  # (Q, 2, R, F)
     return part[:, None, :, None] * regions.unsqueeze(2) + torch.einsum("qirf,qkf->qkir", share, findings)
 
 
-def adjacency(probability: Tensor) -> Tensor:
+def adjacency(probability: Tensor, edges: Edges = "soft") -> Tensor:
     """Return the normalised adjacency (U, 62, 62) of the graph of each image.
 
-    A region and a finding are joined by the probability of the finding there (the published graph cuts it at
-    one half; the value itself keeps what the classifier is unsure of). Symmetric, with self-loops, scaled as
+    A region and a finding are joined by the probability of the finding there ("soft": it keeps what the classifier is
+    unsure of), or if that is one half at least ("cut", as published). Symmetric, with self-loops, scaled as
     D^-1/2 (A + I) D^-1/2 (Kipf and Welling, ICLR 2017, equation 2).
 
     Args:
         probability: (U, R, F).
+        edges: "soft" or "cut".
     """
+    if edges == "cut":
+        probability = (probability >= _LIKELY).to(probability.dtype)
     regions, findings = probability.shape[1:]
     matrix = probability.new_zeros(len(probability), regions + findings, regions + findings)
     matrix[:, :regions, regions:] = probability
@@ -79,16 +86,21 @@ class KnowledgeGraph(nn.Module):
 
     A region starts from its region and finding features and from where it lies; a finding starts from where it
     is likely: the finding features and the labels of the regions, weighted by its probability there. Every node
-    knows its label and, a finding, how likely and how severe it is. Two graph convolutions follow.
+    knows its label and, a finding, how likely and how severe it is. Of a region that was not found the label is all
+    that is known. Two graph convolutions follow.
 
     Args:
         region_width, finding_width: of the stored features.
         width: D of the nodes.
         dropout: between the convolutions.
+        edges: see `adjacency`.
     """
 
-    def __init__(self, *, region_width: int, finding_width: int, width: int, dropout: float) -> None:
+    def __init__(
+        self, *, region_width: int, finding_width: int, width: int, dropout: float, edges: Edges = "soft"
+    ) -> None:
         super().__init__()
+        self.edges = edges
         regions = len(REGIONS)
         self.region = Standardise(regions, region_width)
         self.finding = Standardise(regions, finding_width)
@@ -106,21 +118,30 @@ class KnowledgeGraph(nn.Module):
 
     def fit(self, features: ImageFeatures) -> None:
         """Take the statistics of the features of N training images; they become part of the weights."""
-        self.region.fit(features.region)
-        self.finding.fit(features.finding)
-        self.box.fit(relative_boxes(features.box))
+        self.region.fit(features.region, features.found)
+        self.finding.fit(features.finding, features.found)
+        self.box.fit(relative_boxes(features.box, features.found), features.found)
 
-    def forward(self, features: ImageFeatures, labels: Tensor) -> Tensor:
+    def masks(self, units: int) -> Tensor:
+        """Draw what the graphs of each unit lose in training (U, 62, D).
+
+        It is the same for both images: were it not, equal images would differ.
+        """
+        return self.dropout(torch.ones(units, NODES, self.first.out_features, device=self.first.weight.device))
+
+    def forward(self, features: ImageFeatures, labels: Tensor, mask: Tensor) -> Tensor:
         """Return node states (U, 62, D).
 
         Args:
             features: of U images.
             labels: (62, D) embedded label texts; embedded once, used for all images.
+            mask: (U, 62, D), of the units of the images.
         """
-        probability = features.probability
+        probability = features.seen
         seen = self.from_finding(self.finding(features.finding))
-        place = self.geometry(self.box(relative_boxes(features.box)))
+        place = self.geometry(self.box(relative_boxes(features.box, features.found)))
         regions = self.from_region(self.region(features.region)) + seen + place
+        regions = regions * features.found.unsqueeze(-1)
         share = probability / probability.sum(1, keepdim=True).clamp(min=1e-4)
         there = seen + self.whereabouts(labels[: len(REGIONS)])
         # An absent finding has nowhere to take features from: what is seen of it fades with its probability.
@@ -128,8 +149,8 @@ class KnowledgeGraph(nn.Module):
         findings = seen_there + self.presence(_presence(probability, features.severity))
         nodes = torch.cat([regions, findings], dim=1)
         nodes = nodes * (1 + self.gate(labels)) + labels
-        matrix = adjacency(probability)
-        hidden = self.dropout(F.gelu(matrix @ self.first(nodes)))
+        matrix = adjacency(probability, self.edges)
+        hidden = F.gelu(matrix @ self.first(nodes)) * mask
         return self.norm(nodes + matrix @ self.second(hidden))
 
 

@@ -1,12 +1,12 @@
 """What a difference encoder compares: the nodes of an image, as a knowledge graph, as plain rows, or both."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
-from cfvqa.models.knowledge_graph import NODES, KnowledgeGraph, NodeLabels, node_regions
+from cfvqa.models.knowledge_graph import NODES, Edges, KnowledgeGraph, NodeLabels, node_regions
 from cfvqa.models.outputs import image_shares
 from cfvqa.models.rows import ROWS, Rows
 
@@ -23,8 +23,11 @@ class Nodes(Protocol):
     def names(self, words: nn.Embedding) -> Tensor:
         """Return what tells the nodes apart in every image (N, D): computed once a batch."""
 
-    def __call__(self, features: ImageFeatures, names: Tensor) -> Tensor:
-        """Return the nodes (U, N, D) of images."""
+    def masks(self, units: int) -> Tensor:
+        """Draw what is lost in training of U units, the same of both images (U, ...)."""
+
+    def __call__(self, features: ImageFeatures, names: Tensor, mask: Tensor) -> Tensor:
+        """Return the nodes (U, N, D) of images, given the masks of their units."""
 
     def regions(self, weight: Tensor, batch: PairBatch) -> Tensor:
         """Return where in the images weights of their nodes (Q, K, N) lie (Q, K, 2, R)."""
@@ -38,15 +41,25 @@ class GraphNodes(nn.Module):
         region_width, finding_width: of the stored features.
         width: D.
         dropout: between the convolutions.
+        edges: of the graph, see `knowledge_graph.adjacency`.
     """
 
     count = NODES
 
-    def __init__(self, *, labels: Tokens, region_width: int, finding_width: int, width: int, dropout: float) -> None:
+    def __init__(
+        self,
+        *,
+        labels: Tokens,
+        region_width: int,
+        finding_width: int,
+        width: int,
+        dropout: float,
+        edges: Edges = "soft",
+    ) -> None:
         super().__init__()
         self.labels = NodeLabels(labels, width=width)
         self.graph = KnowledgeGraph(
-            region_width=region_width, finding_width=finding_width, width=width, dropout=dropout
+            region_width=region_width, finding_width=finding_width, width=width, dropout=dropout, edges=edges
         )
 
     def fit(self, features: ImageFeatures) -> None:
@@ -57,9 +70,13 @@ class GraphNodes(nn.Module):
         """Return the embedded labels (62, D)."""
         return self.labels(words)
 
-    def forward(self, features: ImageFeatures, names: Tensor) -> Tensor:
+    def masks(self, units: int) -> Tensor:
+        """Draw what the graphs of units lose in training (U, 62, D)."""
+        return self.graph.masks(units)
+
+    def forward(self, features: ImageFeatures, names: Tensor, mask: Tensor) -> Tensor:
         """Return the nodes (U, 62, D)."""
-        return self.graph(features, names)
+        return self.graph(features, names, mask)
 
     def regions(self, weight: Tensor, batch: PairBatch) -> Tensor:
         """Return where in the images weights (Q, K, 62) lie (Q, K, 2, R)."""
@@ -73,12 +90,21 @@ class RowNodes(nn.Module):
         labels: not used; all nodes are built alike.
         region_width, finding_width: of the stored features.
         width: D.
-        dropout: not used.
+        dropout, edges: not used.
     """
 
     count = ROWS
 
-    def __init__(self, *, labels: Tokens, region_width: int, finding_width: int, width: int, dropout: float) -> None:
+    def __init__(
+        self,
+        *,
+        labels: Tokens,
+        region_width: int,
+        finding_width: int,
+        width: int,
+        dropout: float,
+        edges: Edges = "soft",
+    ) -> None:
         super().__init__()
         self.rows = Rows(region_width=region_width, finding_width=finding_width, width=width)
         self.name = nn.Parameter(torch.randn(ROWS, width))
@@ -92,7 +118,11 @@ class RowNodes(nn.Module):
         """Return the learned names (48, D)."""
         return self.name
 
-    def forward(self, features: ImageFeatures, names: Tensor) -> Tensor:
+    def masks(self, units: int) -> Tensor:
+        """Return that nothing is lost (U, 1, 1)."""
+        return self.name.new_ones(units, 1, 1)
+
+    def forward(self, features: ImageFeatures, names: Tensor, mask: Tensor) -> Tensor:
         """Return the nodes (U, 48, D)."""
         return self.norm(self.rows(features) + names)
 
@@ -106,15 +136,14 @@ class RowsAndGraph(nn.Module):
     """Rows and graph side by side, as published: 110 nodes.
 
     Args:
-        labels, region_width, finding_width, width, dropout: as of `GraphNodes`.
+        given: as of `GraphNodes`.
     """
 
     count = ROWS + NODES
 
-    def __init__(self, *, labels: Tokens, region_width: int, finding_width: int, width: int, dropout: float) -> None:
+    def __init__(self, **given: Any) -> None:
         super().__init__()
-        sizes = {"region_width": region_width, "finding_width": finding_width, "width": width, "dropout": dropout}
-        self.parts = nn.ModuleList([RowNodes(labels=labels, **sizes), GraphNodes(labels=labels, **sizes)])
+        self.parts = nn.ModuleList([RowNodes(**given), GraphNodes(**given)])
 
     def fit(self, features: ImageFeatures) -> None:
         """Take the statistics of the features of training images."""
@@ -125,10 +154,14 @@ class RowsAndGraph(nn.Module):
         """Return the names of both (110, D)."""
         return torch.cat([part.names(words) for part in self.parts])
 
-    def forward(self, features: ImageFeatures, names: Tensor) -> Tensor:
+    def masks(self, units: int) -> Tensor:
+        """Draw what the graphs of units lose in training (U, 62, D)."""
+        return self.parts[1].masks(units)
+
+    def forward(self, features: ImageFeatures, names: Tensor, mask: Tensor) -> Tensor:
         """Return the nodes (U, 110, D)."""
         own = names.split([part.count for part in self.parts])
-        return torch.cat([part(features, name) for part, name in zip(self.parts, own, strict=True)], dim=1)
+        return torch.cat([part(features, name, mask) for part, name in zip(self.parts, own, strict=True)], dim=1)
 
     def regions(self, weight: Tensor, batch: PairBatch) -> Tensor:
         """Return where in the images weights (Q, K, 110) lie (Q, K, 2, R)."""

@@ -114,18 +114,19 @@ class RelationEncoder(nn.Module):
         self.directions = nn.ModuleList(_Direction(width, heads, labels) for _ in range(2))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, node: Tensor, question: Tensor, edge: Tensor) -> Tensor:
+    def forward(self, node: Tensor, question: Tensor, edge: Tensor, there: Tensor) -> Tensor:
         """Return what the relation adds to the nodes (Q, N, D).
 
         Args:
             node: (Q, N, D).
             question: (Q, D).
             edge: labels (Q, N, N), or geometry (Q, N, N, 64).
+            there: (Q, N) bool; the others are nobody's neighbours.
         """
         asked = question.unsqueeze(1).expand(-1, node.shape[1], -1)
         state = self.join(torch.cat([node, asked], dim=-1))
-        there, back = self.directions
-        seen = there(state, edge) + back(state, edge.transpose(1, 2))
+        out, back = self.directions
+        seen = out(state, edge, there) + back(state, edge.transpose(1, 2), there)
         return torch.relu(self.dropout(self.itself(state) + seen))
 
 
@@ -140,8 +141,8 @@ class _Direction(nn.Module):
         self.output = weight_norm(nn.Linear(heads * width, width), dim=None)
         self.bias = nn.Embedding(labels, 1) if labels is not None else nn.Linear(GEOMETRY, heads)
 
-    def forward(self, node: Tensor, edge: Tensor) -> Tensor:
-        """Return (Q, N, D): a node that has no neighbour receives zero."""
+    def forward(self, node: Tensor, edge: Tensor, there: Tensor) -> Tensor:
+        """Return (Q, N, D): a node that has no neighbour receives what says nothing of any, the bias of the output."""
         query, key = (
             part(node).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.query, self.key)
         )  # (Q, H, N, D / H)
@@ -152,6 +153,7 @@ class _Direction(nn.Module):
         else:
             joined = torch.ones_like(edge[..., 0], dtype=torch.bool).unsqueeze(1)
             score = score + torch.relu(self.bias(edge)).clamp(min=1e-6).log().movedim(-1, 1)
+        joined = joined & there[:, None, None]
         weight = score.masked_fill(~joined, torch.finfo(score.dtype).min).softmax(-1) * joined
         seen = weight @ node.unsqueeze(1)  # (Q, H, N, D)
         return self.output(seen.transpose(1, 2).flatten(2))
@@ -159,7 +161,7 @@ class _Direction(nn.Module):
 
 def row_boxes(features: ImageFeatures) -> Tensor:
     """Return the boxes (U, 2R, 4) of the rows, as shares of the frame: findings lie where their region does."""
-    box = relative_boxes(features.box)
+    box = relative_boxes(features.box, features.found)
     return torch.cat([box, box], dim=1)
 
 

@@ -11,6 +11,11 @@ from cfvqa.vocabulary.regions import REGIONS
 ROWS = 2 * len(REGIONS)
 
 
+def found_rows(features: ImageFeatures) -> Tensor:
+    """Return which rows (U, 2R) are of a region that was found."""
+    return features.found.repeat(1, 2)
+
+
 class Rows(nn.Module):
     """Project the features of an image to its rows: R of regions, then R of the findings in them.
 
@@ -30,14 +35,15 @@ class Rows(nn.Module):
 
     def fit(self, features: ImageFeatures) -> None:
         """Take the statistics of the features of N training images; they become part of the weights."""
-        self.region.fit(features.region)
-        self.finding.fit(features.finding)
+        self.region.fit(features.region, features.found)
+        self.finding.fit(features.finding, features.found)
 
     def forward(self, features: ImageFeatures) -> Tensor:
-        """Return rows (U, 2R, D)."""
+        """Return rows (U, 2R, D): zero of a region that was not found."""
         odds = torch.logit(features.probability.float(), eps=1e-3).to(features.finding.dtype) / 2
         finding = torch.cat([self.finding(features.finding), odds], dim=-1)
-        return torch.cat([self.from_region(self.region(features.region)), self.from_finding(finding)], dim=1)
+        rows = torch.cat([self.from_region(self.region(features.region)), self.from_finding(finding)], dim=1)
+        return rows * found_rows(features).unsqueeze(-1)
 
 
 class ReferenceRows(nn.Module):

@@ -17,7 +17,7 @@ from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.language.change_labels import changes_of_labels
 from cfvqa.language.grammar import write_changes
 from cfvqa.language.tokenizer import Tokenizer
-from cfvqa.models.change_head import ChangeHead, ChangeLogits
+from cfvqa.models.change_head import ChangeHead, ChangeLogits, PairDropout
 from cfvqa.models.knowledge_graph import NODES
 from cfvqa.models.nodes import GraphNodes
 from cfvqa.models.outputs import Reading
@@ -45,7 +45,7 @@ class FindingStates(nn.Module):
             nn.LayerNorm(width),
             nn.Linear(width, 2 * width),
             nn.GELU(),
-            nn.Dropout(dropout),
+            PairDropout(dropout),
             nn.Linear(2 * width, width),
         )
         self.norm = nn.LayerNorm(width)
@@ -55,7 +55,7 @@ class FindingStates(nn.Module):
         return self.look.softmax(-1)
 
     def forward(self, nodes: Tensor) -> Tensor:
-        """Map nodes (U, 62, D) to states (U, A, D)."""
+        """Map nodes (U, 2, 62, D) of the images of units to states (U, 2, A, D)."""
         seen = self.share() @ nodes + self.name
         return self.norm(seen + self.refine(seen))
 
@@ -101,8 +101,9 @@ class Siamese(nn.Module):
         """Read the questions; the images of a unit are encoded once for all its questions."""
         names = self.nodes.names(self.text.word_embeddings)
         # A unit without a reference has its main image in that place, which nothing below looks at.
-        main, reference = self.nodes(batch.main, names), self.nodes(batch.reference, names)
-        changes = self.change_head(self.finding_states(main), self.finding_states(reference))
+        mask = self.nodes.masks(len(batch.has_reference))
+        main, reference = self.nodes(batch.main, names, mask), self.nodes(batch.reference, names, mask)
+        changes = self.change_head(*self.finding_states(torch.stack([main, reference], dim=1)).unbind(1))
         visual = torch.cat([main + self.which[0], reference + self.which[1]], dim=1).index_select(0, batch.unit)
         there = torch.stack([torch.ones_like(batch.has_reference), batch.has_reference], dim=1)
         mask = there.repeat_interleave(NODES, dim=1).index_select(0, batch.unit)

@@ -20,8 +20,13 @@ class Standardise(nn.Module):
         self.register_buffer("mean", torch.zeros(regions, width))
         self.register_buffer("scale", torch.ones(regions, width))
 
-    def fit(self, values: Tensor) -> None:
-        """Take mean and deviation from features (N, R, D); channels that hardly vary are not blown up."""
+    def fit(self, values: Tensor, found: Tensor) -> None:
+        """Take mean and deviation from features (N, R, D); channels that hardly vary are not blown up.
+
+        A region that was not found (N, R) counts as an average one.
+        """
+        mean = torch.einsum("nrd,nr->rd", values, found.to(values.dtype)) / found.sum(0).clamp(min=1).unsqueeze(-1)
+        values = torch.where(found.unsqueeze(-1), values, mean)
         deviation = values.std(0, correction=0)
         self.mean.copy_(values.mean(0))
         self.scale.copy_(deviation.clamp(min=0.1 * float(deviation.mean()) + 1e-6))
@@ -31,8 +36,14 @@ class Standardise(nn.Module):
         return ((values - self.mean) / self.scale).clamp(-6, 6)
 
 
-def relative_boxes(box: Tensor) -> Tensor:
-    """Return boxes (U, R, 4) as shares of the frame around all of them: free of the size and place of the image."""
-    low, high = box[..., :2].amin(1, keepdim=True), box[..., 2:].amax(1, keepdim=True)
+def relative_boxes(box: Tensor, found: Tensor) -> Tensor:
+    """Return boxes (U, R, 4) as shares of the frame around all of them: free of the size and place of the image.
+
+    Boxes of regions that were not found (U, R) do not count, and become zeros.
+    """
+    found = found.unsqueeze(-1)
+    low = torch.where(found, box[..., :2], float("inf")).amin(1, keepdim=True)
+    high = torch.where(found, box[..., 2:], float("-inf")).amax(1, keepdim=True)
     extent = (high - low).clamp(min=1)
-    return torch.cat([(box[..., :2] - low) / extent, (box[..., 2:] - low) / extent], dim=-1)
+    shares = torch.cat([(box[..., :2] - low) / extent, (box[..., 2:] - low) / extent], dim=-1)
+    return torch.where(found, shares, 0.0)

@@ -13,7 +13,12 @@ from cfvqa.data.batches import Tokens
 
 @dataclass(frozen=True)
 class SpecialIds:
-    """Token ids that the model needs to know."""
+    """Token ids that the model needs to know.
+
+    Attributes:
+        specials: all that are no words.
+        content: words that say what an answer is about (findings, places, levels, types, directions).
+    """
 
     pad: int
     sep: int
@@ -22,6 +27,7 @@ class SpecialIds:
     cls: int
     enc: int
     specials: tuple[int, ...]
+    content: tuple[int, ...]
 
 
 class Writer(Protocol):

@@ -16,6 +16,7 @@ from cfvqa.objectives.base import WordAttention
 from cfvqa.objectives.gathering import gather, gather_tokens, gather_units
 
 _FURTHEST = 2.3  # logarithm of ten
+_UNLIKE = -1.0  # the lowest cosine: the score of a text without words
 _SHORTEST = 1e-6  # length of an attended token at least, where tokens cancel each other
 
 
@@ -47,12 +48,16 @@ def spread(unit: Tensor, limit: int) -> Tensor:
     return same.tril(-1).sum(1).argsort(stable=True)[:limit]
 
 
-def multi_positive_loss(score: Tensor, positive: Tensor) -> Tensor:
+def multi_positive_loss(score: Tensor, positive: Tensor, has_words: Tensor) -> Tensor:
     """Return the contrastive loss of scores (Q, Q) with positives (Q, Q) bool, mean of both directions.
 
-    A row's target is spread evenly over its positives (Khosla et al., NeurIPS 2020, equation 2, "out").
+    A row's target is spread evenly over its positives (Khosla et al., NeurIPS 2020, equation 2, "out"). A question
+    whose text has no words (`has_words` (Q,) bool) is left out: nothing is known of what it says.
     """
-    target = positive.float()
+    kept = has_words.nonzero().squeeze(1)
+    if not len(kept):
+        return score.sum() * 0
+    score, target = (part.index_select(0, kept).index_select(1, kept) for part in (score, positive.float()))
     rows = -(score.log_softmax(1) * target).sum(1) / target.sum(1)
     columns = -(score.log_softmax(0) * target).sum(0) / target.sum(0)
     return (rows.mean() + columns.mean()) / 2
@@ -102,6 +107,8 @@ def fine_scores(
     word and attended token, over `emphasis`: the GLoRIA score (Huang et al., ICCV 2021, equations 4 to 6) without its
     growth with the number of words.
 
+    A text without words has the lowest score, -1.
+
     Args:
         word: (Q, L, D), unit length.
         word_mask: (Q, L) bool.
@@ -120,7 +127,8 @@ def fine_scores(
     cosine = (product / square.clamp(min=_SHORTEST**2).sqrt()).unflatten(1, word_mask.shape)  # (i, j, L)
     cosine = (cosine * emphasis).masked_fill(~word_mask.unsqueeze(0), float("-inf"))
     count = word_mask.sum(1).clamp(min=1).log()
-    return (torch.logsumexp(cosine, dim=-1) - count) / emphasis
+    score = (torch.logsumexp(cosine, dim=-1) - count) / emphasis
+    return score.masked_fill(~word_mask.any(1), _UNLIKE)
 
 
 def unit(vector: Tensor) -> Tensor:
@@ -199,8 +207,9 @@ class Coarse:
         """Return the loss."""
         keywords = gather_tokens(batch.keywords)
         image = gather(model.contrast(reading.question[:, 0]))
-        score = self.scale * self._cosines(model, image, keywords)
-        return multi_positive_loss(_sharpened(score, model, "coarse", self.temperature), equal_texts(keywords))
+        score = _sharpened(self.scale * self._cosines(model, image, keywords), model, "coarse", self.temperature)
+        has_words = content_mask(keywords, model.text.special.specials).any(1)
+        return multi_positive_loss(score, equal_texts(keywords), has_words)
 
     def scores(self, model: Reader, batch: PairBatch, reading: Reading, texts: Texts) -> Tensor:
         """Return the cosines (Q, T)."""
@@ -237,14 +246,15 @@ class Fine(LookUp):
         positive = texts_of_units(keywords, units) if self.context == "images" else equal_texts(keywords)
         chosen = spread(units, self.limit)
         tokens, present = (gather(part).index_select(0, chosen) for part in self._context(reading, batch))
-        words = self._words(model, Tokens(keywords.ids[chosen], keywords.mask[chosen]))
-        score = self.scale * self.compare(*words, model.contrast(tokens), present)
-        return multi_positive_loss(_sharpened(score, model, "fine", self.temperature), positive[chosen][:, chosen])
+        word, mask = self._words(model, Tokens(keywords.ids[chosen], keywords.mask[chosen]))
+        score = self.scale * self.compare(word, mask, model.contrast(tokens), present)
+        score = _sharpened(score, model, "fine", self.temperature)
+        return multi_positive_loss(score, positive[chosen][:, chosen], mask.any(1))
 
     def scores(self, model: Reader, batch: PairBatch, reading: Reading, texts: Texts) -> Tensor:
-        """Return the fine scores (Q, T); a text without words fits nothing."""
+        """Return the fine scores (Q, T)."""
         tokens, present = self._context(reading, batch)
-        return self.compare(*self._words(model, texts.keywords), model.contrast(tokens), present).clamp(min=-1)
+        return self.compare(*self._words(model, texts.keywords), model.contrast(tokens), present)
 
     def word_attention(self, model: Reader, batch: PairBatch, reading: Reading, texts: Texts) -> WordAttention | None:
         """Return where the keywords look; None where they look at the question."""

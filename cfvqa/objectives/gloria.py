@@ -44,8 +44,10 @@ class GloriaGlobal:
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the loss."""
         text, image = gather(self._text(model, batch.answer)), gather(model.whole(reading))
-        positive = texts_of_units(gather_tokens(batch.answer), gather_units(batch.unit))
-        return multi_positive_loss(self.scale * self._cosines(image, text), positive)
+        answer = gather_tokens(batch.answer)
+        has_words = content_mask(answer, model.text.special.specials).any(1)
+        positive = texts_of_units(answer, gather_units(batch.unit))
+        return multi_positive_loss(self.scale * self._cosines(image, text), positive, has_words)
 
     def scores(self, model: Reader, batch: PairBatch, reading: Reading, texts: Texts) -> Tensor:
         """Return the cosines (Q, T)."""
@@ -74,12 +76,13 @@ class GloriaLocal(LookUp):
         text, units = gather_tokens(batch.answer), gather_units(batch.unit)
         chosen = spread(units, self.limit)
         parts = (*_sentences(model, batch.answer), reading.visual, reading.visual_mask)
-        score = self.compare(*(gather(part).index_select(0, chosen) for part in parts))
-        return multi_positive_loss(self.scale * score, texts_of_units(text, units)[chosen][:, chosen])
+        word, mask, *visual = (gather(part).index_select(0, chosen) for part in parts)
+        positive = texts_of_units(text, units)[chosen][:, chosen]
+        return multi_positive_loss(self.scale * self.compare(word, mask, *visual), positive, mask.any(1))
 
     def scores(self, model: Reader, batch: PairBatch, reading: Reading, texts: Texts) -> Tensor:
-        """Return the local scores (Q, T); a text without words fits nothing."""
-        return self.compare(*_sentences(model, texts.answer), reading.visual, reading.visual_mask).clamp(min=-1)
+        """Return the local scores (Q, T)."""
+        return self.compare(*_sentences(model, texts.answer), reading.visual, reading.visual_mask)
 
     def word_attention(self, model: Reader, batch: PairBatch, reading: Reading, texts: Texts) -> WordAttention:
         """Return where the words look."""

@@ -13,6 +13,7 @@ from cfvqa.objectives.contrast import content_mask
 from cfvqa.objectives.gathering import mean_over_ranks
 
 _IGNORED = -100
+_MASKED, _MASKED_OR_ANY = 0.8, 0.9  # of hidden words, if "mixed"
 
 
 def next_token_loss(logits: Tensor, text: Tokens, *, smoothing: float = 0.0) -> Tensor:
@@ -82,15 +83,18 @@ class Generation:
 
 @dataclass(frozen=True)
 class MaskedLanguage:
-    """Fill in masked keywords of the answer.
+    """Fill in masked keywords of the answer: the words of it that name findings, places, levels, types, directions.
 
     Attributes:
         several: probability of each keyword where there are several.
         none: probability of any word where there is no keyword.
+        instead: what stands in the place of a word that is to be filled in. "mask": [MASK]. "mixed", as published:
+            eight times of ten [MASK], once any token, once the word itself.
     """
 
     several: float = 0.6
     none: float = 0.3
+    instead: Literal["mask", "mixed"] = "mask"
 
     needs = ("text.masked_logits",)
 
@@ -98,14 +102,20 @@ class MaskedLanguage:
         """Return the mean cross-entropy over the masked tokens; 0 where nothing was drawn."""
         special = model.text.special
         words = content_mask(batch.answer, special.specials)
-        chosen = draw_masks(words, words & self._keywords(batch), several=self.several, none=self.none)
-        masked = Tokens(batch.answer.ids.masked_fill(chosen, special.mask), batch.answer.mask)
+        keywords = torch.isin(batch.answer.ids, torch.tensor(special.content, dtype=torch.int64, device=words.device))
+        chosen = draw_masks(words, words & keywords, several=self.several, none=self.none)
+        masked = Tokens(self._hide(model, batch.answer.ids, chosen), batch.answer.mask)
         logits = model.text.masked_logits(masked, reading.memory, reading.memory_mask)
         loss = F.cross_entropy(logits.float().transpose(1, 2), batch.answer.ids, reduction="none")
         return mean_over_ranks((loss * chosen).sum(), chosen.sum())
 
-    @staticmethod
-    def _keywords(batch: PairBatch) -> Tensor:
-        """Return (Q, T) bool: tokens of the answer that occur among its keywords."""
-        same = batch.answer.ids.unsqueeze(2) == batch.keywords.ids.unsqueeze(1)
-        return (same & batch.keywords.mask.unsqueeze(1)).any(-1)
+    def _hide(self, model: Reader, ids: Tensor, chosen: Tensor) -> Tensor:
+        """Return ids (Q, T) in which the chosen ones (Q, T) are hidden."""
+        if self.instead == "mask":
+            return ids.masked_fill(chosen, model.text.special.mask)
+        draw = torch.rand(ids.shape, device=ids.device)
+        any_token = torch.randint_like(ids, model.text.word_embeddings.num_embeddings)
+        hidden = torch.where(
+            draw < _MASKED, model.text.special.mask, torch.where(draw < _MASKED_OR_ANY, any_token, ids)
+        )
+        return torch.where(chosen, hidden, ids)

@@ -15,6 +15,7 @@ from torch import nn
 from cfvqa.data.batches import Tokens
 from cfvqa.data.pair_sets import PairSettings
 from cfvqa.errors import InputError
+from cfvqa.language.keywords import CONTENT_NAMES, EMPTY_WORDS
 from cfvqa.language.tokenizer import AnswerTokenizer, PretrainedTokenizer, Tokenizer
 from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.models.pretrained_text import start_from_encoder
@@ -24,6 +25,7 @@ from cfvqa.objectives.base import Contrast, Objective
 from cfvqa.stages.building import OBJECTIVES, OPTIMIZERS, READERS, SCHEDULES, build, build_network, resolve
 from cfvqa.training.vqa_module import VqaModule
 
+_LONGEST_NAME = 32  # tokens of the name of a finding or a region
 _SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]")
 
 
@@ -80,15 +82,7 @@ def build_model(
     `special` (their ids), `tokenizer`, `labels` (tokens of the 62 node labels), `region_width`, `finding_width`.
     """
     torch.manual_seed(seed)
-    special = SpecialIds(
-        pad=tokenizer.id_of("[PAD]"),
-        sep=tokenizer.id_of("[SEP]"),
-        mask=tokenizer.id_of("[MASK]"),
-        dec=tokenizer.id_of("[DEC]"),
-        cls=tokenizer.id_of("[CLS]"),
-        enc=tokenizer.id_of("[ENC]"),
-        specials=tuple(tokenizer.id_of(token) for token in _SPECIALS),
-    )
+    special = special_ids(tokenizer)
     offered = {
         "text": lambda: _text_transformer(text, len(tokenizer), special),
         "vocabulary": lambda: len(tokenizer),
@@ -101,6 +95,26 @@ def build_model(
     asked = inspect.signature(resolve(model["network"]["_target_"], "model.network", READERS)).parameters
     given = {name: make() for name, make in offered.items() if name in asked}
     return build_network(model["network"], "model.network", READERS, **given)
+
+
+def special_ids(tokenizer: Tokenizer) -> SpecialIds:
+    """Return the ids that models need to know of a tokenizer."""
+    specials = tuple(tokenizer.id_of(token) for token in _SPECIALS)
+    return SpecialIds(
+        pad=tokenizer.id_of("[PAD]"),
+        sep=tokenizer.id_of("[SEP]"),
+        mask=tokenizer.id_of("[MASK]"),
+        dec=tokenizer.id_of("[DEC]"),
+        cls=tokenizer.id_of("[CLS]"),
+        enc=tokenizer.id_of("[ENC]"),
+        specials=specials,
+        content=tuple(sorted(_ids(tokenizer, CONTENT_NAMES) - _ids(tokenizer, EMPTY_WORDS) - {*specials})),
+    )
+
+
+def _ids(tokenizer: Tokenizer, texts: Sequence[str]) -> set[int]:
+    ids, mask = tokenizer.encode(texts, max_length=_LONGEST_NAME)
+    return set(ids[mask].tolist())
 
 
 def _text_transformer(text: dict[str, Any], vocabulary: int, special: SpecialIds) -> TextTransformer:

@@ -1,7 +1,9 @@
 import polars as pl
+import torch
 
 from cfvqa.data.pair_sets import PairSet, PairSettings
 from cfvqa.language.grammar import flip_answer
+from cfvqa.language.tokenizer import AnswerTokenizer
 
 ADDED = "the main image has an additional finding of edema than the reference image."
 UNREADABLE = "nothing of note."
@@ -9,13 +11,21 @@ COLUMNS = ["question_id", "main_image", "reference_image", "question_type", "que
 
 
 class Store:
-    """Stands for the features, which no sample reads."""
+    """Stands for the features, which no sample reads, and which are the ids themselves in a batch."""
 
     def missing(self, image_ids):
         return []
 
+    def read(self, image_ids):
+        return image_ids
 
-def samples(*, swap, training=True, epoch=0, pairs=40):
+
+def samples(**given):
+    pair_set = questions(**given)
+    return [pair_set[row] for row in range(len(pair_set))]
+
+
+def questions(*, swap, training=True, epoch=0, pairs=40, store=None, tokenizer=None):
     rows = []
     for pair in range(pairs):
         main, reference = f"m{pair}", f"r{pair}"
@@ -25,12 +35,12 @@ def samples(*, swap, training=True, epoch=0, pairs=40):
             (f"{pair}p", main, reference, "presence", "is there edema?", "yes"),
             (f"{pair}s", main, None, "presence", "is there edema?", "yes"),
         ]
-    questions = pl.DataFrame(rows, schema=COLUMNS, orient="row")
+    table = pl.DataFrame(rows, schema=COLUMNS, orient="row")
     pair_set = PairSet(
-        questions, store=Store(), tokenizer=None, settings=PairSettings(swap=swap, seed=3), training=training
+        table, store=store or Store(), tokenizer=tokenizer, settings=PairSettings(swap=swap, seed=3), training=training
     )
     pair_set.begin_epoch(epoch)
-    return [pair_set[row] for row in range(len(pair_set))]
+    return pair_set
 
 
 def test_only_difference_questions_whose_answer_can_be_turned_are_swapped():
@@ -47,3 +57,22 @@ def test_swaps_are_drawn_by_pair_and_epoch_in_training_alone():
     assert 8 < sum(s.main[0] == "r" for s in first) < 32
     for swap, training in ((0.0, True), (1.0, False)):
         assert all(s.main[0] == "m" for s in samples(swap=swap, training=training))
+
+
+def test_defect_11_a_sample_is_about_its_own_row_whatever_the_epoch():
+    for epoch in (0, 5):
+        for number, sample in enumerate(samples(swap=0.0, epoch=epoch)):
+            pair, kind = divmod(number, 4)
+            assert (sample.row, sample.main) == (number, f"m{pair}")
+            assert sample.question == ("is there edema?" if kind > 1 else "what has changed?")
+            assert sample.answer == (ADDED, UNREADABLE, "yes", "yes")[kind]
+
+
+def test_defect_12_nothing_but_its_words_tells_a_wrong_answer_from_the_right_one():
+    tokenizer = AnswerTokenizer.train([ADDED, UNREADABLE, "yes", "no"])
+    pair_set = questions(swap=0.5, tokenizer=tokenizer)
+    batch = pair_set.collate([pair_set[row] for row in range(len(pair_set))])
+    assert torch.equal(batch.answer.ids[:, 0], batch.wrong_answer.ids[:, 0])
+    for text in (batch.answer, batch.wrong_answer):
+        assert torch.equal((text.ids == tokenizer.id_of("[SEP]")).sum(1), torch.ones(len(text.ids), dtype=torch.int64))
+        assert torch.equal(text.mask, text.ids != tokenizer.id_of("[PAD]"))

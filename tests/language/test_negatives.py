@@ -19,10 +19,16 @@ def draw(question_type, answer, count=300):
 
 
 @given(st.sets(st.sampled_from(ANSWER_FINDINGS), min_size=1, max_size=8), st.integers(0, 2**32))
-def test_a_wrong_list_of_findings_is_another_list(findings, seed):
+def test_defect_9_a_wrong_list_of_findings_is_another_list(findings, seed):
     wrong = parse_finding_list(wrong_answer("abnormality", ", ".join(findings), np.random.default_rng(seed)))
     assert wrong
     assert wrong != findings
+
+
+def test_defect_10_wrong_answers_differ_from_draw_to_draw_and_touch_no_other_generator():
+    before = np.random.get_state()[1].tolist()
+    assert len(draw("abnormality", "edema")) > 10
+    assert np.random.get_state()[1].tolist() == before
 
 
 def test_findings_are_exchanged_added_and_left_out():

@@ -8,6 +8,8 @@ from cfvqa.data.batches import swap_images
 from cfvqa.models.difference import PairEncoder
 from cfvqa.models.knowledge_graph import NODES, adjacency, node_texts
 from cfvqa.models.standardise import Standardise
+from cfvqa.vocabulary.findings import FINDING_INDEX
+from cfvqa.vocabulary.regions import REGION_INDEX
 
 
 def test_the_state_that_matching_judges_is_the_first_of_a_whole_reading(tokenizer):
@@ -58,12 +60,31 @@ def test_defect_15_without_findings_nodes_keep_to_themselves():
     assert torch.allclose(adjacency(torch.zeros(1, 24, 38))[0], torch.eye(NODES))
 
 
-def test_adjacency_is_symmetric_and_joins_a_region_with_its_finding():
+def test_defect_7_adjacency_is_symmetric_and_joins_a_region_with_its_finding_by_name():
     probability = torch.zeros(1, 24, 38)
-    probability[0, 3, 5] = 1.0
+    probability[0, REGION_INDEX["left apical zone"], FINDING_INDEX["pneumothorax"]] = 1.0
     matrix = adjacency(probability)[0]
+    region, finding = node_texts().index("left apical"), node_texts().index("pneumothorax")
     assert torch.allclose(matrix, matrix.T)
+    assert matrix[region, finding] == pytest.approx(0.5)
+    assert matrix.count_nonzero() == NODES + 2
+
+
+def test_edges_are_cut_at_one_half():
+    probability = torch.zeros(1, 24, 38)
+    probability[0, 3, 5], probability[0, 3, 6] = 0.5, 0.49
+    matrix = adjacency(probability, "cut")[0]
     assert matrix[3, 24 + 5] == pytest.approx(0.5)
+    assert matrix[3, 24 + 6] == 0
+
+
+def test_reader_and_writer_share_their_layers_if_they_are_told_to(tokenizer):
+    shared = model_of(tokenizer, network("coarse_to_fine.CoarseToFine", heads=2, share=True, edges="cut"))
+    own = model_of(tokenizer, network("coarse_to_fine.CoarseToFine", heads=2))
+    first, second = (model.text.reader.encoder.layer[0].output for model in (shared, own))
+    assert first is shared.text.writer.bert.encoder.layer[0].output
+    assert second is not own.text.writer.bert.encoder.layer[0].output
+    assert shared.read(batch_of(tokenizer)).memory.isfinite().all()
 
 
 def test_features_are_standardised_a_region_and_what_never_varies_is_not_blown_up():
@@ -73,7 +94,7 @@ def test_features_are_standardised_a_region_and_what_never_varies_is_not_blown_u
     )
     values[:, 1] += 7
     standardise = Standardise(2, 3)
-    standardise.fit(values)
+    standardise.fit(values, torch.ones(500, 2, dtype=torch.bool))
     seen = standardise(values)
     assert torch.allclose(seen.mean(0), torch.zeros(2, 3), atol=1e-3)
     assert torch.allclose(seen[..., :2].std(0), torch.ones(2, 2), atol=0.02)
@@ -90,7 +111,8 @@ def test_boxes_reach_the_graph_free_of_the_size_of_the_image(tokenizer):
     twice = replace(first, box=first.box * 2 + 13)
     with torch.inference_mode():
         labels = model.nodes.names(model.text.word_embeddings)
-        assert torch.allclose(model.nodes(first, labels), model.nodes(twice, labels), atol=1e-5)
+        mask = model.nodes.masks(2)
+        assert torch.allclose(model.nodes(first, labels, mask), model.nodes(twice, labels, mask), atol=1e-5)
 
 
 def test_every_node_has_a_text_of_its_own():

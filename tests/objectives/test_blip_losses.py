@@ -14,7 +14,7 @@ from cfvqa.models.writing import SpecialIds
 from cfvqa.objectives.hard_matching import HardMatching, draw_negatives
 from cfvqa.objectives.momentum_contrast import ImageTextContrast, contrast_targets, text_ids
 
-SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, cls=4, enc=5, specials=(0, 1, 2, 3, 4, 5))
+SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, cls=4, enc=5, specials=(0, 1, 2, 3, 4, 5), content=())
 WIDTH = 4
 
 

@@ -22,7 +22,7 @@ from cfvqa.vocabulary.findings import ANSWER_FINDINGS
 from cfvqa.vocabulary.levels import LEVEL_WORDS
 
 VOCABULARY, WIDTH = 11, 4
-SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, cls=3, enc=3, specials=(0, 1, 2, 3))
+SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, cls=3, enc=3, specials=(0, 1, 2, 3), content=(5, 6, 7))
 
 
 class FlatText:
@@ -95,13 +95,13 @@ def test_answers_that_are_put_together_are_not_learned_word_by_word(case):
     assert Generation(answers="written")(model, batch, reading).item() == 0
 
 
-def test_masked_language_over_equal_tokens_costs_the_logarithm_of_the_vocabulary(case):
+def test_defect_5_masked_language_is_a_mean_and_costs_the_logarithm_of_the_vocabulary(case):
     assert MaskedLanguage(several=1.0)(*case).item() == pytest.approx(math.log(VOCABULARY), rel=1e-6)
 
 
 def test_masked_language_costs_nothing_where_nothing_is_drawn(case):
     model, batch, reading = case
-    batch.keywords = tokens([3, 1], [3, 1])
+    batch.answer = tokens([3, 8, 9, 1], [3, 10, 1, 0])  # no word of content
     assert MaskedLanguage(none=0.0)(model, batch, reading).item() == 0
 
 

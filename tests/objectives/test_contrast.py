@@ -7,9 +7,11 @@ from cfvqa.data.batches import Tokens
 from cfvqa.objectives.contrast import equal_texts, fine_scores, multi_positive_loss
 from cfvqa.objectives.language import draw_masks, next_token_loss
 
+ALL = torch.ones(5, dtype=torch.bool)
+
 
 def test_equal_scores_cost_the_logarithm_of_the_candidates():
-    loss = multi_positive_loss(torch.zeros(4, 4), torch.eye(4, dtype=torch.bool))
+    loss = multi_positive_loss(torch.zeros(4, 4), torch.eye(4, dtype=torch.bool), ALL[:4])
     assert math.isclose(loss.item(), math.log(4), rel_tol=1e-6)
 
 
@@ -24,7 +26,7 @@ def test_loss_against_a_slow_loop():
             own = [j for j in range(5) if positive[i, j]]
             denominator = sum(math.exp(matrix[i, j]) for j in range(5))
             total += sum(-math.log(math.exp(matrix[i, j]) / denominator) for j in own) / len(own) / 10
-    assert math.isclose(multi_positive_loss(score, positive).item(), total, rel_tol=1e-5)
+    assert math.isclose(multi_positive_loss(score, positive, ALL).item(), total, rel_tol=1e-5)
 
 
 def test_defect_13_duplicates_are_positive_both_ways():
@@ -34,9 +36,25 @@ def test_defect_13_duplicates_are_positive_both_ways():
     assert same.sum() == 5
 
 
+def test_defect_14_the_two_directions_are_two_numbers():
+    score = torch.tensor([[5.0, 5.0], [0.0, 0.0]])  # all texts alike to each image; no image is alike to the other
+    rows = math.log(2)
+    columns = (math.log(1 + math.exp(-5)) + math.log(1 + math.exp(5))) / 2
+    loss = multi_positive_loss(score, torch.eye(2, dtype=torch.bool), ALL[:2])
+    assert math.isclose(loss.item(), (rows + columns) / 2, rel_tol=1e-5)
+
+
+def test_defect_14_a_score_does_not_grow_with_the_number_of_words():
+    visual, word = units(1, 6, 4, seed=1), units(1, 1, 4, seed=4)
+    sizes = {"visual_mask": torch.ones(1, 6, dtype=torch.bool), "sharpness": 4.0, "emphasis": 5.0}
+    once = fine_scores(word, ONE, visual, **sizes)
+    thrice = fine_scores(word.repeat(1, 3, 1), THREE, visual, **sizes)
+    assert torch.allclose(once, thrice, atol=1e-6)
+
+
 def test_defect_42_two_equal_answers_do_not_push_each_other():
     score = torch.tensor([[3.0, 3.0], [3.0, 3.0]], requires_grad=True)
-    multi_positive_loss(score, torch.ones(2, 2, dtype=torch.bool)).backward()
+    multi_positive_loss(score, torch.ones(2, 2, dtype=torch.bool), ALL[:2]).backward()
     assert score.grad.abs().max() < 1e-7
 
 
@@ -99,12 +117,14 @@ def test_padding_changes_no_fine_score(softmaxes):
     assert torch.allclose(short, padded, atol=1e-6)
 
 
-def test_a_text_without_words_is_nothing_and_learns_nothing():
+@pytest.mark.parametrize("softmaxes", [1, 2])
+def test_a_text_without_words_fits_nothing_and_learns_nothing(softmaxes):
     visual, word = units(1, 6, 4, seed=1), units(1, 3, 4, seed=4).requires_grad_()
     none, all_ = torch.zeros(1, 3, dtype=torch.bool), torch.ones(1, 6, dtype=torch.bool)
-    for softmaxes in (1, 2):
-        score = fine_scores(word, none, visual, all_, sharpness=4.0, emphasis=5.0, softmaxes=softmaxes)
-        assert score.item() == float("-inf")
+    score = fine_scores(word, none, visual, all_, sharpness=4.0, emphasis=5.0, softmaxes=softmaxes)
+    assert score.item() == -1
+    score.sum().backward()
+    assert not word.grad.any()
 
 
 def test_defect_19_masks_follow_the_number_of_keywords():

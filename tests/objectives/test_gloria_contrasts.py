@@ -14,7 +14,7 @@ from cfvqa.objectives.contrast import multi_positive_loss, spread, texts_of_unit
 from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal
 
 WIDTH = 4
-SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, cls=4, enc=5, specials=(0, 1, 2, 3))
+SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, cls=4, enc=5, specials=(0, 1, 2, 3), content=())
 ANSWERS = [[3, 5, 6, 1, 0], [3, 7, 1, 0, 0], [3, 8, 9, 5, 1]]
 
 
@@ -115,7 +115,7 @@ def test_scores_and_loss_against_a_slow_loop(objective, slow):
 def test_defect_40_padding_changes_nothing_and_training_sees_the_scores_that_are_judged(objective, slow):
     model, batch, reading = case(ANSWERS)
     score = objective.scores(model, batch, reading, Texts(batch.answer, batch.keywords))
-    loss = multi_positive_loss(10 * score, torch.eye(3, dtype=torch.bool))
+    loss = multi_positive_loss(10 * score, torch.eye(3, dtype=torch.bool), torch.ones(3, dtype=torch.bool))
     assert objective(model, batch, reading).item() == pytest.approx(loss.item(), rel=1e-5)
     longer = Tokens(pad(batch.answer.ids, (0, 7)), pad(batch.answer.mask, (0, 7)))
     torch.testing.assert_close(objective.scores(model, batch, reading, Texts(longer, longer)), score)

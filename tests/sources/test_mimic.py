@@ -205,7 +205,7 @@ def test_studies_of_one_day_count_as_ordered(tree):
     assert read(tree.write()).questions.height == 36
 
 
-def test_the_subject_split_never_divides_a_subject(tmp_path):
+def test_defect_23_the_subject_split_never_divides_a_subject(tmp_path):
     tables = read(MimicTree(tmp_path / "data", subjects=40).write(), split="subject")
     assert tables.questions.group_by("subject_id").agg(pl.col("split").n_unique())["split"].max() == 1
     joined = tables.questions.join(tables.images, left_on="main_image", right_on="image_id")

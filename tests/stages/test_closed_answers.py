@@ -31,7 +31,7 @@ class Fond:
 
     def __init__(self, tokenizer, liked):
         ids = {name: tokenizer.id_of(f"[{name.upper()}]") for name in ("pad", "sep", "mask", "dec", "cls", "enc")}
-        self.special = SpecialIds(**ids, specials=tuple(ids.values()))
+        self.special = SpecialIds(**ids, specials=tuple(ids.values()), content=())
         self.logits = torch.zeros(len(tokenizer))
         for word, weight in liked.items():
             self.logits[tokenizer.encode([word], max_length=3)[0][0, 1]] = weight

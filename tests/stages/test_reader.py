@@ -5,7 +5,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from cfvqa.errors import InputError
-from cfvqa.stages.reader import Widths, build_model, train_tokenizer
+from cfvqa.stages.reader import Widths, build_model, special_ids, train_tokenizer
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "edema", "lung", "left", "right", "."]
 MODEL = {"network": {"_target_": "cfvqa.models.coarse_to_fine.CoarseToFine"}}
@@ -109,3 +109,9 @@ def refused(folder, words, **sizes):
     for word in words:
         assert word in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_defect_19_what_an_answer_is_about_is_known_of_a_pretrained_tokenizer(tmp_path):
+    write_encoder(tmp_path)
+    special = special_ids(train_tokenizer({"pretrained": str(tmp_path)}, []))
+    assert [WORDS[number] for number in special.content] == ["edema", "lung", "left", "right"]

@@ -1,17 +1,20 @@
 """Every key of the config, given something wrong: refused at once, in words that name the key and what to give."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 
 from cfvqa.commands.application import config_folder
 from cfvqa.errors import InputError
 from cfvqa.stages.building import plain
-from cfvqa.stages.reader import Widths, build_model, train_tokenizer
+from cfvqa.stages.reader import Widths, build_model, train_tokenizer, used
 from cfvqa.stages.settings import check, check_folders, check_training
 
 
+@cache
 def composed(*overrides):
     with initialize_config_dir(config_folder(), version_base="1.3"):
         return compose("config", overrides=["experiment=phantom_tiny", *overrides])
@@ -204,12 +207,18 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("overrides", "words"), TABLE, ids=[" ".join(overrides) for overrides, _ in TABLE])
-def test_what_is_wrong_is_refused_at_once(overrides, words):
+def test_defect_36_what_is_wrong_is_refused_at_once(overrides, words):
     with pytest.raises(InputError) as refused:
         check_all(composed(*overrides))
     for word in words:
         assert word in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("figure", ["test/generation", "test/loss"])
+def test_defects_21_and_38_no_checkpoint_is_chosen_by_a_figure_of_the_test_subjects(figure):
+    with pytest.raises(InputError, match="choose one of val/loss, val/generation"):
+        check(composed(f"phases.finetune.monitor={figure}"))
 
 
 @pytest.mark.parametrize(
@@ -278,7 +287,11 @@ def test_what_is_right_passes(overrides):
     check(composed(*overrides))
 
 
-VARIANTS = [[f"variant={file.stem}"] for file in sorted(Path(config_folder(), "variant").glob("*.yaml"))]
+def names(group):
+    return sorted(file.stem for file in Path(config_folder(), group).glob("*.yaml"))
+
+
+VARIANTS = [[f"variant={name}"] for name in names("variant")]
 
 
 @pytest.mark.parametrize("overrides", [[], ["trainer=ddp_cpu"], *VARIANTS])
@@ -286,6 +299,56 @@ def test_what_can_be_made_passes_and_leaves_nothing(tmp_path, monkeypatch, overr
     monkeypatch.chdir(tmp_path)
     check_all(composed(*overrides))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        "mimic_paper",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in names("experiment") if name[:5] != "mimic"),
+    ],
+)
+def test_every_variant_goes_with_every_experiment(experiment):
+    for name in names("variant"):
+        given = [f"variant={name}", f"experiment={experiment}"]
+        alone = composed(given[0])
+        config = composed(*given, *([] if experiment.startswith("phantom") else ["source.root=."]))
+        check(config)
+        assert config.variant == name
+        assert config.model.network._target_ == alone.model.network._target_
+        for phase in {**alone.phases, **config.phases}:  # the experiment says how long, not what is learned
+            assert used(plain(config.phases[phase])).keys() == used(plain(alone.phases[phase])).keys()
+
+
+def test_the_published_schedule_trains_a_variant_without_pretraining_in_one_phase():
+    config = composed("variant=no_pretraining", "experiment=mimic_paper", "source.root=.")
+    assert list(config.phases) == ["finetune"]
+    finetune = config.phases.finetune
+    assert (finetune.optimizer._target_, finetune.optimizer.lr) == ("torch.optim.Adam", 6e-6)
+    assert "betas" not in finetune.optimizer  # of the demo
+    assert finetune.epochs == 127
+    given = composed("variant=no_pretraining", "experiment=mimic_paper", "source.root=.", "phases.finetune.epochs=2")
+    assert given.phases.finetune.epochs == 2
+
+
+@pytest.mark.parametrize("name", ["ekaid", "mccformers_d", "blip", "gloria", "siamese", "question_only"])
+def test_the_published_size_of_a_variant_can_be_made(name):
+    content = plain(composed(f"variant={name}", "experiment=mimic_paper", "source.root=."))
+    tokenizer = train_tokenizer(content["text"], [])
+    with torch.device("meta"):  # whatever its size
+        build_model(content["model"], content["text"], tokenizer=tokenizer, widths=Widths(1024, 1024), seed=0)
+
+
+def test_the_published_variant_makes_every_choice_as_published():
+    config = composed("variant=published")
+    assert config.pairs.swap == 0
+    assert (config.evaluation.decoding.num_beams, config.evaluation.decoding.repetition_penalty) == (3, 1.2)
+    assert (config.model.network.memory, config.model.network.edges, config.model.network.share) == (
+        "question",
+        "cut",
+        True,
+    )
+    assert (config.objective.fine.scale, config.objective.masked_language.instead) == (50, "mixed")
 
 
 def test_the_published_experiment_builds_the_published_sizes():

@@ -43,7 +43,7 @@ def test_a_longer_cycle_can_be_taken_up_in_the_middle():
     assert rates(longer, long, 30)[1:] == rates(one_cycle(expected, steps=40), expected, 40)[11:]
 
 
-def test_the_staircase_falls_like_torchs():
+def test_defect_22_the_staircase_falls_like_torchs_and_no_epoch_too_soon():
     own, other = sgd(), sgd()
     found = rates(staircase(own, steps=35, every=15 / 35), own, 35)
     assert found == pytest.approx(rates(StepLR(other, step_size=15), other, 35))
