@@ -34,6 +34,8 @@ _REASONS = {
     "level_accuracy": "no true change of level",
     "unchanged_accuracy": "no question where nothing has changed",
     "consistency_changed": "no answer reports a change",
+    "constant_1": "no training pair has a change whose regions are labelled",
+    "constant_3": "no training pair has a change whose regions are labelled",
     "auroc": "true of all pairs, or of none",
     "added_macro": "no finding is new in some pairs and not in others",
     "removed_macro": "no finding is gone in some pairs and not in others",

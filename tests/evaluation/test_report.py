@@ -246,6 +246,16 @@ def test_the_flip_figures_stand_together_with_what_they_are_of():
     assert rows == {"the model": 0.4, "the 3,210 that report a change": 0.3, "overlap": 0.7}
 
 
+def test_pointing_stands_beside_what_points_without_any_image():
+    chances = {"chance_1": 0.3, "chance_3": 0.6, "constant_1": 0.7, "constant_3": 0.9}
+    grounding = {"n": 206, "pointing_1": 0.97, "pointing_3": 1.0} | chances
+    figures = metrics() | {"grounding": grounding, "word_grounding": grounding | {"n": 180, "pointing_1": 0.5}}
+    panel = next(panel for panel in headline_of(figures).panels if panel.title == "Pointing accuracy")
+    rows = {row.label: row.figure.value for row in panel.rows}
+    assert (rows["at random"], rows["always the same"], rows["always the same three"]) == (0.3, 0.7, 0.9)
+    assert rows["words of 180 answers"] == 0.5
+
+
 def test_a_training_of_one_epoch_is_a_row_of_figures():
     lines = (Line("training", "train", ((1.0, 2.25),)), Line("validation", "val", ()))
     text = render(page(curves=(Curve("Reader, phase pretrain", "", (Chart("loss", lines),)),)))
