@@ -234,6 +234,8 @@ def test_the_weakest_figures_stand_beside_the_headline():
     assert "changes: level accuracy 0.080, recall 0.200." in weakest
     assert "exact match: view 0.070 (1,234 questions), abnormality 0.400 (6 questions)." in weakest
     assert "difference" not in weakest
+    figures["changes"]["hallucinated_per_100"] = 0.0
+    assert headline_of(figures | {"calibration": {"error": 0.0}}).weakest == weakest  # both are best at 0
     assert weakest in Reading(render(page(figures))).text
     assert headline_of(metrics(f1=None)).weakest == ""
 
