@@ -170,10 +170,10 @@ def _flip_rows(metrics: Metrics) -> tuple[Whisker, ...]:
     flip = metrics.get("flip")
     if flip is None:
         return ()
-    changed = Figure(flip["consistency_changed"], reason="no change was answered")
+    changed = figure_at(metrics, "flip.consistency_changed")
     return (
         Whisker(f"the {flip['n_changed']:,} that report a change", changed, "part"),
-        Whisker("overlap", Figure(flip["jaccard"]), "part"),
+        Whisker("overlap", figure_at(metrics, "flip.jaccard"), "part"),
     )
 
 
