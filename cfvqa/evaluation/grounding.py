@@ -69,7 +69,7 @@ def pointing(
     known, held = asked.filter(held.any(1)), held[held.any(1)]
     if not len(known):
         return None
-    found = {f"pointing_{count}": hits for count, hits in pointing_hits(_attention(known), held).items()}
+    found = {f"pointing_{count}": hits for count, hits in pointing_hits(attention_of(known), held).items()}
     learned = held_regions(train.filter(pl.col("question_type") == DIFFERENCE), places)
     level = pointing_hits(np.zeros(held.shape), held)
     bootstrap = SubjectBootstrap(
@@ -147,7 +147,7 @@ def _regions(changes: Changes, main: str, reference: str, places: Labelled) -> s
     return found
 
 
-def _attention(predictions: pl.DataFrame) -> np.ndarray:
+def attention_of(predictions: pl.DataFrame) -> np.ndarray:
     """Return the attention (N, R) to the regions of both images together."""
     return sum(_rows(predictions[name].to_list()) for name in ("attention_main", "attention_reference"))
 

@@ -104,11 +104,11 @@ class TextScorer:
         groups = _as_groups(truths), _as_groups(answers)
         meteor = self._started().statistics(truths, answers)
         rouge, rouge_items = Rouge().compute_score(*groups)
-        cider, cider_items = Cider().compute_score(*groups) if any(truths) else (0.0, np.zeros(len(truths)))
-        items = ItemScores(bleu, meteor, np.asarray(rouge_items), np.asarray(cider_items), exact)
+        cider = cider_of(truths, answers)
+        items = ItemScores(bleu, meteor, np.asarray(rouge_items), cider, exact)
         bleus = (float(value) for value in bleu_of_counts(bleu.sum(axis=0)))
         [whole] = self.meteor_of_sums(meteor.sum(axis=0, keepdims=True)).tolist()
-        return TextScores(len(truths), *bleus, whole, float(rouge), float(cider), float(exact.mean()), items)
+        return TextScores(len(truths), *bleus, whole, float(rouge), float(cider.mean()), float(exact.mean()), items)
 
     def meteor_of_sums(self, sums: np.ndarray) -> np.ndarray:
         """Return METEOR (draws,) of summed counts (draws, K), as in `ItemScores.meteor`."""
@@ -124,6 +124,14 @@ def exact_matches(references: Sequence[str], predictions: Sequence[str]) -> np.n
     """Return (N,) 1.0 where two texts are the same but for case, white space and punctuation, else 0.0."""
     pairs = zip(references, predictions, strict=True)
     return np.array([_normalised(truth) == _normalised(answer) for truth, answer in pairs], dtype=np.float64)
+
+
+def cider_of(truths: Sequence[str], answers: Sequence[str]) -> np.ndarray:
+    """Return (N,) the CIDEr of tokenised answers; document frequencies are those of the truths."""
+    if not any(truths):
+        return np.zeros(len(truths))
+    _, items = Cider().compute_score(_as_groups(truths), _as_groups(answers))
+    return np.asarray(items, dtype=np.float64)
 
 
 def bleu_counts(truths: Sequence[str], answers: Sequence[str]) -> np.ndarray:
