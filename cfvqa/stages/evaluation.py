@@ -207,7 +207,8 @@ def _judge_contrasts(
     tasks = [task for task in asking.settings["tasks"] if task != ANSWERS]
     if not tasks:
         return {}
-    comparing = Comparing(reader, judged_contrasts(config), asking.store, asking.settings, asking.console)
+    contrasts = judged_contrasts(config)
+    comparing = Comparing(reader, contrasts, asking.store, training(read), asking.settings, asking.console)
     questions = questions_of(read, asking.settings["split"])
     return {task: comparing.judge(task, questions) for task in tasks}
 
