@@ -153,4 +153,5 @@ def attention_of(predictions: pl.DataFrame) -> np.ndarray:
 
 
 def _rows(values: Sequence[Sequence[float] | None]) -> np.ndarray:
-    return np.array([[0.0] * len(REGIONS) if row is None else row for row in values], dtype=np.float64)
+    rows = [[0.0] * len(REGIONS) if row is None else row for row in values]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(REGIONS))

@@ -61,6 +61,10 @@ def test_systems_that_look_elsewhere_are_told_apart_where_all_have_an_attention(
     row = by_figure(compare_paired(systems, findings, draws=50)["elsewhere"])["pointing@1"]
     assert (row.first, row.other, row.interval) == (1, 0, [-1, -1])
     assert "pointing@1" not in by_figure(compare_paired(systems, draws=50)["elsewhere"])
+    systems["blank"] = one.with_columns(
+        pl.lit(None, dtype=pl.List(pl.Float64)).alias(f"attention_{name}") for name in ("main", "reference")
+    )
+    assert "pointing@1" not in by_figure(compare_paired(systems, findings, draws=50)["blank"])
 
 
 def test_a_figure_that_one_of_two_does_not_have_is_left_out():
