@@ -14,6 +14,7 @@ from cfvqa.evaluation.text_scores import exact_matches
 
 _BINS = 15
 _COVERAGES = (0.25, 0.5, 0.75, 1.0)
+_NAMES = [f"{coverage:g}" for coverage in _COVERAGES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Calibration:
         risk: coverage -> share of wrong answers among that share of answers with the highest scores: what is left
             if the model may abstain from the others.
         area: mean of the risk over all coverages; the smaller, the better the scores rank the answers.
-        error_interval, area_interval: [low, high], 95 % bootstrap by subject.
+        error_interval, area_interval, risk_interval: [low, high], 95 % bootstrap by subject; the last by coverage.
     """
 
     n: int
@@ -38,6 +39,7 @@ class Calibration:
     area: float
     error_interval: list[float]
     area_interval: list[float]
+    risk_interval: dict[str, list[float]]
 
 
 def calibration(predictions: pl.DataFrame, *, seed: int = 0, draws: int = 1000) -> Calibration | None:
@@ -52,18 +54,22 @@ def calibration(predictions: pl.DataFrame, *, seed: int = 0, draws: int = 1000) 
     if not len(scored):
         return None
     score, right = scored["score"].to_numpy().clip(0, 1), right_answers(scored)
-    risk = risk_by_coverage(score, right)
+    curve = risk_by_coverage(score, right)
     bootstrap = SubjectBootstrap(
         scored.get_column("subject_id").to_list(), draws=draws, generator=np.random.default_rng(seed)
     )
+    # Each draw ranks its own answers.
+    drawn = np.array([_risks(risk_by_coverage(score[rows], right[rows])) for rows in bootstrap.samples()])
+    risks = _risks(curve)
     return Calibration(
         n=len(scored),
         accuracy=float(right.mean()),
         error=calibration_error(score, right),
-        risk={f"{coverage:g}": float(risk[_last(coverage, len(risk))]) for coverage in _COVERAGES},
-        area=float(risk.mean()),
+        risk=dict(zip(_NAMES, risks[:-1], strict=True)),
+        area=risks[-1],
         error_interval=_error_interval(bootstrap, score, right),
-        area_interval=_area_interval(bootstrap, score, right),
+        area_interval=bounds(drawn[:, -1]),
+        risk_interval={name: bounds(drawn[:, column]) for column, name in enumerate(_NAMES)},
     )
 
 
@@ -93,8 +99,9 @@ def calibration_error(score: np.ndarray, right: np.ndarray) -> float:
     return float(binary_calibration_error(torch.from_numpy(score), torch.from_numpy(right.astype(np.int64)), _BINS))
 
 
-def _last(coverage: float, count: int) -> int:
-    return max(1, round(coverage * count)) - 1
+def _risks(curve: np.ndarray) -> list[float]:
+    """Return what a curve (N,) says of the coverages, and its mean."""
+    return [*(float(curve[max(1, round(coverage * len(curve))) - 1]) for coverage in _COVERAGES), float(curve.mean())]
 
 
 def _error_interval(bootstrap: SubjectBootstrap, score: np.ndarray, right: np.ndarray) -> list[float]:
@@ -104,8 +111,3 @@ def _error_interval(bootstrap: SubjectBootstrap, score: np.ndarray, right: np.nd
     gap[np.arange(len(score)), place] = score - right
     gap[:, _BINS] = 1
     return bootstrap.interval(gap, lambda sums: np.abs(sums[..., :_BINS]).sum(-1) / sums[..., _BINS])
-
-
-def _area_interval(bootstrap: SubjectBootstrap, score: np.ndarray, right: np.ndarray) -> list[float]:
-    """Return the interval of the area under risk and coverage; each draw ranks its own answers."""
-    return bounds(np.array([risk_by_coverage(score[rows], right[rows]).mean() for rows in bootstrap.samples()]))

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from cfvqa.errors import InputError
-from cfvqa.evaluation.intervals import f1, precision, ratio, recall
+from cfvqa.evaluation.intervals import f1, macro_f1, precision, ratio, recall
 from cfvqa.language.grammar import Change, ChangeKind, parse_changes
 
 Changes = frozenset[Change]
@@ -80,7 +80,7 @@ class ChangeCounts:
         unparsed: (N,) true where the answer did not parse.
         hallucinated: (N, 2) findings that were answered and have not changed, in hundredths of an answer; answers.
         confusion: true kind of change -> answered kind -> findings over all questions.
-        by_finding: finding -> (3,) true positives, false positives, false negatives over all questions.
+        by_finding: finding named in truth or answers -> (N, 3) its true positives, false positives, false negatives.
     """
 
     found: np.ndarray
@@ -91,6 +91,11 @@ class ChangeCounts:
     hallucinated: np.ndarray
     confusion: dict[str, dict[str, int]]
     by_finding: dict[str, np.ndarray]
+
+    @property
+    def of_findings(self) -> np.ndarray:
+        """The counts (N, 3 F) of all F findings, one behind the other."""
+        return np.concatenate([np.zeros((len(self.found), 0)), *self.by_finding.values()], axis=1)
 
 
 def count_changes(predictions: pl.DataFrame) -> ChangeCounts:
@@ -119,21 +124,19 @@ def count_changes(predictions: pl.DataFrame) -> ChangeCounts:
 def score_changes(counts: ChangeCounts) -> ChangeScores:
     """Return the scores that the counts of all questions add up to."""
     found = counts.found.sum(axis=0)
-    by_finding = {name: _finding_scores(sums) for name, sums in sorted(counts.by_finding.items())}
-    supported = [scores.f1 for scores in by_finding.values() if scores.n]
     return ChangeScores(
         n=len(counts.found),
         precision=float(precision(found)),
         recall=float(recall(found)),
         f1=float(f1(found)),
-        macro_f1=float(np.mean(supported)) if supported else float("nan"),
+        macro_f1=float(macro_f1(counts.of_findings.sum(axis=0))),
         direction_accuracy=float(ratio(counts.direction.sum(axis=0))),
         level_accuracy=float(ratio(counts.level.sum(axis=0))),
         unchanged_accuracy=float(ratio(counts.unchanged.sum(axis=0))),
         unparsed=int(counts.unparsed.sum()),
         hallucinated_per_100=float(ratio(counts.hallucinated.sum(axis=0))),
         confusion=counts.confusion,
-        by_finding=by_finding,
+        by_finding={name: _finding_scores(rows.sum(axis=0)) for name, rows in counts.by_finding.items()},
     )
 
 
@@ -148,23 +151,18 @@ def parse_truth(question_id: str, answer: str) -> Changes:
     return changes
 
 
-def directions(changes: Changes) -> dict[str, set[ChangeKind]]:
-    """Return finding -> the directions (added, removed) that the changes give it."""
-    found: dict[str, set[ChangeKind]] = defaultdict(set)
-    for change in changes:
-        if change.kind is not ChangeKind.LEVEL:
-            found[change.finding].add(change.kind)
-    return found
-
-
 def _found(truth: Changes, answer: Changes) -> tuple[int, int, int]:
     return len(truth & answer), len(answer - truth), len(truth - answer)
 
 
 def _direction(truth: Changes, answer: Changes) -> tuple[int, int]:
-    true, given = directions(truth), directions(answer)
+    true, given = _directions(truth), _directions(answer)
     both = true.keys() & given.keys()
     return sum(true[finding] == given[finding] for finding in both), len(both)
+
+
+def _directions(changes: Changes) -> dict[str, ChangeKind]:
+    return {change.finding: change.kind for change in changes if change.kind is not ChangeKind.LEVEL}
 
 
 def _level(truth: Changes, answer: Changes) -> tuple[int, int]:
@@ -188,17 +186,16 @@ def _confusion(pairs: Sequence[tuple[Changes, Changes]]) -> dict[str, dict[str, 
 
 
 def _kinds(changes: Changes) -> dict[str, str]:
-    """Return finding -> what happened to it; of a finding that an answer names twice, one of both."""
-    return {change.finding: change.kind.value for change in sorted(changes, key=lambda change: change.kind)}
+    return {change.finding: change.kind.value for change in changes}
 
 
 def _by_finding(pairs: Sequence[tuple[Changes, Changes]]) -> dict[str, np.ndarray]:
-    sums: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(3))
-    for truth, answer in pairs:
+    counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros((len(pairs), 3)))
+    for row, (truth, answer) in enumerate(pairs):
         for column, group in enumerate((truth & answer, answer - truth, truth - answer)):
             for change in group:
-                sums[change.finding][column] += 1
-    return dict(sums)
+                counts[change.finding][row, column] += 1
+    return dict(sorted(counts.items()))
 
 
 def _finding_scores(sums: np.ndarray) -> FindingScores:

@@ -25,7 +25,7 @@ def _retrieval(metrics: Metrics) -> SmallTable:
     for name, label in _DIRECTIONS.items():
         place, found = f"retrieval.{name}", figures[name]
         recalls = tuple(figure_at(metrics, f"{place}.recall_{depth}") for depth in _RECALLS)
-        rows.append(SmallRow(label, (*recalls, Figure(found["median_rank"]))))
+        rows.append(SmallRow(label, (*recalls, figure_at(metrics, f"{place}.median_rank"))))
         chances = (*(found[f"chance_{depth}"] for depth in _RECALLS), found["chance_rank"])
         rows.append(SmallRow("by chance", tuple(map(Figure, chances))))
     return SmallTable(

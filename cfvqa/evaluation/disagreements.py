@@ -1,4 +1,4 @@
-"""Pairs of radiographs of which systems say different things, one of them more truly than another."""
+"""Pairs of radiographs of which systems say different things."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import polars as pl
 
 from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.report import Picture, templates
-from cfvqa.evaluation.verdicts import Judgement, Outcome, judge
+from cfvqa.evaluation.verdicts import JudgedChange, Judgement, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Page:
 
 
 def disagreements(tables: Mapping[str, pl.DataFrame]) -> list[Disagreement]:
-    """Return the difference questions of which some run finds changes that another does not, or invents others.
+    """Return the difference questions to which runs say different changes, or of which only some read as changes.
 
     Args:
         tables: run -> its table of predictions, of the same questions.
@@ -72,13 +72,13 @@ def disagreements(tables: Mapping[str, pl.DataFrame]) -> list[Disagreement]:
     return [
         Disagreement(name, row["answer"], row["main_image"], row["reference_image"], tuple(given[name]))
         for name, row in rows.items()
-        if len({_worth(one.judgement) for one in given[name]}) > 1
+        if len({_said(one.judgement) for one in given[name]}) > 1
     ]
 
 
-def _worth(judgement: Judgement) -> tuple[int, int]:
-    outcomes = [change.outcome for change in judgement.changes]
-    return outcomes.count(Outcome.HIT), outcomes.count(Outcome.INVENTED)
+def _said(judgement: Judgement) -> tuple[bool, frozenset[JudgedChange]]:
+    """Return what is compared: which changes an answer finds and invents, and whether it reads as changes at all."""
+    return judgement.readable, frozenset(judgement.changes)
 
 
 def draw(found: list[Disagreement], *, count: int, seed: int) -> list[Disagreement]:

@@ -7,7 +7,7 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.changes import Changes
-from cfvqa.evaluation.intervals import SubjectBootstrap
+from cfvqa.evaluation.intervals import SubjectBootstrap, ratio
 from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.language.grammar import flip_changes, parse_changes
 
@@ -23,7 +23,7 @@ class FlipScores:
         n_changed: questions whose first answer reports a change.
         consistency_changed: consistency among those; a model that always says "nothing has changed" has
             a perfect consistency and no value here.
-        consistency_interval: [low, high], 95 % bootstrap by subject.
+        consistency_interval, jaccard_interval, consistency_changed_interval: [low, high], 95 % bootstrap by subject.
     """
 
     n: int
@@ -32,6 +32,8 @@ class FlipScores:
     n_changed: int
     consistency_changed: float
     consistency_interval: list[float]
+    jaccard_interval: list[float]
+    consistency_changed_interval: list[float]
 
 
 def flip_consistency(
@@ -53,6 +55,7 @@ def flip_consistency(
     rows = asked.select("question_id", "prediction").iter_rows()
     pairs = [(parse_changes(first), parse_changes(other[question_id])) for question_id, first in rows]
     same = np.array([_consistent(*pair) for pair in pairs], dtype=np.float64)
+    overlap = np.array([_jaccard(*pair) for pair in pairs])
     changed = np.array([bool(first) for first, _ in pairs], dtype=bool)
     bootstrap = SubjectBootstrap(
         asked.get_column("subject_id").to_list(), draws=draws, generator=np.random.default_rng(seed)
@@ -60,10 +63,12 @@ def flip_consistency(
     return FlipScores(
         n=len(pairs),
         consistency=_mean(same),
-        jaccard=_mean(np.array([_jaccard(*pair) for pair in pairs])),
+        jaccard=_mean(overlap),
         n_changed=int(changed.sum()),
         consistency_changed=_mean(same[changed]),
         consistency_interval=bootstrap.mean(same),
+        jaccard_interval=bootstrap.mean(overlap),
+        consistency_changed_interval=bootstrap.interval(np.column_stack([same * changed, changed]), ratio),
     )
 
 

@@ -1,8 +1,10 @@
-"""Grounding: does a model look where something has changed?"""
+"""Grounding: does a model look where something has changed?
+
+Regions of one attention stand in no order, as in `retrieval`: one that looks at all alike has the figures of chance.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 import polars as pl
@@ -10,12 +12,16 @@ import polars as pl
 from cfvqa.evaluation.changes import Changes, parse_truth
 from cfvqa.evaluation.intervals import SubjectBootstrap
 from cfvqa.evaluation.predictions import DIFFERENCE
+from cfvqa.evaluation.retrieval import Places
 from cfvqa.language.grammar import ChangeKind
 from cfvqa.vocabulary.findings import NODE_OF_ANSWER
 from cfvqa.vocabulary.regions import REGION_INDEX, REGIONS
 
-Places = dict[tuple[str, str], set[int]]
+Labelled = dict[tuple[str, str], set[int]]
 """(image, node) -> the regions where the finding is labelled."""
+
+_COUNTS = (1, 3)
+"""Regions of most attention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,8 @@ class Pointing:
         n: difference questions with a change whose regions are labelled, and with an attention.
         pointing_1, pointing_3: share of them in which a changed region is the first, among the first three.
         chance_1, chance_3: the same for regions drawn at random.
+        constant_1, constant_3: the same for the one region, the three regions, that hold a change of most training
+            pairs, whatever the images show; NaN where no training pair has a change whose regions are labelled.
         pointing_1_interval, pointing_3_interval: [low, high], 95 % bootstrap by subject.
     """
 
@@ -34,59 +42,90 @@ class Pointing:
     pointing_3: float
     chance_1: float
     chance_3: float
+    constant_1: float
+    constant_3: float
     pointing_1_interval: list[float]
     pointing_3_interval: list[float]
 
 
-def pointing(predictions: pl.DataFrame, findings: pl.DataFrame, *, seed: int = 0, draws: int = 1000) -> Pointing | None:
+def pointing(
+    predictions: pl.DataFrame, findings: pl.DataFrame, train: pl.DataFrame, *, seed: int = 0, draws: int = 1000
+) -> Pointing | None:
     """Compare the attention of the answers to difference questions with the regions of the true changes.
 
     Args:
         predictions: table of predictions; the attention to both images is added up, region by region.
         findings: the findings table; where it has no rows of regions nothing can be said.
+        train: questions table of the training split, which says where most changes are.
         seed: of the bootstrap.
         draws: of the bootstrap.
 
     Returns:
         The figures; None where no question has both an attention and regions of its changes.
     """
+    places = places_of(findings)
     asked = predictions.filter((pl.col("question_type") == DIFFERENCE) & pl.col("attention_main").is_not_null())
-    true = changed_regions(asked, places_of(findings))
-    rows = [row for row, regions in enumerate(true) if regions]
-    if not rows:
+    held = held_regions(asked, places)
+    known, held = asked.filter(held.any(1)), held[held.any(1)]
+    if not len(known):
         return None
-    known = asked[rows]
-    order = np.argsort(-_attention(known), axis=1, kind="stable")
-    held = np.zeros(order.shape, dtype=bool)
-    for place, row in enumerate(rows):
-        held[place, sorted(true[row])] = True
-    first = np.take_along_axis(held, order, axis=1)[:, :3]
-    sizes = held.sum(1)
+    found = {f"pointing_{count}": hits for count, hits in pointing_hits(attention_of(known), held).items()}
+    learned = held_regions(train.filter(pl.col("question_type") == DIFFERENCE), places)
+    level = pointing_hits(np.zeros(held.shape), held)
     bootstrap = SubjectBootstrap(
         known.get_column("subject_id").to_list(), draws=draws, generator=np.random.default_rng(seed)
     )
-    one, three = first[:, 0].astype(np.float64), first.any(1).astype(np.float64)
     return Pointing(
-        n=len(rows),
-        pointing_1=float(one.mean()),
-        pointing_3=float(three.mean()),
-        chance_1=float(np.mean([_chance(size, 1) for size in sizes])),
-        chance_3=float(np.mean([_chance(size, 3) for size in sizes])),
-        pointing_1_interval=bootstrap.mean(one),
-        pointing_3_interval=bootstrap.mean(three),
+        n=len(known),
+        **{name: float(hits.mean()) for name, hits in found.items()},
+        **{f"chance_{count}": float(hits.mean()) for count, hits in level.items()},
+        **{f"constant_{count}": _constant(held, learned, count) for count in _COUNTS},
+        **{f"{name}_interval": bootstrap.mean(hits) for name, hits in found.items()},
     )
 
 
-def places_of(findings: pl.DataFrame) -> Places:
+def pointing_hits(attention: np.ndarray, held: np.ndarray) -> dict[int, np.ndarray]:
+    """Return, for 1 and 3, (N,) the chance that a region that holds a change is among that many of most attention.
+
+    Args:
+        attention: (N, R).
+        held: (N, R) bool, the regions that hold a change: one at least.
+    """
+    best = np.where(held, attention, -np.inf).max(1, keepdims=True)
+    level = attention == best
+    places = Places(above=(attention > best).sum(1), beside=(level & ~held).sum(1), hits=(level & held).sum(1))
+    return {count: places.recall(count) for count in _COUNTS}
+
+
+def held_regions(questions: pl.DataFrame, places: Labelled) -> np.ndarray:
+    """Return (N, R) bool: which regions hold a change that the true answer to a difference question names."""
+    held = np.zeros((len(questions), len(REGIONS)), dtype=bool)
+    for row, regions in enumerate(changed_regions(questions, places)):
+        held[row, sorted(regions)] = True
+    return held
+
+
+def _constant(held: np.ndarray, learned: np.ndarray, count: int) -> float:
+    """Return the share of pairs with a change in one of the regions (N, R) that hold one of most training pairs."""
+    chosen, left = [], learned[learned.any(1)]
+    if not len(left):
+        return float("nan")
+    for _ in range(count):  # each next to those before it: of the pairs that have no change in them
+        chosen.append(int(left.sum(0).argmax()))
+        left = left[~left[:, chosen[-1]]]
+    return float(held[:, chosen].any(1).mean())
+
+
+def places_of(findings: pl.DataFrame) -> Labelled:
     """Return where the findings of each image are labelled."""
     there = findings.filter(pl.col("region").is_not_null() & (pl.col("presence") == "yes"))
-    places: Places = {}
+    places: Labelled = {}
     for image, node, region in there.select("image_id", "finding", "region").iter_rows():
         places.setdefault((image, node), set()).add(REGION_INDEX[region])
     return places
 
 
-def changed_regions(questions: pl.DataFrame, places: Places) -> list[set[int]]:
+def changed_regions(questions: pl.DataFrame, places: Labelled) -> list[set[int]]:
     """Return, for each difference question, the regions in which its true answer says that something has changed.
 
     What is new is where the main image shows it, what is gone where the reference image did, and what has another
@@ -99,7 +138,7 @@ def changed_regions(questions: pl.DataFrame, places: Places) -> list[set[int]]:
     ]
 
 
-def _regions(changes: Changes, main: str, reference: str, places: Places) -> set[int]:
+def _regions(changes: Changes, main: str, reference: str, places: Labelled) -> set[int]:
     found: set[int] = set()
     for change in changes:
         images = {ChangeKind.ADDED: [main], ChangeKind.REMOVED: [reference]}.get(change.kind, [main, reference])
@@ -108,15 +147,11 @@ def _regions(changes: Changes, main: str, reference: str, places: Places) -> set
     return found
 
 
-def _attention(predictions: pl.DataFrame) -> np.ndarray:
+def attention_of(predictions: pl.DataFrame) -> np.ndarray:
     """Return the attention (N, R) to the regions of both images together."""
     return sum(_rows(predictions[name].to_list()) for name in ("attention_main", "attention_reference"))
 
 
 def _rows(values: Sequence[Sequence[float] | None]) -> np.ndarray:
-    return np.array([[0.0] * len(REGIONS) if row is None else row for row in values], dtype=np.float64)
-
-
-def _chance(size: int, drawn: int) -> float:
-    """Return the chance that one of `drawn` regions is among `size` of all."""
-    return 1 - comb(len(REGIONS) - int(size), drawn) / comb(len(REGIONS), drawn)
+    rows = [[0.0] * len(REGIONS) if row is None else row for row in values]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(REGIONS))

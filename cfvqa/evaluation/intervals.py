@@ -81,6 +81,16 @@ def f1(sums: np.ndarray) -> np.ndarray:
     return divide(2 * sums[..., 0], 2 * sums[..., 0] + sums[..., 1] + sums[..., 2])
 
 
+def macro_f1(sums: np.ndarray) -> np.ndarray:
+    """Return the mean F1 of the counts of F findings, those of `f1` one behind the other (..., 3 F).
+
+    Findings without any true one are left out; NaN where none has one.
+    """
+    counts = sums.reshape(*sums.shape[:-1], sums.shape[-1] // 3, 3)
+    supported = counts[..., 0] + counts[..., 2] > 0
+    return divide(np.where(supported, f1(counts), 0).sum(-1), supported.sum(-1))
+
+
 def divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """Return above / below, NaN where below is 0."""
     above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)

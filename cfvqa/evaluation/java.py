@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from pycocoevalcap.meteor import meteor
 from pycocoevalcap.tokenizer import ptbtokenizer
 
@@ -18,6 +19,9 @@ from cfvqa.errors import InputError
 
 _ENGLISH = ("-Duser.language=en", "-Duser.country=US", "-Dfile.encoding=UTF-8")
 """METEOR prints numbers in the language of the machine, and its wrapper reads English ones."""
+
+_LENGTHS, _CHUNKS, _MATCHES = slice(0, 2), -3, slice(-2, None)
+"""Columns of METEOR's counts; lengths and matched words are those of answer and reference."""
 
 
 def java() -> Path:
@@ -81,6 +85,23 @@ class Meteor(meteor.Meteor):
         if key not in self._known:
             self._known[key] = super()._stat(hypothesis_str, reference_list)
         return self._known[key]
+
+    def statistics(self, references: Sequence[str], answers: Sequence[str]) -> np.ndarray:
+        """Return (N, K) the counts of each answer beside its reference that METEOR adds up."""
+        pairs = zip(references, answers, strict=True)
+        counts = np.array([self._stat(answer, [reference]).split() for reference, answer in pairs], dtype=np.float64)
+        # An answer that matches as a whole is not broken: its one chunk is not added up.
+        counts[(counts[:, _CHUNKS] == 1) & (counts[:, _LENGTHS] == counts[:, _MATCHES]).all(1), _CHUNKS] = 0
+        return counts
+
+    def of_sums(self, sums: np.ndarray) -> np.ndarray:
+        """Return METEOR (draws,) of summed counts (draws, K): the program scores a sum as it does an answer."""
+        rows = (" ".join(map(repr, row)) for row in sums.tolist())
+        with self.lock:
+            self.meteor_p.stdin.write(f"EVAL ||| {' ||| '.join(rows)}\n".encode())
+            self.meteor_p.stdin.flush()
+            scores = [float(self.meteor_p.stdout.readline()) for _ in range(len(sums) + 1)]
+        return np.array(scores[:-1])  # the last is of all together
 
     def close(self) -> None:
         """End the Java process and its pipes."""

@@ -13,7 +13,7 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.changes import ChangeCounts, count_changes, score_changes
-from cfvqa.evaluation.intervals import SubjectBootstrap, f1, precision, ratio, recall
+from cfvqa.evaluation.intervals import SubjectBootstrap, f1, macro_f1, precision, ratio, recall
 from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.text_scores import TextScorer, TextScores, bleu_of_counts, exact_matches, scorers
 from cfvqa.files import write_text
@@ -34,6 +34,8 @@ _REASONS = {
     "level_accuracy": "no true change of level",
     "unchanged_accuracy": "no question where nothing has changed",
     "consistency_changed": "no answer reports a change",
+    "constant_1": "no training pair has a change whose regions are labelled",
+    "constant_3": "no training pair has a change whose regions are labelled",
     "auroc": "true of all pairs, or of none",
     "added_macro": "no finding is new in some pairs and not in others",
     "removed_macro": "no finding is gone in some pairs and not in others",
@@ -63,8 +65,6 @@ def evaluate_predictions(
         `n`, `by_type`, `other_types`, `changes`, `interval` (the same names with [low, high]) and `undefined`
         (dotted name -> why that figure is None).
     """
-    with nullcontext(scorer) if scorer is not None else TextScorer() as active:
-        texts = _score_by_type(predictions, active)
     difference = predictions.filter(pl.col("question_type") == DIFFERENCE)
     others = predictions.filter(pl.col("question_type") != DIFFERENCE)
     exact = exact_matches(others.get_column("answer").to_list(), others.get_column("prediction").to_list())
@@ -74,10 +74,12 @@ def evaluate_predictions(
         generator = np.random.default_rng(bootstrap_seed)
         return SubjectBootstrap(table.get_column("subject_id").to_list(), draws=draws, generator=generator)
 
-    by_type = {
-        kind: _text_intervals(scores, bootstrap(predictions.filter(pl.col("question_type") == kind)))
-        for kind, scores in texts.items()
-    }
+    with nullcontext(scorer) if scorer is not None else TextScorer() as active:
+        texts = _score_by_type(predictions, active)
+        by_type = {
+            kind: _text_intervals(scores, bootstrap(predictions.filter(pl.col("question_type") == kind)), active)
+            for kind, scores in texts.items()
+        }
     return _json_safe(
         {
             "n": len(predictions),
@@ -177,15 +179,14 @@ def _score_by_type(predictions: pl.DataFrame, scorer: TextScorer) -> dict[str, T
     }
 
 
-def _text_intervals(scores: TextScores, bootstrap: SubjectBootstrap) -> Figures:
-    """Return intervals of all text scores but METEOR, which is no mean and no ratio of sums over answers."""
+def _text_intervals(scores: TextScores, bootstrap: SubjectBootstrap, scorer: TextScorer) -> Figures:
     items = scores.items
     bleus = {
         f"bleu_{order + 1}": bootstrap.interval(items.bleu, lambda sums, k=order: bleu_of_counts(sums)[..., k])
         for order in range(4)
     }
     means = {name: bootstrap.mean(getattr(items, name)) for name in ("rouge_l", "cider", "exact_match")}
-    return bleus | means
+    return bleus | {"meteor": bootstrap.interval(items.meteor, scorer.meteor_of_sums)} | means
 
 
 def _change_intervals(counts: ChangeCounts, bootstrap: SubjectBootstrap) -> Figures:
@@ -196,6 +197,8 @@ def _change_intervals(counts: ChangeCounts, bootstrap: SubjectBootstrap) -> Figu
         "level_accuracy": bootstrap.interval(counts.level, ratio),
         "unchanged_accuracy": bootstrap.interval(counts.unchanged, ratio),
         "hallucinated_per_100": bootstrap.interval(counts.hallucinated, ratio),
+        "macro_f1": bootstrap.interval(counts.of_findings, macro_f1),
+        "by_finding": {name: {"f1": bootstrap.interval(rows, f1)} for name, rows in counts.by_finding.items()},
     }
 
 

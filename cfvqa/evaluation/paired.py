@@ -1,4 +1,7 @@
-"""Two systems on the same questions: what differs, and whether it could be chance."""
+"""Two systems on the same questions: what differs, and whether it could be chance.
+
+Flip consistency is not among the figures: it takes the answers to swapped images, and runs do not keep these.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from cfvqa.evaluation.changes import count_changes
+from cfvqa.evaluation.grounding import attention_of, held_regions, places_of, pointing_hits
 from cfvqa.evaluation.intervals import Statistic, SubjectBootstrap, bounds, f1, ratio
 from cfvqa.evaluation.predictions import DIFFERENCE
-from cfvqa.evaluation.text_scores import exact_matches
+from cfvqa.evaluation.text_scores import TextScorer, cider_of, exact_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +46,31 @@ _STATISTICS: dict[str, Statistic] = {
     "direction accuracy": ratio,
     "level accuracy": ratio,
     "hallucinated per 100": ratio,
+    "CIDEr": ratio,
+    "pointing@1": ratio,
     "others exact": ratio,
 }
+_IS_DIFFERENCE = pl.col("question_type") == DIFFERENCE
 
 
-def _of_changes(table: pl.DataFrame) -> Counts:
+def _of_changes(table: pl.DataFrame, scorer: TextScorer) -> Counts:
     counts = count_changes(table)
+    cider = cider_of(scorer.tokenize(table["answer"]), scorer.tokenize(table["prediction"]))
     return {
         "change F1": counts.found,
         "direction accuracy": counts.direction,
         "level accuracy": counts.level,
         "hallucinated per 100": counts.hallucinated,
+        "CIDEr": _as_mean(cider),
     }
 
 
 def _of_others(table: pl.DataFrame) -> Counts:
-    right = exact_matches(table["answer"].to_list(), table["prediction"].to_list())
-    return {"others exact": np.column_stack([right, np.ones(len(right))])}
+    return {"others exact": _as_mean(exact_matches(table["answer"].to_list(), table["prediction"].to_list()))}
+
+
+def _as_mean(values: np.ndarray) -> np.ndarray:
+    return np.column_stack([values, np.ones(len(values))])
 
 
 @dataclass(frozen=True)
@@ -75,19 +87,20 @@ class _Part:
 
 
 def compare_paired(
-    systems: Mapping[str, pl.DataFrame], *, draws: int = 1000, seed: int = 0
+    systems: Mapping[str, pl.DataFrame], findings: pl.DataFrame | None = None, *, draws: int = 1000, seed: int = 0
 ) -> dict[str, list[Difference]]:
     """Compare every system with the first one, figure by figure.
 
     Args:
         systems: name -> its table of predictions; all of the same questions.
+        findings: the findings table, which says where changes are; None leaves pointing out.
         draws: of the bootstrap; no p is below 1 / draws.
         seed: of the bootstrap.
 
     Returns:
         Name -> differences, of all systems but the first. What is not defined for one of two is left out.
     """
-    parts = _parts(systems, draws, seed)
+    parts = _parts(_in_one_order(systems), findings, draws, seed)
     first, *others = systems
     found = {name: [row for part in parts for row in _differences(part, first, name)] for name in others}
     corrected = iter(holm([row.p for rows in found.values() for row in rows]))
@@ -103,21 +116,42 @@ def holm(values: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
-def _parts(systems: Mapping[str, pl.DataFrame], draws: int, seed: int) -> list[_Part]:
-    """Count every system once, over the questions of each kind in the order of the first system."""
-    first = next(iter(systems.values()))
-    in_order = {
-        name: first.select("question_id").join(table, on="question_id", how="left", maintain_order="left")
-        for name, table in systems.items()
+def _in_one_order(systems: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Return the tables with their questions in the order of the first one."""
+    ids = next(iter(systems.values())).select("question_id")
+    return {
+        name: ids.join(table, on="question_id", how="left", maintain_order="left") for name, table in systems.items()
     }
-    is_difference = pl.col("question_type") == DIFFERENCE
-    parts = []
-    for kind, count in ((is_difference, _of_changes), (~is_difference, _of_others)):
-        subjects = first.filter(kind)["subject_id"].to_list()
-        if subjects:
-            bootstrap = SubjectBootstrap(subjects, draws=draws, generator=np.random.default_rng(seed))
-            parts.append(_Part(bootstrap, {name: count(table.filter(kind)) for name, table in in_order.items()}))
-    return parts
+
+
+def _parts(systems: dict[str, pl.DataFrame], findings: pl.DataFrame | None, draws: int, seed: int) -> list[_Part]:
+    """Count every system once, over the questions of each kind."""
+    pairs = {name: table.filter(_IS_DIFFERENCE) for name, table in systems.items()}
+    others = {name: table.filter(~_IS_DIFFERENCE) for name, table in systems.items()}
+    scorer = TextScorer()
+    scorer.tokenize(text for table in pairs.values() for name in ("answer", "prediction") for text in table[name])
+    counted = [
+        (pairs, {name: _of_changes(table, scorer) for name, table in pairs.items()}),
+        *([] if findings is None else [_pointing(pairs, findings)]),
+        (others, {name: _of_others(table) for name, table in others.items()}),
+    ]
+    return [
+        _Part(SubjectBootstrap(subjects, draws=draws, generator=np.random.default_rng(seed)), counts)
+        for tables, counts in counted
+        if (subjects := next(iter(tables.values()))["subject_id"].to_list())
+    ]
+
+
+def _pointing(
+    pairs: dict[str, pl.DataFrame], findings: pl.DataFrame
+) -> tuple[dict[str, pl.DataFrame], dict[str, Counts]]:
+    """Return the answers to questions with a change whose regions are labelled, where all systems have an attention."""
+    held = held_regions(next(iter(pairs.values())), places_of(findings))
+    attended = [table["attention_main"].is_not_null().to_numpy() for table in pairs.values()]
+    known = held.any(1) & np.all(attended, axis=0)
+    tables = {name: table.filter(known) for name, table in pairs.items()}
+    hits = {name: pointing_hits(attention_of(table), held[known])[1] for name, table in tables.items()}
+    return tables, {name: {"pointing@1": _as_mean(values)} for name, values in hits.items()}
 
 
 def _differences(part: _Part, first: str, other: str) -> list[Difference]:

@@ -53,8 +53,9 @@ _PANELS = {
     "grounding.pointing_1": (
         "Pointing accuracy",
         "Of the difference questions with a change whose regions are labelled, the share in which the region of most "
-        "attention is one of them; the same for the first three regions; for the words of the answer that name "
-        "findings, where they have learned to look; and for regions drawn at random.",
+        "attention is one of them; the same for the first three regions; for the words of those answers that name "
+        "findings, which are other questions, where words have learned to look; for regions drawn at random; and for "
+        "the regions that hold a change of most training pairs, whatever the images show.",
     ),
     "calibration.error": (
         "Calibration error",
@@ -70,7 +71,17 @@ _PANELS = {
         "whose answer reports a change, the same; and the mean overlap of the changes in both answers.",
     ),
 }
-_PARTS = tuple(name for name in _PANELS if name not in ("changes.f1", "other_types.exact_match"))
+_UNSEEN = {
+    "chance_1": "at random",
+    "chance_3": "at random, three",
+    "constant_1": "always the same",
+    "constant_3": "always the same three",
+}
+"""What points without any image."""
+
+_NO_PARTS = ("changes.f1", "other_types.exact_match", "changes.hallucinated_per_100", "calibration.error")
+"""The headlines, and figures that are best at 0: the lowest of them are no weakness."""
+_PARTS = tuple(name for name in _PANELS if name not in _NO_PARTS)
 _COLUMNS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "exact match")
 
 
@@ -159,29 +170,28 @@ def _flip_rows(metrics: Metrics) -> tuple[Whisker, ...]:
     flip = metrics.get("flip")
     if flip is None:
         return ()
-    changed = Figure(flip["consistency_changed"], reason="no change was answered")
+    changed = figure_at(metrics, "flip.consistency_changed")
     return (
         Whisker(f"the {flip['n_changed']:,} that report a change", changed, "part"),
-        Whisker("overlap", Figure(flip["jaccard"]), "part"),
+        Whisker("overlap", figure_at(metrics, "flip.jaccard"), "part"),
     )
 
 
 def _pointing_rows(metrics: Metrics) -> tuple[Whisker, ...]:
-    grounding = metrics.get("grounding")
-    if grounding is None:
+    if "grounding" not in metrics:
         return ()
-    chance = (("at random", "chance_1"), ("at random, first three", "chance_3"))
     return (
         Whisker("first three regions", figure_at(metrics, "grounding.pointing_3"), "part"),
         *_word_rows(metrics),
-        *(Whisker(label, Figure(grounding[name]), "part") for label, name in chance),
+        *(Whisker(label, figure_at(metrics, f"grounding.{name}"), "part") for name, label in _UNSEEN.items()),
     )
 
 
 def _word_rows(metrics: Metrics) -> tuple[Whisker, ...]:
     if "word_grounding" not in metrics:
         return ()
-    return (Whisker("words of the answer", figure_at(metrics, "word_grounding.pointing_1"), "part"),)
+    label = f"words of {metrics['word_grounding']['n']:,} answers"
+    return (Whisker(label, figure_at(metrics, "word_grounding.pointing_1"), "part"),)
 
 
 def _best_blind(metrics: Metrics) -> tuple[str, Figure] | None:

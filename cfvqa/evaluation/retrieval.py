@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from cfvqa.evaluation.intervals import SubjectBootstrap
+from cfvqa.evaluation.intervals import SubjectBootstrap, bounds
 
 _DEPTHS = (1, 5, 10)
 
@@ -58,7 +58,8 @@ class Recall:
         recall_1, recall_5, recall_10: share of queries with a hit among the first.
         median_rank: of the first hit.
         chance_1, chance_5, chance_10, chance_rank: the same of candidates in any order.
-        recall_1_interval, recall_5_interval, recall_10_interval: [low, high], 95 % bootstrap by subject.
+        recall_1_interval, recall_5_interval, recall_10_interval, median_rank_interval: [low, high], 95 % bootstrap by
+            subject.
     """
 
     n: int
@@ -74,6 +75,7 @@ class Recall:
     recall_1_interval: list[float]
     recall_5_interval: list[float]
     recall_10_interval: list[float]
+    median_rank_interval: list[float]
 
 
 def mixed(scores: Sequence[np.ndarray], weight: np.ndarray) -> np.ndarray:
@@ -138,10 +140,12 @@ def recall_of(places: Places, chance: Places, subjects: Sequence[str], *, seed: 
     """
     bootstrap = SubjectBootstrap(subjects, draws=draws, generator=np.random.default_rng(seed))
     found = {f"recall_{depth}": places.recall(depth) for depth in _DEPTHS}
+    rank = places.rank()
     return Recall(
         n=len(subjects),
         candidates=int(chance.beside[0] + chance.hits[0]),
-        median_rank=float(np.median(places.rank())),
+        median_rank=float(np.median(rank)),
+        median_rank_interval=bounds(np.array([np.median(rank[rows]) for rows in bootstrap.samples()])),
         chance_rank=float(np.median(chance.rank())),
         **{name: float(values.mean()) for name, values in found.items()},
         **{f"chance_{depth}": float(chance.recall(depth).mean()) for depth in _DEPTHS},

@@ -26,8 +26,8 @@ class ItemScores:
 
     Attributes:
         bleu: (N, 10) n-gram matches (orders 1 to 4), n-grams offered (1 to 4), length, reference length.
-        meteor, rouge_l, cider, exact_match: (N,) score of each answer; their means are the group's figures,
-            but for METEOR, which weighs answers by length.
+        meteor: (N, K) the counts that corpus METEOR adds up (see `TextScorer.meteor_of_sums`).
+        rouge_l, cider, exact_match: (N,) score of each answer; their means are the group's figures.
     """
 
     bleu: np.ndarray
@@ -102,24 +102,36 @@ class TextScorer:
         exact = exact_matches(references, predictions)
         bleu = bleu_counts(truths, answers)
         groups = _as_groups(truths), _as_groups(answers)
-        meteor, meteor_items = self._meteor_scores(truths, answers)
+        meteor = self._started().statistics(truths, answers)
         rouge, rouge_items = Rouge().compute_score(*groups)
-        cider, cider_items = Cider().compute_score(*groups) if any(truths) else (0.0, np.zeros(len(truths)))
-        items = ItemScores(bleu, meteor_items, np.asarray(rouge_items), np.asarray(cider_items), exact)
+        cider = cider_of(truths, answers)
+        items = ItemScores(bleu, meteor, np.asarray(rouge_items), cider, exact)
         bleus = (float(value) for value in bleu_of_counts(bleu.sum(axis=0)))
-        return TextScores(len(truths), *bleus, meteor, float(rouge), float(cider), float(exact.mean()), items)
+        [whole] = self.meteor_of_sums(meteor.sum(axis=0, keepdims=True)).tolist()
+        return TextScores(len(truths), *bleus, whole, float(rouge), float(cider.mean()), float(exact.mean()), items)
 
-    def _meteor_scores(self, truths: list[str], answers: list[str]) -> tuple[float, np.ndarray]:
+    def meteor_of_sums(self, sums: np.ndarray) -> np.ndarray:
+        """Return METEOR (draws,) of summed counts (draws, K), as in `ItemScores.meteor`."""
+        return self._started().of_sums(sums)
+
+    def _started(self) -> Meteor:
         if self._meteor is None:
             self._meteor = Meteor()
-        total, items = self._meteor.compute_score(_as_groups(truths), _as_groups(answers))
-        return float(total), np.asarray(items, dtype=np.float64)
+        return self._meteor
 
 
 def exact_matches(references: Sequence[str], predictions: Sequence[str]) -> np.ndarray:
     """Return (N,) 1.0 where two texts are the same but for case, white space and punctuation, else 0.0."""
     pairs = zip(references, predictions, strict=True)
     return np.array([_normalised(truth) == _normalised(answer) for truth, answer in pairs], dtype=np.float64)
+
+
+def cider_of(truths: Sequence[str], answers: Sequence[str]) -> np.ndarray:
+    """Return (N,) the CIDEr of tokenised answers; document frequencies are those of the truths."""
+    if not any(truths):
+        return np.zeros(len(truths))
+    _, items = Cider().compute_score(_as_groups(truths), _as_groups(answers))
+    return np.asarray(items, dtype=np.float64)
 
 
 def bleu_counts(truths: Sequence[str], answers: Sequence[str]) -> np.ndarray:
@@ -167,4 +179,6 @@ def _as_groups(texts: Sequence[str]) -> dict[int, list[str]]:
 
 def _no_scores() -> TextScores:
     empty = np.zeros(0)
-    return TextScores(0, *[float("nan")] * len(FIGURES), ItemScores(np.zeros((0, 10)), empty, empty, empty, empty))
+    return TextScores(
+        0, *[float("nan")] * len(FIGURES), ItemScores(np.zeros((0, 10)), empty[:, None], empty, empty, empty)
+    )

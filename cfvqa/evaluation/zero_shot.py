@@ -1,7 +1,7 @@
 """Zero-shot: is a finding new, or gone? Said by how well a sentence of the grammar fits a pair, and nothing trained.
 
-A score is standardised over the sentences of its own pair, never over the pairs of a batch: a pair alone is judged as
-among others.
+A score is standardised over the sentences of its own pair, never over pairs, and the sentences are those that training
+pairs call for: a pair alone has the scores that it has among others.
 """
 
 from collections.abc import Iterable, Sequence
@@ -48,7 +48,7 @@ class ZeroShot:
 
     Attributes:
         n: pairs.
-        added, removed: finding -> figures, of the findings that are ever added, or removed.
+        added, removed: finding -> figures, of the findings that are added, or removed, in some of the pairs.
         unchanged: of the sentence that nothing has changed.
         added_macro, removed_macro: mean area over the findings.
         added_macro_interval, removed_macro_interval: [low, high], 95 % bootstrap by subject.
@@ -65,7 +65,11 @@ class ZeroShot:
 
 
 def prompts_for(answers: Iterable[Changes]) -> list[Prompt]:
-    """Return the sentences about every finding that is ever added or removed, and that of no change."""
+    """Return the sentences about every finding that is ever added or removed in training, and that of no change.
+
+    Args:
+        answers: the changes of training pairs.
+    """
     seen = {change for changes in answers for change in changes if change.kind in KINDS}
     order = [Change(finding, kind) for kind in KINDS for finding in ANSWER_FINDINGS]
     said = [Prompt(write_changes([change]), change) for change in order if change in seen]
@@ -114,7 +118,7 @@ def zero_shot(
     found = [Detected(int(positive.sum()), float(area[0])) for positive, area in zip(true, areas, strict=True)]
     groups = {kind: [p for p, prompt in enumerate(prompts) if _kind(prompt) is kind] for kind in (*KINDS, None)}
     macro = {kind: _mean([areas[place] for place in groups[kind]], len(weight)) for kind in KINDS}
-    added, removed = ({prompts[p].change.finding: found[p] for p in groups[kind]} for kind in KINDS)
+    added, removed = ({prompts[p].change.finding: found[p] for p in groups[kind] if found[p].n} for kind in KINDS)
     return ZeroShot(
         n=len(truth),
         added=added,

@@ -85,7 +85,7 @@ def compare(config: DictConfig, console: Console) -> list[Compared]:
         else:
             table.add_row(title, *cells)
     console.print(table)
-    pairs = _paired(runs, config.evaluation)
+    pairs = _paired(runs, config)
     console.print(_paired_table(pairs, runs[0].name))
     if config.to is not None:
         folder = Path(config.to).expanduser()
@@ -119,9 +119,12 @@ def _words(run: Compared) -> str:
     return "tables {}, split {}".format(*run.asked)
 
 
-def _paired(runs: Sequence[Compared], settings: DictConfig) -> list[list[str]]:
-    """Return the rows of `_TITLES`."""
-    found = compare_paired({run.name: run.answers for run in runs}, draws=settings.draws, seed=settings.seed)
+def _paired(runs: Sequence[Compared], config: DictConfig) -> list[list[str]]:
+    """Return the rows of `_TITLES`; where the tables of the runs are gone, nothing says where changes are."""
+    file = Path(config.work) / "tables" / runs[0].asked[0] / "findings.parquet"
+    findings = _table(file) if file.is_file() else None
+    drawn = {"draws": config.evaluation.draws, "seed": config.evaluation.seed}
+    found = compare_paired({run.name: run.answers for run in runs}, findings, **drawn)
     return [
         [
             name,
@@ -188,15 +191,17 @@ def _compared(folder: Path, settings: dict[str, Any], keys: Sequence[str]) -> Co
         data = {name: metrics["data"][name] for name in ("tables", "split", "name", "licence")}
     except (KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error!r}): judge the run again, cfvqa-evaluate") from error
-    answers = _answers(file.with_name("predictions.parquet"))
+    answers = _table(file.with_name("predictions.parquet"))
     return Compared(folder.name, {key: dig(settings, key) for key in keys}, figures, data, answers)
 
 
-def _answers(file: Path) -> pl.DataFrame:
+def _table(file: Path) -> pl.DataFrame:
     try:
         return pl.read_parquet(file)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{file} is missing or damaged ({error}): judge the run again, cfvqa-evaluate") from error
+        raise InputError(
+            f"{file} is missing or damaged ({error}): delete its folder, and judge the run again"
+        ) from error
 
 
 def _cells(runs: Sequence[Compared], keys: Sequence[str]) -> tuple[list[str], list[list[str]]]:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from cfvqa.data.batches import PairBatch, Texts
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
-from cfvqa.evaluation.changes import parse_truth
+from cfvqa.evaluation.changes import Changes, parse_truth
 from cfvqa.evaluation.retrieval import Retrieval, mixed, retrieval
 from cfvqa.evaluation.zero_shot import ZeroShot, prompts_for, zero_shot
 from cfvqa.language.questions import DIFFERENCE
@@ -33,6 +33,7 @@ class Comparing:
         reader: that was trained with the contrasts.
         contrasts: by name, at least one.
         store: features of the images.
+        train: training questions, whose answers say of which changes pairs are asked.
         settings: the config block `evaluation`.
         console: shows progress.
     """
@@ -40,6 +41,7 @@ class Comparing:
     reader: TrainedReader
     contrasts: dict[str, Contrast]
     store: FeatureStore
+    train: pl.DataFrame
     settings: dict[str, Any]
     console: StageConsole
 
@@ -72,11 +74,10 @@ class Comparing:
 
     def zero_shot(self, pairs: pl.DataFrame) -> ZeroShot:
         """Find what is new and what is gone by sentences of the grammar; each stands against the others of its pair."""
-        truth = [parse_truth(*row) for row in pairs.select("question_id", "answer").iter_rows()]
-        prompts = prompts_for(truth)
+        prompts = prompts_for(_changes_of(self.train.filter(pl.col("question_type") == DIFFERENCE)))
         scores = self.scores(pairs, [prompt.text for prompt in prompts], "comparing pairs and sentences")
         score = mixed(list(scores.values()), np.ones(len(prompts)))
-        return zero_shot(score, prompts, truth, pairs["subject_id"].to_list(), **self._drawn())
+        return zero_shot(score, prompts, _changes_of(pairs), pairs["subject_id"].to_list(), **self._drawn())
 
     def _drawn(self) -> dict[str, int]:
         return {"seed": self.settings["seed"], "draws": self.settings["draws"]}
@@ -111,3 +112,7 @@ class Comparing:
             name: torch.cat([contrast.scores(model, batch, reading, texts).float().cpu() for texts in chunks], dim=1)
             for name, contrast in self.contrasts.items()
         }
+
+
+def _changes_of(pairs: pl.DataFrame) -> list[Changes]:
+    return [parse_truth(*row) for row in pairs.select("question_id", "answer").iter_rows()]

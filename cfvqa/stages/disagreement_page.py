@@ -43,7 +43,7 @@ def write_disagreements(
 
 def _read(found: Sequence[Disagreement], shown: Sequence[Disagreement], seed: int) -> str:
     return (
-        f"On {len(found):,} difference questions one of them finds a change that another does not, or invents one. "
+        f"To {len(found):,} difference questions they answer different changes, or some of them no readable ones. "
         f"{len(shown)} are shown, drawn by lot (seed {seed})."
     )
 

@@ -30,14 +30,14 @@ from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.reader import contrasts_of
 from cfvqa.stages.run_folders import run_lock
 from cfvqa.stages.schema import ANSWERS, ranks
-from cfvqa.stages.scoring import data_of, questions_of, score_file, score_run
+from cfvqa.stages.scoring import data_of, questions_of, score_file, score_run, training
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.tracking import track_evaluation
 from cfvqa.stages.trained import TrainedReader, load_reader
 from cfvqa.stages.vqa import blind, vqa
 from cfvqa.stages.word_maps import attended_by_words, local_of
 
-CONTENT = 5
+CONTENT = 6
 """Of the tables of predictions and metrics; another number, and every evaluation is made again."""
 
 
@@ -196,7 +196,8 @@ def _pointing_of_words(
     if contrast is None:
         return None
     attended = attended_by_words(reader, contrast, predictions, asking.store)
-    return pointing(attended, read.findings, seed=asking.settings["seed"], draws=asking.settings["draws"])
+    drawn = {"seed": asking.settings["seed"], "draws": asking.settings["draws"]}
+    return pointing(attended, read.findings, training(read), **drawn)
 
 
 def _judge_contrasts(
@@ -206,7 +207,8 @@ def _judge_contrasts(
     tasks = [task for task in asking.settings["tasks"] if task != ANSWERS]
     if not tasks:
         return {}
-    comparing = Comparing(reader, judged_contrasts(config), asking.store, asking.settings, asking.console)
+    contrasts = judged_contrasts(config)
+    comparing = Comparing(reader, contrasts, asking.store, training(read), asking.settings, asking.console)
     questions = questions_of(read, asking.settings["split"])
     return {task: comparing.judge(task, questions) for task in tasks}
 
@@ -268,6 +270,17 @@ def _show_answers(metrics: dict[str, Any], console: StageConsole) -> None:
     if "flip" in metrics:
         flip = metrics["flip"]
         console.print(f"flip consistency {_number(flip['consistency'])} of {flip['n']} questions", highlight=False)
+    for name, what in (("grounding", "region of most attention"), ("word_grounding", "region of most words")):
+        if name in metrics:
+            console.print(f"{what} {_pointed(metrics[name])}", highlight=False)
+
+
+def _pointed(found: dict[str, Any]) -> str:
+    """Write how often a region holds a change, beside what needs no image."""
+    shares = [_number(found[key]) for key in ("pointing_1", "chance_1", "constant_1")]
+    return "holds a change in {} of {} questions; at random {}, always the same region {}".format(
+        shares[0], found["n"], *shares[1:]
+    )
 
 
 def _number(value: float | None) -> str:

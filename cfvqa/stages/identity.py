@@ -22,6 +22,9 @@ SUCCESS = "_SUCCESS"
 SPEED = ("workers", "cache_gib")
 """Keys that change how fast something is made, not what."""
 
+_TRY = "try.json"
+"""In the folder of a stage that is not whole: when the last try began, and the seconds of those before it."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -48,15 +51,11 @@ class Stage:
 
     @property
     def seconds(self) -> float:
-        """How long it took to make, in the end."""
+        """How long it took to make: all tries together, those that were stopped up to the last file that they wrote."""
         return float(self._written()["seconds"])
 
     def _written(self) -> dict[str, Any]:
-        """Return the content of the marker; nothing where there is none, or a power cut has left it empty."""
-        try:
-            return json.loads((self.folder / SUCCESS).read_text())
-        except (FileNotFoundError, NotADirectoryError, ValueError):
-            return {}
+        return _content(self.folder / SUCCESS)
 
 
 def identify(*parts: Any) -> str:
@@ -136,13 +135,14 @@ def _make(stage: Stage, make: Make, console: StageConsole, others: Others | None
     (stage.folder / SUCCESS).unlink(missing_ok=True)  # of other settings: what follows is not theirs any more
     start = time.monotonic()
     try:
+        before = _begin_try(stage.folder)
         with nullcontext() if others is None else others.at_work(stage.folder):
             facts = make(stage.folder)
             seconds = time.monotonic() - start
-            _mark(stage, facts, seconds)
+            _mark(stage, facts, before + seconds)
+        (stage.folder / _TRY).unlink()
     finally:
-        with suppress(OSError):  # only an empty folder goes; what is there is kept, to go on from
-            stage.folder.rmdir()
+        _remove_empty(stage.folder)
     shown = "  ".join(f"{name} {value}" for name, value in facts.items())
     console.print(f"  done in {seconds:.0f} s  {shown}", highlight=False, soft_wrap=True)
 
@@ -150,3 +150,35 @@ def _make(stage: Stage, make: Make, console: StageConsole, others: Others | None
 def _mark(stage: Stage, facts: dict[str, str], seconds: float) -> None:
     content = {"id": stage.id, "facts": facts, "seconds": round(seconds, 1)}
     write_text(stage.folder / SUCCESS, json.dumps(content, indent=2) + "\n")
+
+
+def _begin_try(folder: Path) -> float:
+    """Note that a try begins; return the seconds of those before it."""
+    before = _seconds_of_tries(folder)
+    write_text(folder / _TRY, json.dumps({"before": before, "start": time.time()}) + "\n")
+    return before
+
+
+def _seconds_of_tries(folder: Path) -> float:
+    """Return how long was worked on a folder; of a try that was killed nothing tells but the files that it left."""
+    last = _content(folder / _TRY)
+    if not last:
+        return 0.0
+    newest = max(file.stat().st_mtime for file in folder.rglob("*") if file.is_file())
+    return last["before"] + max(0.0, newest - last["start"])
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder in which a try left nothing; what is there is kept, to go on from."""
+    with suppress(OSError):
+        if [file.name for file in folder.iterdir()] == [_TRY]:
+            (folder / _TRY).unlink()
+        folder.rmdir()
+
+
+def _content(file: Path) -> dict[str, Any]:
+    """Return what a file notes; nothing where there is none, or a power cut has left it empty."""
+    try:
+        return json.loads(file.read_text())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return {}

@@ -38,6 +38,11 @@ def questions_of(read: Tables, split: str) -> pl.DataFrame:
     return questions
 
 
+def training(read: Tables) -> pl.DataFrame:
+    """Return the training questions."""
+    return read.questions.filter(pl.col("split") == "train")
+
+
 def score_run(
     settings: dict[str, Any],
     read: Tables,
@@ -89,8 +94,7 @@ def _decode(decoding: dict[str, Any], answers: Asked) -> dict[str, Any]:
 
 def _names(read: Tables) -> dict[str, str]:
     """Return node of the graph -> the name that training answers give it."""
-    train = read.questions.filter((pl.col("split") == "train") & (pl.col("question_type") == DIFFERENCE))
-    return names_of_nodes(train["answer"])
+    return names_of_nodes(training(read).filter(pl.col("question_type") == DIFFERENCE)["answer"])
 
 
 def _of_labels(read: Tables, asked: dict[str, Asked], names: dict[str, str]) -> dict[str, float]:
@@ -144,7 +148,7 @@ def _trust(
     drawn = {"seed": settings["seed"], "draws": settings["draws"]}
     is_difference = pl.col("question_type") == DIFFERENCE
     return {
-        "grounding": pointing(predictions, read.findings, **drawn),
+        "grounding": pointing(predictions, read.findings, training(read), **drawn),
         "calibration": calibration(predictions.filter(is_difference), **drawn),
         "calibration_others": calibration(predictions.filter(~is_difference), **drawn),
     }
@@ -156,7 +160,7 @@ def _judge(predictions: pl.DataFrame, settings: dict[str, Any], scorer: TextScor
 
 def _baselines(read: Tables, settings: dict[str, Any], scorer: TextScorer) -> dict[str, Any]:
     questions = questions_of(read, settings["split"])
-    train = read.questions.filter(pl.col("split") == "train")
+    train = training(read)
     answers = {
         "majority": majority(train, questions),
         "constant": constant(train, questions),

@@ -88,14 +88,20 @@ def _tracked(tracker: Tracker | None, run: TrackedRun) -> Iterator[Logger | None
 def _summary(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Return the figures of the model and the change F1 of what it is compared with, by dotted names."""
     kept = {name: metrics[name] for name in _SUMMARY if name in metrics}
-    for name, left_out in _LONG.items():
-        if name in kept:
-            kept[name] = {key: value for key, value in kept[name].items() if key not in left_out}
-    figures = dict(_flat(kept))
+    figures = dict(_flat(_short(kept) | {"interval": _short(kept["interval"])}))
     for place in ("baseline", "control"):
         others = metrics.get(place, {})
         figures |= dict(_flat({place: {name: other["changes"]["f1"] for name, other in others.items()}}))
     return figures
+
+
+def _short(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return figures without those of each finding."""
+    whole = {name: value for name, value in figures.items() if name not in _LONG}
+    kept = {name: figures[name].items() for name in _LONG if name in figures}
+    return whole | {
+        name: {key: value for key, value in pairs if key not in _LONG[name]} for name, pairs in kept.items()
+    }
 
 
 def _flat(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, float]]:

@@ -9,20 +9,30 @@ from cfvqa.language.grammar import NOTHING, Change, ChangeKind, write_changes
 ADDED, REMOVED = (write_changes([Change("edema", kind)]) for kind in (ChangeKind.ADDED, ChangeKind.REMOVED))
 
 
-def answers(*predictions):
-    """Answers to difference questions of which the truth is an edema that was added."""
-    rows = [(f"q{n}", "difference", f"m{n}", f"r{n}", ADDED, text) for n, text in enumerate(predictions)]
+def answers(*predictions, truth=ADDED):
+    """Answers to difference questions of one truth."""
+    rows = [(f"q{n}", "difference", f"m{n}", f"r{n}", truth, text) for n, text in enumerate(predictions)]
     names = ["question_id", "question_type", "main_image", "reference_image", "answer", "prediction"]
     return pl.DataFrame([*rows, ("p", "presence", "m", None, "yes", "no")], schema=names, orient="row")
 
 
 def test_a_pair_is_taken_where_one_run_says_more_of_the_truth_or_invents_more():
-    tables = {"a": answers(ADDED, NOTHING, ADDED, NOTHING), "b": answers(ADDED, "no words", NOTHING, REMOVED)}
+    tables = {"a": answers(ADDED, NOTHING, ADDED, NOTHING), "b": answers(ADDED, NOTHING, NOTHING, REMOVED)}
     found = disagreements(tables)
     assert [one.question_id for one in found] == ["q2", "q3"]
     assert [given.run for given in found[0].answers] == ["a", "b"]
     assert [given.judgement.verdict.value for given in found[0].answers] == ["right", "wrong"]
     assert (found[1].main_image, found[1].reference_image, found[1].truth) == ("m3", "r3", ADDED)
+
+
+def test_a_pair_is_taken_where_runs_say_as_much_but_other_changes_or_one_cannot_be_read():
+    edema, pneumonia, hernia, fracture = (
+        write_changes([Change(name, ChangeKind.ADDED)]) for name in ("edema", "pneumonia", "hernia", "fracture")
+    )
+    both = write_changes([Change("edema", ChangeKind.ADDED), Change("pneumonia", ChangeKind.ADDED)])
+    a = answers(edema, hernia, NOTHING, "no words", truth=both)
+    b = answers(pneumonia, fracture, "no words", "other words", truth=both)
+    assert [one.question_id for one in disagreements({"a": a, "b": b})] == ["q0", "q1", "q2"]
 
 
 def test_what_is_drawn_depends_on_the_seed_alone():

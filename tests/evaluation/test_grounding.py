@@ -1,7 +1,10 @@
+import math
+
+import numpy as np
 import polars as pl
 import pytest
 
-from cfvqa.evaluation.grounding import changed_regions, places_of, pointing
+from cfvqa.evaluation.grounding import changed_regions, places_of, pointing, pointing_hits
 from cfvqa.evaluation.predictions import SCHEMA
 from cfvqa.language.grammar import Change, ChangeKind, write_changes
 from cfvqa.vocabulary.regions import REGION_INDEX
@@ -67,7 +70,7 @@ def test_pointing_counts_the_first_and_the_first_three_regions_of_both_images_to
         row(3, "nothing has changed.", look(spine=1), look()),
         row(4, ADDED, None, None),
     )
-    found = pointing(asked, FINDINGS)
+    found = pointing(asked, FINDINGS, table())
     assert found.n == 3
     assert found.pointing_1 == pytest.approx(1 / 3)
     assert found.pointing_3 == pytest.approx(2 / 3)
@@ -75,9 +78,35 @@ def test_pointing_counts_the_first_and_the_first_three_regions_of_both_images_to
     assert found.chance_3 == pytest.approx((2 * 3 / 24 + 1 - 22 * 21 * 20 / (24 * 23 * 22)) / 3)
     low, high = found.pointing_1_interval
     assert low <= found.pointing_1 <= high
+    assert math.isnan(found.constant_1)  # nothing was learned from
+
+
+def test_equal_attention_everywhere_has_the_figures_of_chance():
+    asked = table(row(0, ADDED, [1 / 48] * 24, [1 / 48] * 24), row(1, GONE, [1 / 48] * 24, [1 / 48] * 24))
+    found = pointing(asked, FINDINGS, table())
+    assert found.pointing_1 == pytest.approx(found.chance_1) == pytest.approx((1 + 2) / 2 / 24)
+    assert found.pointing_3 == pytest.approx(found.chance_3)
+
+
+def test_regions_of_one_attention_stand_in_no_order():
+    held = np.array([[True, False, False, False]] * 3)
+    hits = pointing_hits(np.array([[0.5, 0.5, 0, 0], [0.2, 0.4, 0.2, 0.2], [0, 0.5, 0.25, 0.25]]), held)
+    assert hits[1].tolist() == pytest.approx([1 / 2, 0, 0])
+    assert hits[3].tolist() == pytest.approx([1, 2 / 3, 0])
+
+
+def test_the_region_of_most_training_changes_is_judged_whatever_the_attention():
+    asked = table(row(0, ADDED, look(spine=1), look()), row(1, GONE, look(spine=1), look()))
+    train = table(*(row(number, ADDED, None, None) for number in range(3)), row(3, GONE, None, None))
+    found = pointing(asked, FINDINGS, train)
+    assert (found.constant_1, found.constant_3) == (1 / 2, 1)
+    assert found.pointing_1 == 0
+    turned = pointing(asked, FINDINGS, train.filter(pl.col("answer") == GONE))
+    assert turned.constant_1 == 1 / 2
 
 
 def test_without_regions_or_attention_there_is_nothing_to_say():
     asked = table(row(0, ADDED, look(left_lung=1), look()))
-    assert pointing(asked, FINDINGS.filter(pl.col("region").is_null())) is None
-    assert pointing(asked.with_columns(attention_main=pl.lit(None, dtype=pl.List(pl.Float32))), FINDINGS) is None
+    assert pointing(asked, FINDINGS.filter(pl.col("region").is_null()), asked) is None
+    blank = asked.with_columns(attention_main=pl.lit(None, dtype=pl.List(pl.Float32)))
+    assert pointing(blank, FINDINGS, asked) is None

@@ -36,6 +36,31 @@ def write_answers(tmp_path, ending="parquet", **columns):
     return file
 
 
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (["a", "b", "a"], r"1 question_id have two rows or more: 'a'"),
+        (["a", "b", "c", "d"], r"2 question_id are not among the questions to answer: 'c', 'd'"),
+        (["b"], r"1 question_id have no prediction: 'a'"),
+        ([], r"2 question_id have no prediction: 'a', 'b'"),
+    ],
+)
+def test_a_question_that_is_missing_doubled_or_unknown_is_named(tmp_path, ids, message):
+    file = tmp_path / "answers.parquet"
+    pl.DataFrame({"question_id": ids, "prediction": ["yes"] * len(ids)}, schema=["question_id", "prediction"]).cast(
+        pl.String
+    ).write_parquet(file)
+    with pytest.raises(InputError, match=rf"answers\.parquet: {message}\. The file must hold each question"):
+        join_predictions(file, questions_of("a", "b"))
+
+
+def test_of_many_wrong_questions_the_first_are_named(tmp_path):
+    file = tmp_path / "answers.csv"
+    pl.DataFrame({"question_id": list("abcdefg"), "prediction": ["yes"] * 7}).write_csv(file)
+    with pytest.raises(InputError, match=r"6 question_id are not among .*: 'b', 'c', 'd', 'e', 'f', \.\.\."):
+        join_predictions(file, questions_of("a"))
+
+
 def test_scores_and_attention_of_a_file_go_along(tmp_path):
     lists = [[1 / 24] * 24, None]
     file = write_answers(tmp_path, score=[0.25, None], attention_main=lists, attention_reference=[None, None])

@@ -234,6 +234,8 @@ def test_the_weakest_figures_stand_beside_the_headline():
     assert "changes: level accuracy 0.080, recall 0.200." in weakest
     assert "exact match: view 0.070 (1,234 questions), abnormality 0.400 (6 questions)." in weakest
     assert "difference" not in weakest
+    figures["changes"]["hallucinated_per_100"] = 0.0
+    assert headline_of(figures | {"calibration": {"error": 0.0}}).weakest == weakest  # both are best at 0
     assert weakest in Reading(render(page(figures))).text
     assert headline_of(metrics(f1=None)).weakest == ""
 
@@ -244,6 +246,16 @@ def test_the_flip_figures_stand_together_with_what_they_are_of():
     panel = next(panel for panel in headline_of(figures).panels if panel.title == "Flip consistency")
     rows = {row.label: row.figure.value for row in panel.rows}
     assert rows == {"the model": 0.4, "the 3,210 that report a change": 0.3, "overlap": 0.7}
+
+
+def test_pointing_stands_beside_what_points_without_any_image():
+    chances = {"chance_1": 0.3, "chance_3": 0.6, "constant_1": 0.7, "constant_3": 0.9}
+    grounding = {"n": 206, "pointing_1": 0.97, "pointing_3": 1.0} | chances
+    figures = metrics() | {"grounding": grounding, "word_grounding": grounding | {"n": 180, "pointing_1": 0.5}}
+    panel = next(panel for panel in headline_of(figures).panels if panel.title == "Pointing accuracy")
+    rows = {row.label: row.figure.value for row in panel.rows}
+    assert (rows["at random"], rows["always the same"], rows["always the same three"]) == (0.3, 0.7, 0.9)
+    assert rows["words of 180 answers"] == 0.5
 
 
 def test_a_training_of_one_epoch_is_a_row_of_figures():

@@ -49,6 +49,13 @@ def test_sentences_are_those_of_the_grammar_about_what_ever_changes():
     ]
 
 
+def test_a_finding_that_changes_in_training_alone_has_no_figure():
+    prompts = prompts_for(TRUTH)
+    found = zero_shot(np.zeros((2, 3)), prompts, TRUTH[:2], ["a", "b"], draws=5)
+    assert (list(found.added), list(found.removed)) == (["edema"], [])
+    assert (found.added_macro, math.isnan(found.removed_macro)) == (0.5, True)
+
+
 def test_figures_of_scores_that_know_and_of_scores_that_do_not():
     prompts = prompts_for(TRUTH)
     score = np.array([[prompt.true_of(changes) for prompt in prompts] for changes in TRUTH], dtype=float)

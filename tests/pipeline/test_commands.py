@@ -200,6 +200,7 @@ def test_answers_of_a_file_are_scored_and_bad_files_refused(folder, call_tiny):
     pl.read_csv(good).head(3).write_csv(bad)
     status, output = call_tiny("evaluate", "name=bad", f"predictions={bad}")
     assert status == 2
+    assert f"bad.csv: {len(table) - 3} question_id have no prediction: '{table['question_id'][3]}'" in output
     assert "Traceback" not in output
 
 

@@ -1,4 +1,6 @@
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -185,6 +187,22 @@ def test_a_stage_is_made_once_and_made_anew_when_its_settings_change(tmp_path):
     assert stage.facts() == {"n": "1"}
     ensure(Stage("x", tmp_path / "x", identify({"a": 2})), make, console)
     assert len(made) == 2
+
+
+def test_the_seconds_of_tries_that_were_stopped_add_up(tmp_path):
+    def stopped(folder):
+        (folder / "weights").write_text("x")
+        in_a_minute = time.time() + 60
+        os.utime(folder / "weights", (in_a_minute, in_a_minute))
+        raise KeyboardInterrupt
+
+    stage = Stage("x", tmp_path / "x", "id")
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            ensure(stage, stopped, StageConsole(quiet=True))
+    ensure(stage, lambda folder: {}, StageConsole(quiet=True))
+    assert stage.seconds == pytest.approx(120, abs=10)
+    assert sorted(path.name for path in stage.folder.iterdir()) == ["_SUCCESS", "weights"]
 
 
 def test_a_stage_that_failed_is_not_whole(tmp_path):

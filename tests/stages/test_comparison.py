@@ -67,7 +67,7 @@ def test_runs_are_told_apart_by_what_differs(tmp_path):
     assert row["difference"] == "+0.190"
     assert float(row["p"]) == pytest.approx(2 / 201, abs=1e-3)
     page = (tmp_path / "to" / "differences.tex").read_text()
-    assert page.count(" \\\\\n") == 4  # the titles, and three figures
+    assert page.count(" \\\\\n") == 5  # the titles, and four figures
     assert r"95 \% interval" in page
     assert (tmp_path / "to" / "comparison.md").read_text().startswith("| run | model.heads | change F1 |")
 

@@ -63,12 +63,12 @@ def pairs():
 
 
 @pytest.fixture(params=MODELS)
-def comparing(request):
+def comparing(request, pairs):
     tokenizer = AnswerTokenizer.train([*ANSWERS, *node_texts(), WHAT_CHANGED])
     block = {"network": {"_target_": f"cfvqa.models.{request.param}"}}
     model = build_model(block, TEXT, tokenizer=tokenizer, widths=Widths(8, 6), seed=0).eval()
     reader = TrainedReader(model, tokenizer, {"pairs": {"question_length": 32, "answer_length": 48}})
-    return Comparing(reader, MODELS[request.param], Store(), SETTINGS, StageConsole(quiet=True))
+    return Comparing(reader, MODELS[request.param], Store(), pairs, SETTINGS, StageConsole(quiet=True))
 
 
 def test_defects_40_and_41_neither_other_pairs_nor_other_texts_change_a_score(comparing, pairs, monkeypatch):
@@ -80,6 +80,14 @@ def test_defects_40_and_41_neither_other_pairs_nor_other_texts_change_a_score(co
             assert scores.shape == (4, 4)
             assert alone[name][0] == pytest.approx(scores[row], abs=1e-5)
     assert all((scores[:, 0] == scores[:, 3]).all() for scores in whole.values())  # one text twice
+
+
+def test_a_pair_has_the_zero_shot_scores_that_it_has_among_others(comparing, pairs, monkeypatch):
+    monkeypatch.setattr(contrasting, "zero_shot", lambda score, *_, **__: score)
+    whole = comparing.judge("zero_shot", pairs)
+    assert whole.shape == (4, 4)  # edema and pleural effusion added, edema removed, nothing
+    for row in range(4):
+        assert comparing.judge("zero_shot", pairs[[row]])[0] == pytest.approx(whole[row], abs=1e-4)
 
 
 def test_tasks_are_judged_on_difference_questions(comparing, pairs):
