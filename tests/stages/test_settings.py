@@ -195,7 +195,7 @@ TABLE = [
     (["text=pubmedbert"], ["text.pretrained is not set: give text.pretrained=FOLDER"]),
     (["text=pubmedbert", "text.pretrained=/no/such"], ["/no/such"]),
     (["+nosuch=3"], ["key 'nosuch' is unknown"]),
-    (["+sedes=3"], ["key 'sedes' is unknown; did you mean 'seed'?"]),
+    (["+sead=3"], ["key 'sead' is unknown; did you mean 'seed'?"]),
     (["+pairs.swaps=1"], ["key 'pairs.swaps' is unknown; did you mean 'pairs.swap'?"]),
     (["+phases.finetune.epoch=1"], ["did you mean 'phases.finetune.epochs'?"]),
     (["~pairs.swap"], ["pairs.swap is missing"]),
