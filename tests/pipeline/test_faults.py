@@ -91,7 +91,7 @@ TYPOS = {
     "source.rooot=x": "key 'source.rooot' is unknown; did you mean 'source.root'?",
     "detector.training.epoch=2": "did you mean 'detector.training.epochs'?",
     "seed.x=2": "key 'seed.x' is unknown",
-    "source=nhi": "source=nhi is unknown: choose one of mimic, nih, phantom",
+    "source=nhi": "source=nhi is unknown: choose one of csv, mimic, nih, phantom",
     "source=mimic": "source.root is not set: give source.root=FOLDER",
     "detector=null": "Config group override must be a string",
     "name=[a": "'name=[a' cannot be read",
