@@ -1,11 +1,19 @@
 """The exceptions that are no errors of the program."""
 
+from collections.abc import Iterable
+
 
 class InputError(Exception):
     """Say what is wrong with the input, where (file, row or key), and what to do about it.
 
     Commands print the message without a traceback and end with exit status 2.
     """
+
+
+def check_choice(key: str, value: str, choices: Iterable[str]) -> None:
+    """Refuse a value of a key that is none of its choices."""
+    if value not in (known := tuple(choices)):
+        raise InputError(f"{key} is '{value}': choose one of {', '.join(known)}")
 
 
 class Pruned(Exception):  # noqa: N818 - nothing has gone wrong

@@ -102,12 +102,13 @@ def official_name(name: str) -> str:
     return SYNONYMS.get(name.strip(), name.strip())
 
 
-def _any_of(words: Iterable[str]) -> str:
+def any_of(words: Iterable[str]) -> str:
+    """Return a pattern of one of the words; of two that begin alike the longer is tried first."""
     return "(?:" + "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)) + ")"
 
 
-_FINDING = _any_of((*ANSWER_FINDINGS, *SYNONYMS))
-_LEVEL = f"{_any_of(LEVEL_WORDS)}(?: {_any_of(LEVEL_WORDS)})*"
+_FINDING = any_of((*ANSWER_FINDINGS, *SYNONYMS))
+_LEVEL = f"{any_of(LEVEL_WORDS)}(?: {any_of(LEVEL_WORDS)})*"
 _LIST = f"{_FINDING}(?:, {_FINDING})*(?:,? and {_FINDING})?"
 _LEVEL_SENTENCE = re.compile(f"the level of ({_FINDING}) has changed from ({_LEVEL}) to ({_LEVEL})")
 _ADDED_SENTENCE = re.compile(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from cfvqa.language.grammar import SYNONYMS, official_name
+from cfvqa.language.grammar import SYNONYMS, any_of, official_name
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS
 
 QUESTION_TYPES: tuple[str, ...] = (
@@ -23,9 +23,7 @@ ABNORMALITIES = "what abnormalities are seen in this image?"
 ANY_ABNORMALITY = "is there evidence of any abnormalities in this image?"
 VIEW = "which view is this image taken?"
 
-_FINDING_PATTERN = re.compile(
-    r"\b(" + "|".join(re.escape(f) for f in sorted((*ANSWER_FINDINGS, *SYNONYMS), key=len, reverse=True)) + r")\b"
-)
+_FINDING_PATTERN = re.compile(rf"\b({any_of((*ANSWER_FINDINGS, *SYNONYMS))})\b")
 _PLACE = r"\S.*"
 
 

@@ -22,7 +22,7 @@ Asked = tuple[str, str] | None
 _AP_KEPT = 0.05
 """Share of the AP images whose view is asked for."""
 
-_MIRRORED = {"left": "right", "right": "left"}
+MIRRORED = {"left": "right", "right": "left"}
 _ELSEWHERE = (
     ("mid to lower", ("upper to mid",)),
     ("middle to lower", ("upper to mid",)),
@@ -147,7 +147,7 @@ def _where_it_is(name: str, mention: Mention) -> Asked:
 def _wrong_area(location: tuple[str, ...] | None, rng: np.random.Generator) -> str | None:
     """Return location words that are wrong: the other side, else another height; None where there is neither."""
     words = " ".join(location or ())
-    for side, other in _MIRRORED.items():
+    for side, other in MIRRORED.items():
         if side in words:
             return words.replace(side, other)
     for height, others in _ELSEWHERE:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.models.difference import PairEncoder
 from cfvqa.models.knowledge_graph import Edges
-from cfvqa.models.nodes import NODES_OF_IMAGES, Nodes
+from cfvqa.models.nodes import NODES_OF_IMAGES, Nodes, NodeSettings
 from cfvqa.models.outputs import Reading
 from cfvqa.models.text import TextTransformer
 
@@ -58,14 +58,8 @@ class CoarseToFine(nn.Module):
         if share:
             text.share_layers()
         self.memory = memory
-        self.nodes: Nodes = NODES_OF_IMAGES[nodes](
-            labels=labels,
-            region_width=region_width,
-            finding_width=finding_width,
-            width=width,
-            dropout=dropout,
-            edges=edges,
-        )
+        settings = NodeSettings(labels, region_width, finding_width, width=width, dropout=dropout, edges=edges)
+        self.nodes: Nodes = NODES_OF_IMAGES[nodes](settings)
         self.pair = PairEncoder(width=width, layers=layers, heads=heads, dropout=dropout, encoders=encoders, join=join)
         self.contrast = nn.Linear(width, width)
         self.log_scale = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in ("coarse", "fine")})

@@ -1,6 +1,7 @@
 """What a difference encoder compares: the nodes of an image, as a knowledge graph, as plain rows, or both."""
 
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,26 @@ from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.models.knowledge_graph import NODES, Edges, KnowledgeGraph, NodeLabels, node_regions
 from cfvqa.models.outputs import image_shares
 from cfvqa.models.rows import ROWS, Rows
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What nodes are built from.
+
+    Attributes:
+        labels: tokens (62, L) of the label texts of the graph.
+        region_width, finding_width: of the stored features.
+        width: D.
+        dropout: between the convolutions of the graph.
+        edges: of the graph, see `knowledge_graph.adjacency`.
+    """
+
+    labels: Tokens
+    region_width: int
+    finding_width: int
+    width: int
+    dropout: float
+    edges: Edges = "soft"
 
 
 class Nodes(Protocol):
@@ -34,32 +55,19 @@ class Nodes(Protocol):
 
 
 class GraphNodes(nn.Module):
-    """The 62 nodes of the knowledge graph, by their label texts.
-
-    Args:
-        labels: tokens (62, L) of the label texts.
-        region_width, finding_width: of the stored features.
-        width: D.
-        dropout: between the convolutions.
-        edges: of the graph, see `knowledge_graph.adjacency`.
-    """
+    """The 62 nodes of the knowledge graph, by their label texts."""
 
     count = NODES
 
-    def __init__(
-        self,
-        *,
-        labels: Tokens,
-        region_width: int,
-        finding_width: int,
-        width: int,
-        dropout: float,
-        edges: Edges = "soft",
-    ) -> None:
+    def __init__(self, settings: NodeSettings) -> None:
         super().__init__()
-        self.labels = NodeLabels(labels, width=width)
+        self.labels = NodeLabels(settings.labels, width=settings.width)
         self.graph = KnowledgeGraph(
-            region_width=region_width, finding_width=finding_width, width=width, dropout=dropout, edges=edges
+            region_width=settings.region_width,
+            finding_width=settings.finding_width,
+            width=settings.width,
+            dropout=settings.dropout,
+            edges=settings.edges,
         )
 
     def fit(self, features: ImageFeatures) -> None:
@@ -84,29 +92,14 @@ class GraphNodes(nn.Module):
 
 
 class RowNodes(nn.Module):
-    """The rows of the features alone: a region and the findings in it, without a graph.
-
-    Args:
-        labels: not used; all nodes are built alike.
-        region_width, finding_width: of the stored features.
-        width: D.
-        dropout, edges: not used.
-    """
+    """The rows of the features alone: a region and the findings in it, without a graph."""
 
     count = ROWS
 
-    def __init__(
-        self,
-        *,
-        labels: Tokens,
-        region_width: int,
-        finding_width: int,
-        width: int,
-        dropout: float,
-        edges: Edges = "soft",
-    ) -> None:
+    def __init__(self, settings: NodeSettings) -> None:
         super().__init__()
-        self.rows = Rows(region_width=region_width, finding_width=finding_width, width=width)
+        width = settings.width
+        self.rows = Rows(region_width=settings.region_width, finding_width=settings.finding_width, width=width)
         self.name = nn.Parameter(torch.randn(ROWS, width))
         self.norm = nn.LayerNorm(width)
 
@@ -133,17 +126,13 @@ class RowNodes(nn.Module):
 
 
 class RowsAndGraph(nn.Module):
-    """Rows and graph side by side, as published: 110 nodes.
-
-    Args:
-        given: as of `GraphNodes`.
-    """
+    """Rows and graph side by side, as published: 110 nodes."""
 
     count = ROWS + NODES
 
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, settings: NodeSettings) -> None:
         super().__init__()
-        self.parts = nn.ModuleList([RowNodes(**given), GraphNodes(**given)])
+        self.parts = nn.ModuleList([RowNodes(settings), GraphNodes(settings)])
 
     def fit(self, features: ImageFeatures) -> None:
         """Take the statistics of the features of training images."""

@@ -19,7 +19,7 @@ from cfvqa.language.grammar import write_changes
 from cfvqa.language.tokenizer import Tokenizer
 from cfvqa.models.change_head import ChangeHead, ChangeLogits, PairDropout
 from cfvqa.models.knowledge_graph import NODES
-from cfvqa.models.nodes import GraphNodes
+from cfvqa.models.nodes import GraphNodes, NodeSettings
 from cfvqa.models.outputs import Reading
 from cfvqa.models.text import TextTransformer
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, FINDING_INDEX, NODE_OF_ANSWER
@@ -85,9 +85,7 @@ class Siamese(nn.Module):
         width = text.settings.width
         self.text = text
         self.tokenizer = tokenizer
-        self.nodes = GraphNodes(
-            labels=labels, region_width=region_width, finding_width=finding_width, width=width, dropout=dropout
-        )
+        self.nodes = GraphNodes(NodeSettings(labels, region_width, finding_width, width=width, dropout=dropout))
         self.finding_states = FindingStates(width=width, dropout=dropout)
         self.change_head = ChangeHead(width=width, dropout=dropout)
         self.which = nn.Parameter(torch.randn(2, width) * 0.02)

@@ -6,7 +6,7 @@ import numpy as np
 
 from cfvqa.language import questions as ask
 from cfvqa.language.grammar import ChangeKind, changes_between, write_changes
-from cfvqa.language.sampling import Row, draw_view
+from cfvqa.language.sampling import MIRRORED, Row, draw_view
 from cfvqa.phantom.findings import PHANTOM_FINDINGS
 from cfvqa.phantom.study import Presence, StudyTruth
 
@@ -52,7 +52,7 @@ def _presence(main: StudyTruth, absent: tuple[str, ...], rng: np.random.Generato
     name, words = _asked_finding(main, absent, rng)
     if words in (("left",), ("right",)) and rng.random() < 0.5:
         truth = bool(rng.random() < 0.5)
-        asked = words[0] if truth else {"left": "right", "right": "left"}[words[0]]
+        asked = words[0] if truth else MIRRORED[words[0]]
         return ask.presence(name, f"the {ask.area([asked])} area"), ask.yes_no(truth)
     # The form is drawn whatever the answer is, so that the wording tells nothing.
     form = ask.presence if rng.random() < 0.5 else ask.short_presence

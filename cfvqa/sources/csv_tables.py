@@ -11,7 +11,7 @@ image. What the classifier learns stands in the third, and what the detector lea
 Images are named by their path below the folder, everywhere.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from cfvqa.errors import InputError
+from cfvqa.errors import InputError, check_choice
 from cfvqa.language.grammar import official_name
 from cfvqa.language.keywords import answer_keywords
 from cfvqa.language.questions import QUESTION_TYPES, question_type
@@ -28,7 +28,7 @@ from cfvqa.sources.csv_files import check_values, integers, read_csv
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.paths import existing_file, existing_root
 from cfvqa.sources.source import FileTree, SourceFiles
-from cfvqa.sources.splits import SPLITS, subject_split
+from cfvqa.sources.splits import SPLITS, first_subjects, subject_split
 from cfvqa.sources.tables import VIEWS, Tables, conform, empty
 from cfvqa.vocabulary.findings import NODE_OF_ANSWER
 
@@ -83,7 +83,7 @@ class CsvSource:
             _check_known(asked, column, known, root / QUESTIONS)
         regions, findings = _read_regions(root / REGIONS, known), _read_findings(root / FINDINGS, known)
         if self.limit is not None:
-            first = images["subject_id"].unique().sort().head(self.limit)
+            first = first_subjects(images["subject_id"], self.limit)
             images = images.filter(pl.col("subject_id").is_in(first.implode()))
         images = measure_images(images, root, progress).with_columns(self._split(images, root / IMAGES))
         kept = images["path"].implode()
@@ -101,10 +101,9 @@ class CsvSource:
         )
 
     def _split(self, images: pl.DataFrame, path: Path) -> pl.Series:
+        check_choice("source.split", self.split, get_args(SplitRule))
         if self.split == "subject":
             return subject_split(images["subject_id"], seed=self.split_seed).alias("split")
-        if self.split != "given":
-            raise InputError(f"source.split is '{self.split}': choose one of {', '.join(get_args(SplitRule))}")
         check_values(images, "split", SPLITS, path, blanks=False)
         return images["split"]
 
@@ -193,22 +192,24 @@ def _questions(asked: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
 def _read_findings(path: Path, known: pl.Series) -> pl.DataFrame:
     if not path.is_file():
         return empty("findings")
-    table = read_csv(path, ["path", "finding", "presence"], optional=["region", "level"])
-    _check_filled(table, "path", path)
-    _check_known(table, "path", known, path)
+    table = _read_about(path, known, ["finding", "presence"], optional=["region", "level"])
     nodes = [NODE_OF_ANSWER.get(official_name(name), name) for name in table["finding"].fill_null("")]
-    found = table.rename({"path": "image_id"}).with_columns(pl.Series("finding", nodes, dtype=pl.String))
-    return conform(found, "findings")
+    return conform(table.with_columns(pl.Series("finding", nodes, dtype=pl.String)), "findings")
 
 
 def _read_regions(path: Path, known: pl.Series) -> pl.DataFrame:
     if not path.is_file():
         return empty("regions")
-    table = read_csv(path, ["path", "region", *_BOX])
+    table = _read_about(path, known, ["region", *_BOX])
+    return conform(table.with_columns(integers(table, name, path) for name in _BOX), "regions")
+
+
+def _read_about(path: Path, known: pl.Series, columns: Sequence[str], *, optional: Sequence[str] = ()) -> pl.DataFrame:
+    """Return columns of a file whose rows are about images, each of which it names by its path, as image_id."""
+    table = read_csv(path, ["path", *columns], optional=optional)
     _check_filled(table, "path", path)
     _check_known(table, "path", known, path)
-    boxes = [integers(table, name, path) for name in _BOX]
-    return conform(table.with_columns(boxes).rename({"path": "image_id"}), "regions")
+    return table.rename({"path": "image_id"})
 
 
 def _check_known(table: pl.DataFrame, column: str, known: pl.Series, path: Path) -> None:

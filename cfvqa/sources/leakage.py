@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from cfvqa.files import digest_of
-from cfvqa.sources.paths import safe_path
+from cfvqa.sources.splits import on_two_sides
 from cfvqa.sources.tables import Tables
 
 
@@ -35,12 +35,12 @@ def leakage(tables: Tables) -> Leakage:
     seen = pl.concat([asked.select("split", image_id=column) for column in ("main_image", "reference_image")])
     seen = seen.drop_nulls().unique().join(tables.images.select("image_id", "study_id", "path"), on="image_id")
     paths = tables.images["path"].to_list()
-    content = dict(zip(paths, contents([safe_path(tables.root, path) for path in paths]), strict=True))
+    content = dict(zip(paths, contents([tables.root / path for path in paths]), strict=True))
     seen = seen.with_columns(content=pl.col("path").replace_strict(content, return_dtype=pl.String))
     return Leakage(
-        subjects=len(_on_two_sides(asked, "subject_id")),
-        studies=len(_on_two_sides(seen, "study_id")),
-        images=seen.filter(pl.col("content").is_in(_on_two_sides(seen, "content").implode()))["image_id"].n_unique(),
+        subjects=len(on_two_sides(asked, "subject_id")),
+        studies=len(on_two_sides(seen, "study_id")),
+        images=seen.filter(pl.col("content").is_in(on_two_sides(seen, "content").implode()))["image_id"].n_unique(),
         doubled=len(paths) - len(set(content.values())),
     )
 
@@ -53,9 +53,3 @@ def contents(paths: Sequence[Path]) -> list[str]:
         f"{size} {digest_of(path) if common[size] > 1 else number}"
         for number, (path, size) in enumerate(zip(paths, sizes, strict=True))
     ]
-
-
-def _on_two_sides(table: pl.DataFrame, key: str) -> pl.Series:
-    """Return the values of a column that occur with more than one split."""
-    sides = table.group_by(key).agg(pl.col("split").n_unique())
-    return sides.filter(pl.col("split") > 1)[key]

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from cfvqa.errors import InputError
+from cfvqa.errors import InputError, check_choice
 from cfvqa.language.keywords import answer_keywords
 from cfvqa.language.questions import DIFFERENCE, QUESTION_TYPES
 from cfvqa.sources.csv_files import check_values, integers, one_row_each, read_csv
@@ -57,8 +57,7 @@ def read_questions(
             published code does.
         subjects: those to read; None reads all. The split is by place among the rows that are read.
     """
-    if pairing not in get_args(Pairing):
-        raise InputError(f"source.pairing is '{pairing}': choose one of {', '.join(get_args(Pairing))}")
+    check_choice("source.pairing", pairing, get_args(Pairing))
     table = _published(existing_file(root, QUESTIONS, KEY))
     if subjects is not None:
         table = table.filter(pl.col("subject_id").is_in(subjects.implode()))

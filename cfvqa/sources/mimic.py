@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from cfvqa.errors import InputError
+from cfvqa.errors import InputError, check_choice
 from cfvqa.sources import chest_imagenome, key_information, medical_diff_vqa, mimic_cxr_jpg
 from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import find_csv
@@ -15,7 +15,7 @@ from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.order import Policy, order_pairs
 from cfvqa.sources.paths import existing_file, existing_root
 from cfvqa.sources.source import FileTree, SourceFiles
-from cfvqa.sources.splits import leaked_subjects, subject_split
+from cfvqa.sources.splits import first_subjects, on_two_sides, subject_split
 from cfvqa.sources.tables import Tables, conform
 
 SplitRule = Literal["subject", "paper", "official"]
@@ -79,8 +79,7 @@ class MimicSource:
             progress: called with the number of images done, first while they are measured, then while their
                 scene graphs are read.
         """
-        if self.split not in get_args(SplitRule):
-            raise InputError(f"source.split is '{self.split}': choose one of {', '.join(get_args(SplitRule))}")
+        check_choice("source.split", self.split, get_args(SplitRule))
         image_root, graph_root, question_root = self._releases()
         images, subjects, skipped = self._images(image_root, question_root)
         images = measure_images(images, image_root, progress)
@@ -94,7 +93,7 @@ class MimicSource:
         chexpert = mimic_cxr_jpg.read_chexpert(image_root, images).join(whole, on=["image_id", "finding"], how="anti")
         images, questions = self._split(images, questions)
         skipped |= question_skips | pair_skips | graph_skips | finding_skips
-        skipped["subject on two sides of the split"] = len(leaked_subjects(questions))
+        skipped["subject on two sides of the split"] = len(on_two_sides(questions, "subject_id"))
         return validate(
             Tables(
                 images=conform(images, "images"),
@@ -121,7 +120,7 @@ class MimicSource:
     def _images(self, image_root: Path, question_root: Path) -> tuple[pl.DataFrame, pl.Series | None, dict[str, int]]:
         """Return one image a study, the subjects that `limit` leaves (None: all), and what was skipped."""
         studies = medical_diff_vqa.read_studies(question_root)
-        subjects = None if self.limit is None else studies["subject_id"].unique().sort().head(self.limit)
+        subjects = None if self.limit is None else first_subjects(studies["subject_id"], self.limit)
         if subjects is not None:
             studies = studies.filter(pl.col("subject_id").is_in(subjects.implode()))
         published = mimic_cxr_jpg.read_images(image_root)

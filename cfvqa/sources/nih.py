@@ -7,14 +7,14 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from cfvqa.errors import InputError
+from cfvqa.errors import InputError, check_choice
 from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import integers, load_csv, read_csv
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.nih_questions import ask_questions
 from cfvqa.sources.paths import check_ids, existing_file, existing_root
 from cfvqa.sources.source import FileTree, SourceFiles
-from cfvqa.sources.splits import subject_split
+from cfvqa.sources.splits import first_subjects, subject_split
 from cfvqa.sources.tables import Tables, conform, empty
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
 
@@ -94,7 +94,7 @@ class NihSource:
         root = existing_root(self.root)
         entries = _read_entries(root)
         if self.limit is not None:
-            first = entries["subject_id"].unique().sort().head(self.limit)
+            first = first_subjects(entries["subject_id"], self.limit)
             entries = entries.filter(pl.col("subject_id").is_in(first.implode()))
         images = measure_images(_place(entries, root), root, progress)
         images = images.with_columns(self._split(images, root))
@@ -115,11 +115,10 @@ class NihSource:
         )
 
     def _split(self, images: pl.DataFrame, root: Path) -> pl.Series:
+        check_choice("source.split", self.split, get_args(SplitRule))
         subjects = images["subject_id"]
         if self.split == "subject":
             return subject_split(subjects, seed=self.split_seed).alias("split")
-        if self.split != "official":
-            raise InputError(f"source.split is '{self.split}': choose one of {', '.join(get_args(SplitRule))}")
         listed, others = (_names_in(existing_file(root, name)) for name in _LISTS)
         known = set(listed) | set(others)
         names = images["image_id"] + ".png"

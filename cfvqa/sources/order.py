@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from cfvqa.errors import InputError
+from cfvqa.errors import InputError, check_choice
 from cfvqa.language.grammar import flip_answer
 from cfvqa.language.keywords import answer_keywords
 from cfvqa.language.questions import DIFFERENCE
@@ -40,8 +40,7 @@ def order_pairs(
     Returns:
         The ordered questions, and how many pairs were reversed, by what became of them.
     """
-    if on_reversed not in get_args(Policy):
-        raise InputError(f"source.on_reversed is '{on_reversed}': choose one of {', '.join(get_args(Policy))}")
+    check_choice("source.on_reversed", on_reversed, get_args(Policy))
     wrong = reversed_pairs(questions, images)
     count = int(wrong.sum())
     if count == 0:

@@ -29,7 +29,12 @@ def paper_split(count: int) -> pl.Series:
     return pl.Series("split", names, dtype=pl.String)
 
 
-def leaked_subjects(questions: pl.DataFrame) -> list[str]:
-    """Return the subjects whose questions lie in more than one split."""
-    counts = questions.group_by("subject_id").agg(pl.col("split").n_unique().alias("splits"))
-    return counts.filter(pl.col("splits") > 1)["subject_id"].sort().to_list()
+def first_subjects(subject_ids: pl.Series, limit: int) -> pl.Series:
+    """Return the first subjects by id, each once: those of a dry run."""
+    return subject_ids.unique().sort().head(limit)
+
+
+def on_two_sides(table: pl.DataFrame, key: str) -> pl.Series:
+    """Return the values of a column that occur in more than one split, in their order."""
+    sides = table.group_by(key).agg(pl.col("split").n_unique())
+    return sides.filter(pl.col("split") > 1)[key].sort()

@@ -13,13 +13,9 @@ _DROPPED = ("WET READ", "RECOMMENDATIONS?", r"RECOMMENDATION\(S\)", "NOTIFICATIO
 _READ = ("FINDINGS?", "IMPRESSION", "CONCLUSIONS?", "FINDINGS AND IMPRESSION", "FINDINGS/IMPRESSION")
 
 
-def _any_of(names: tuple[str, ...]) -> str:
-    return "|".join(names)
-
-
 _HEADER = re.compile(
-    rf"^[ \t]*(?:(?P<aside>{_any_of(_ASIDE)})[ \t]*:|(?P<dropped>{_any_of(_DROPPED)})\b[ \t]*:?"
-    rf"|(?P<read>{_any_of(_READ)})[ \t]*:|(?P<read_>FINAL REPORT)\b|(?P<addendum>ADDENDUM)\b[ \t]*:?)",
+    rf"^[ \t]*(?:(?P<aside>{'|'.join(_ASIDE)})[ \t]*:|(?P<dropped>{'|'.join(_DROPPED)})\b[ \t]*:?"
+    rf"|(?P<read>{'|'.join(_READ)})[ \t]*:|(?P<read_>FINAL REPORT)\b|(?P<addendum>ADDENDUM)\b[ \t]*:?)",
     re.IGNORECASE | re.MULTILINE,
 )
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from cfvqa.language.grammar import any_of
 from cfvqa.language.reports.records import PLACES, Mention, spelled
 from cfvqa.vocabulary.levels import LEVEL_WORDS
 from cfvqa.vocabulary.reports import LOCATION_WORDS, TYPE_WORDS
@@ -22,11 +23,7 @@ _ABBREVIATIONS: dict[str, str] = {
 _COMPARED = re.compile(r"\b(?:left|right|l|r) ?(?:>|(?:greater|larger|more|worse) than) ?(?:left|right|l|r)\b")
 
 
-def _any_of(words: tuple[str, ...]) -> str:
-    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-
-
-_ABBREVIATION = re.compile(rf"\b(?:{_any_of(tuple(_ABBREVIATIONS))})\b(?!/)")
+_ABBREVIATION = re.compile(rf"\b{any_of(_ABBREVIATIONS)}\b(?!/)")
 
 _PREDICATE = r"(?: (?!and\b|but\b|with\b|normal\b)[\w-]+){0,5}?"
 _WINDING = r"(?: (?!but\b|with\b)[\w-]+){0,5}?"
@@ -101,7 +98,7 @@ _KIND = (
     | {word: "type" for word in TYPE_WORDS}
     | {word: "location" for word in (*LOCATION_WORDS, "lobes", "lungs")}
 )
-_ATTRIBUTE = re.compile(rf"\b(?:{_any_of(tuple(_KIND))})\b")
+_ATTRIBUTE = re.compile(rf"\b{any_of(_KIND)}\b")
 _WORD = re.compile(r"[\w/-]+|[^\w\s]")
 _STOPS = frozenset({
     "a", "an", "the", "this", "that", "these", "those", "it", "there", "in", "with", "within", "at", "on", "for",
@@ -119,9 +116,9 @@ _LONGEST = 10  # words before a finding
 _SIDE_WORDS = re.compile(r"\b(?:left|right|bilateral)\b")
 
 _PREPOSITION = "(?:in|at|within|of|on|over|overlying|along|involving|throughout)"
-_PLACE = re.compile(rf"\b{_PREPOSITION} (?:the )?({_any_of(tuple(place.removeprefix('the ') for place in PLACES))})\b")
+_PLACE = re.compile(rf"\b{_PREPOSITION} (?:the )?({any_of(place.removeprefix('the ') for place in PLACES)})\b")
 _SOMEWHERE = re.compile(rf"\b{_PREPOSITION} (?:the |its )?((?:[\w-]+ ){{0,1}}(?:left|right)\b(?: [\w-]+){{0,3}})")
-_LEVELS = f"(?:{_any_of(LEVEL_WORDS)})"
+_LEVELS = any_of(LEVEL_WORDS)
 _INSIDE = re.compile(rf"\b(?:left|right|bilateral|{_LEVELS})\b")
 _GRADED = re.compile(
     rf"\b(?:is|are|remains?|appears?|now)(?: (?:now|again|still|also|overall|currently))* ({_LEVELS}(?: to {_LEVELS})?)"
