@@ -45,6 +45,7 @@ def of_two(tmp_path_factory):
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
+@pytest.mark.long
 def test_both_processes_say_what_one_says(of_two):
     alone = AnswerMetric(FEW_DRAWS)
     alone.update(answers([4, 2, 0]))
@@ -54,6 +55,7 @@ def test_both_processes_say_what_one_says(of_two):
     assert of_two[0]["trust"] == asdict(calibration(answers(range(5)), seed=1, draws=20))
 
 
+@pytest.mark.long
 def test_text_scores_of_two_processes_are_those_of_a_direct_call(of_two, by_hand):  # noqa: F811
     figures = of_two[0]["answers"]["by_type"]["location"]
     assert {name: figures[name] for name in by_hand} == pytest.approx(by_hand, abs=1e-9)
