@@ -13,6 +13,7 @@ from cfvqa.models.outputs import Reading
 from cfvqa.models.relations import (
     SEMANTIC_LABELS,
     SPATIAL_LABELS,
+    AskedNodes,
     RelationEncoder,
     SemanticEdges,
     geometry,
@@ -146,25 +147,24 @@ class EKAID(nn.Module):
             question: (Q, D).
             unit: (Q,) int64, the unit of a question.
         """
-        box = row_boxes(features)
-        node, there = rows.index_select(0, unit), found_rows(features).index_select(0, unit)
+        box, there = row_boxes(features), found_rows(features)
+        asked, node = AskedNodes(rows, question, unit), rows.index_select(0, unit)
         ways = (
             (self.spatial, spatial_edges(box)),
             (self.semantic, self.semantic_edges(features.seen)),
             (self.implicit, geometry(box)),
         )
         mixed = [
-            share * (node + encoder(node, question, edge.index_select(0, unit), there))
+            share * (node + encoder(asked, edge, there))
             for share, (encoder, edge) in zip(self.shares, ways, strict=True)
         ]
-        return sum(mixed[1:], mixed[0]) * there.unsqueeze(-1)
+        return sum(mixed[1:], mixed[0]) * there.index_select(0, unit).unsqueeze(-1)
 
     def read(self, batch: PairBatch) -> Reading:
         """Read the questions: what differs depends on what is asked."""
         question, states = self.question(batch.question)
         main = self.nodes(self.rows(batch.main), batch.main, question, batch.unit)
-        reference = self.nodes(self.rows(batch.reference), batch.reference, question, batch.unit)
-        reference = self.reference(reference, batch.has_reference[batch.unit])
+        reference = self._reference_nodes(batch, question, like=main)
         difference = reference - main
         first, first_weight = self.change(main, difference)
         second, second_weight = self.change(reference, difference)
@@ -174,6 +174,16 @@ class EKAID(nn.Module):
         mask = torch.cat([found_rows(batch.main), there], dim=1)[batch.unit]
         attention = torch.cat([first_weight, second_weight], dim=1) * mask
         return Reading(visual, mask, states, memory, torch.ones_like(memory[..., 0], dtype=torch.bool), attention)
+
+    def _reference_nodes(self, batch: PairBatch, question: Tensor, *, like: Tensor) -> Tensor:
+        """Return the nodes (Q, N, D) of the reference images, and a learned one where there is none."""
+        there = batch.has_reference[batch.unit]
+        features = batch.reference[batch.has_reference]
+        unit = (batch.has_reference.cumsum(0) - 1)[batch.unit[there]]
+        found = self.nodes(self.rows(features), features, question[there], unit)
+        nodes = torch.zeros_like(like, dtype=found.dtype)
+        nodes[there] = found
+        return self.reference(nodes, there)
 
     def region_attention(self, reading: Reading, batch: PairBatch) -> Tensor | None:
         """Return where in the images the attention lies (Q, 2, R), all of it 1."""

@@ -1,9 +1,11 @@
 """How the rows of an image relate: the edges and the graph attention of EKAID (Hu et al., KDD 2023)."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
 from cfvqa.data.batches import ImageFeatures
@@ -98,6 +100,32 @@ class SemanticEdges(nn.Module):
         return label
 
 
+@dataclass(frozen=True)
+class AskedNodes:
+    """States of nodes, each in the light of a question about its image: a sum of one part of each.
+
+    Of a sum, a linear layer is a sum. So it is computed once a node and once a question, and not for each node of each
+    question, of which there are several times as many.
+
+    Attributes:
+        node: (U, N, D).
+        question: (Q, D).
+        unit: (Q,) int64, the image of a question.
+    """
+
+    node: Tensor
+    question: Tensor
+    unit: Tensor
+
+    def through(self, layer: nn.Linear) -> "AskedNodes":
+        """Return what the layer makes of the states."""
+        return AskedNodes(layer(self.node), functional.linear(self.question, layer.weight), self.unit)
+
+    def states(self) -> Tensor:
+        """Return the states (Q, N, D)."""
+        return self.node.index_select(0, self.unit) + self.question.unsqueeze(1)
+
+
 class RelationEncoder(nn.Module):
     """Graph attention along one kind of relation, in both directions, aware of the question.
 
@@ -114,20 +142,24 @@ class RelationEncoder(nn.Module):
         self.directions = nn.ModuleList(_Direction(width, heads, labels) for _ in range(2))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, node: Tensor, question: Tensor, edge: Tensor, there: Tensor) -> Tensor:
-        """Return what the relation adds to the nodes (Q, N, D).
+    def forward(self, asked: AskedNodes, edge: Tensor, there: Tensor) -> Tensor:
+        """Return what the relation adds to the nodes of each question's image (Q, N, D).
 
         Args:
-            node: (Q, N, D).
-            question: (Q, D).
-            edge: labels (Q, N, N), or geometry (Q, N, N, 64).
-            there: (Q, N) bool; the others are nobody's neighbours.
+            asked: the nodes of U images (U, N, D), and the questions (Q, D).
+            edge: labels (U, N, N), or geometry (U, N, N, 64).
+            there: (U, N) bool; the others are nobody's neighbours.
         """
-        asked = question.unsqueeze(1).expand(-1, node.shape[1], -1)
-        state = self.join(torch.cat([node, asked], dim=-1))
+        state = self._joined(asked)
         out, back = self.directions
         seen = out(state, edge, there) + back(state, edge.transpose(1, 2), there)
-        return torch.relu(self.dropout(self.itself(state) + seen))
+        return torch.relu(self.dropout(state.through(self.itself).states() + seen))
+
+    def _joined(self, asked: AskedNodes) -> AskedNodes:
+        """Return one layer of node and question side by side, as the sum that it is."""
+        of_node, of_question = self.join.weight.chunk(2, dim=1)
+        node = functional.linear(asked.node, of_node, self.join.bias)
+        return AskedNodes(node, functional.linear(asked.question, of_question), asked.unit)
 
 
 class _Direction(nn.Module):
@@ -141,22 +173,43 @@ class _Direction(nn.Module):
         self.output = weight_norm(nn.Linear(heads * width, width), dim=None)
         self.bias = nn.Embedding(labels, 1) if labels is not None else nn.Linear(GEOMETRY, heads)
 
-    def forward(self, node: Tensor, edge: Tensor, there: Tensor) -> Tensor:
+    def forward(self, state: AskedNodes, edge: Tensor, there: Tensor) -> Tensor:
         """Return (Q, N, D): a node that has no neighbour receives what says nothing of any, the bias of the output."""
         query, key = (
-            part(node).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.query, self.key)
+            state.through(part).states().unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in (self.query, self.key)
         )  # (Q, H, N, D / H)
-        score = query @ key.mT / math.sqrt(query.shape[-1])
+        bias, joined = self._edges(edge, there)
+        score = query @ key.mT / math.sqrt(query.shape[-1]) + bias.index_select(0, state.unit)
+        return self._collected(state, score.softmax(-1), joined.any(-1).index_select(0, state.unit))
+
+    def _edges(self, edge: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what edges add to the scores (U, 1 or H, N, N), and which nodes are neighbours (U, N, N)."""
         if isinstance(self.bias, nn.Embedding):
-            joined = (edge > 0).unsqueeze(1)
-            score = score + self.bias(edge).squeeze(-1).unsqueeze(1)
+            bias, joined = self.bias(edge).movedim(-1, 1), edge > 0
         else:
-            joined = torch.ones_like(edge[..., 0], dtype=torch.bool).unsqueeze(1)
-            score = score + torch.relu(self.bias(edge)).clamp(min=1e-6).log().movedim(-1, 1)
-        joined = joined & there[:, None, None]
-        weight = score.masked_fill(~joined, torch.finfo(score.dtype).min).softmax(-1) * joined
-        seen = weight @ node.unsqueeze(1)  # (Q, H, N, D)
-        return self.output(seen.transpose(1, 2).flatten(2))
+            bias = torch.relu(self.bias(edge)).clamp(min=1e-6).log().movedim(-1, 1)
+            joined = torch.ones_like(edge[..., 0], dtype=torch.bool)
+        joined = joined & there.unsqueeze(1)
+        apart = torch.finfo(bias.dtype).min / 2  # finite with any score: of a node without neighbours, no NaN
+        return bias.masked_fill(~joined.unsqueeze(1), apart), joined
+
+    def _collected(self, state: AskedNodes, weight: Tensor, has_neighbours: Tensor) -> Tensor:
+        """Return the output (Q, N, D) of the weighted sums of all heads side by side.
+
+        Each head's part of the output is taken of the nodes before they are added up: once an image. The weights of a
+        node add up to 1, so that the question's part is in the sum once.
+
+        Args:
+            state: the values.
+            weight: (Q, H, N, N).
+            has_neighbours: (Q, N) bool; the sum of the others is 0.
+        """
+        parts = self.output.weight.unflatten(1, (self.heads, -1))  # (D, H, D)
+        value = torch.einsum("und,ehd->uhne", state.node, parts).flatten(1, 2).index_select(0, state.unit)
+        asked = functional.linear(state.question, parts.sum(1)).unsqueeze(1)
+        seen = weight.transpose(1, 2).flatten(2) @ value + asked
+        return seen * has_neighbours.unsqueeze(-1) + self.output.bias
 
 
 def row_boxes(features: ImageFeatures) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from cases import EKAID, batch_of, model_of
 
 from cfvqa.models.ekaid import QuestionEncoder
-from cfvqa.models.relations import RelationEncoder, SemanticEdges, geometry, spatial_edges
+from cfvqa.models.relations import AskedNodes, RelationEncoder, SemanticEdges, geometry, spatial_edges
 from cfvqa.vocabulary.findings import FINDING_INDEX, FINDINGS
 from cfvqa.vocabulary.groups import GROUPS, finding_group, region_group
 from cfvqa.vocabulary.regions import REGION_INDEX, REGIONS
@@ -116,13 +116,14 @@ def relation(**arguments):
 
 def case(count=6):
     g = torch.Generator().manual_seed(5)
-    return torch.randn(1, count, 8, generator=g), torch.randn(1, 8, generator=g), spatial_edges(boxes(count, 4))
+    node, question = torch.randn(1, count, 8, generator=g), torch.randn(1, 8, generator=g)
+    return AskedNodes(node, question, torch.tensor([0])), spatial_edges(boxes(count, 4))
 
 
 def test_defect_32_both_directions_and_the_node_itself_count():
     encoder = relation()
-    node, question, edge = case()
-    encoder(node, question, edge, ALL).sum().backward()
+    asked, edge = case()
+    encoder(asked, edge, ALL).sum().backward()
     parts = [encoder.directions[0].output, encoder.directions[1].output, encoder.itself]
     for part in parts:
         gradient = [parameter.grad for parameter in part.parameters()]
@@ -131,19 +132,20 @@ def test_defect_32_both_directions_and_the_node_itself_count():
 
 def test_defect_34_a_node_without_neighbours_receives_nothing():
     encoder = relation()
-    node, _, edge = case()
+    asked, edge = case()
     edge[0, 2], edge[0, 1, 3] = 0, 5
     direction = encoder.directions[0]
-    seen = direction(node, edge, ALL)
+    seen = direction(asked, edge, ALL)
     assert torch.allclose(seen[0, 2], direction.output.bias)
-    node[0, 3] += 5
-    assert torch.equal(direction(node, edge, ALL)[0, 2], seen[0, 2])
-    assert not torch.allclose(direction(node, edge, ALL)[0, 1], seen[0, 1])
+    asked.node[0, 3] += 5
+    assert torch.equal(direction(asked, edge, ALL)[0, 2], seen[0, 2])
+    assert not torch.allclose(direction(asked, edge, ALL)[0, 1], seen[0, 1])
 
 
 def test_a_direction_of_attention_against_a_slow_loop():
     direction = relation().directions[0]
-    node, _, edge = case(4)
+    asked, edge = case(4)
+    node = asked.states()
     query, key = direction.query(node)[0], direction.key(node)[0]
     joined = []
     for i in range(4):
@@ -154,14 +156,28 @@ def test_a_direction_of_attention_against_a_slow_loop():
             share = torch.stack(score).softmax(0)
             heads.append(sum(weight * node[0, j] for weight, j in zip(share, near, strict=True)))
         joined.append(torch.cat(heads))
-    assert torch.allclose(direction(node, edge, ALL[:, :4])[0], direction.output(torch.stack(joined)), atol=1e-5)
+    assert torch.allclose(direction(asked, edge, ALL[:, :4])[0], direction.output(torch.stack(joined)), atol=1e-5)
 
 
 def test_implicit_relations_join_all_nodes_by_their_geometry():
     encoder = relation(labels=None)
-    node, question, _ = case()
-    near = encoder(node, question, geometry(boxes(6, 4)), ALL)
-    assert not torch.allclose(near, encoder(node, question, geometry(boxes(6, 9)), ALL), atol=1e-6)
+    asked, _ = case()
+    near = encoder(asked, geometry(boxes(6, 4)), ALL)
+    assert not torch.allclose(near, encoder(asked, geometry(boxes(6, 9)), ALL), atol=1e-6)
+
+
+def test_a_layer_of_nodes_and_questions_is_that_of_their_sum():
+    g = torch.Generator().manual_seed(2)
+    asked = AskedNodes(*(torch.randn(*shape, generator=g) for shape in ((2, 3, 8), (3, 8))), torch.tensor([0, 1, 1]))
+    states = torch.stack(
+        [asked.node[unit] + question for unit, question in zip(asked.unit, asked.question, strict=True)]
+    )
+    assert torch.equal(asked.states(), states)
+    layer = torch.nn.Linear(8, 5)
+    assert torch.allclose(asked.through(layer).states(), layer(states), atol=1e-6)
+    encoder = relation()
+    beside = torch.cat([asked.node[asked.unit], asked.question.unsqueeze(1).expand(-1, 3, -1)], dim=-1)
+    assert torch.allclose(encoder._joined(asked).states(), encoder.join(beside), atol=1e-6)
 
 
 def test_defect_31_the_relations_are_parallel_and_their_weights_count(tokenizer):
