@@ -1,4 +1,4 @@
-"""Every command that the README shows composes, and passes the checks of its config."""
+"""Every command that the README and the pages of the site show composes, and passes the checks of its config."""
 
 import re
 import shlex
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from pages import PAGES
 
 from cfvqa.commands import searching
 from cfvqa.commands.application import config_folder
@@ -21,16 +22,12 @@ LITERAL = ("main", "reference", "question", "run", "to", "predictions", "reports
 COMMAND = re.compile(r"cfvqa-([\w-]+)$|^cfvqa\.commands\.(\w+)$")
 
 
-CLUSTER = "## From a laptop to a cluster"
+CLUSTER = PAGES / "how-to" / "cluster.md"
 
 
-def page():
-    return README.read_text().replace("\\\n", " ")
-
-
-def shown(text=None):
-    """Return (command, arguments) of every indented line of the README, or of a text, that starts a command."""
-    text = page() if text is None else text
+def shown(*files):
+    """Return (command, arguments) of every indented line of pages that starts a command."""
+    text = "\n".join(file.read_text() for file in files).replace("\\\n", " ")
     lines = [
         shlex.split(line, comments=True) for line in text.splitlines() if re.match(r"    (cfvqa-|torchrun|srun)", line)
     ]
@@ -53,9 +50,11 @@ def first_of(argument):
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments"), shown(), ids=lambda value: " ".join(value) if isinstance(value, list) else value
+    ("name", "arguments"),
+    shown(README, *sorted(PAGES.rglob("*.md"))),
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
-def test_commands_of_the_readme(name, arguments):
+def test_a_command_that_is_shown_composes(name, arguments):
     assert f"cfvqa-{name}" in {script.name for script in entry_points(group="console_scripts")}
     searching.register()
     given = [
@@ -73,7 +72,7 @@ def composed(overrides):
 
 
 def test_commands_for_a_cluster_pass_every_check_but_that_for_gpus():
-    commands = shown(page().partition(CLUSTER)[2].partition("\n## ")[0])
+    commands = shown(CLUSTER)
     processes = []
     for _, arguments in commands:
         overrides = [override for argument in arguments if argument != "--multirun" for override in first_of(argument)]
@@ -85,7 +84,7 @@ def test_commands_for_a_cluster_pass_every_check_but_that_for_gpus():
     assert processes == [1, 1, 1, 8, 32, 1]
 
 
-def test_the_readme_shows_commands_of_every_kind():
-    words = " ".join(" ".join((name, *arguments)) for name, arguments in shown())
+def test_commands_of_every_kind_are_shown():
+    words = " ".join(" ".join((name, *arguments)) for name, arguments in shown(README, CLUSTER))
     for word in ("trainer=gpu", "trainer=ddp", "trainer=multi_node", "hydra/launcher=slurm", "hydra/sweeper=optuna"):
         assert word in words

@@ -1,8 +1,10 @@
 import polars as pl
 import pytest
 from layouts import ADDED, WHAT_CHANGED, write_image
+from pages import files_of
 
 from cfvqa.errors import InputError
+from cfvqa.language.grammar import parse_changes
 from cfvqa.sources.csv_tables import CsvSource
 from cfvqa.vocabulary.findings import NODE_OF_ANSWER
 
@@ -144,3 +146,15 @@ def test_a_question_about_nothing_known_and_a_missing_file_are_named(root):
 def test_questions_are_counted_where_they_have_no_id(root):
     assert own(root).read().questions["question_id"].to_list()[:3] == ["q0", "q1", "q2"]
     assert pl.read_csv(root / "questions.csv").height == 2 * SUBJECTS
+
+
+def test_the_example_of_the_site_is_read(tmp_path):
+    for name, text in files_of("how-to/own-data.md").items():
+        (tmp_path / name).write_text(text)
+    for name in ("a1", "a2", "b1", "b2", "c1", "c2"):
+        write_image(tmp_path / f"images/{name}.png")
+    tables = CsvSource(tmp_path, split="given").read()
+    answers = tables.questions.filter(pl.col("question_type") == "difference")["answer"]
+    assert len(answers) == 3
+    assert all(parse_changes(answer) is not None for answer in answers)
+    assert dict(tables.findings.select("image_id", "presence").iter_rows())["images/a2.png"] == "yes"
