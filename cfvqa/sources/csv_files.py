@@ -83,6 +83,32 @@ def integers(table: pl.DataFrame, column: str, path: Path, *, least: int = 0, mo
     return values.cast(pl.Int64)
 
 
+def numbers(table: pl.DataFrame, columns: Sequence[str], path: Path, *, first_row: int = 2) -> list[pl.Series]:
+    """Return columns as 64-bit floats.
+
+    Args:
+        table: rows of a CSV file.
+        columns: their names.
+        path: the file, for the message.
+        first_row: of the table, in the file.
+
+    Raises:
+        InputError: naming the first row whose value is no finite number.
+    """
+    found = []
+    for column in columns:
+        values = table[column].cast(pl.Float64, strict=False)
+        good = values.is_finite().fill_null(value=False)
+        if not good.all():
+            row = int((~good).arg_true()[0])
+            shown = "blank" if table[column][row] is None else f"'{table[column][row]}'"
+            raise InputError(
+                f"{path}, row {row + first_row}: {column} is {shown}; expected a number: correct the row"
+            )
+        found.append(values)
+    return found
+
+
 def one_row_each(table: pl.DataFrame, key: str, path: Path) -> pl.DataFrame:
     """Return the table with rows that say the same left out but once.
 
