@@ -27,8 +27,8 @@ def data_card(tables: Tables, leaks: Leakage) -> str:
         "## Changes",
         _table(["difference questions whose answer", *SPLITS, "all"], _changes(tables.questions)),
         "## Findings",
-        f"Of {len(tables.images)} radiographs, {tables.findings['image_id'].n_unique()} have labels, and "
-        f"{tables.regions['image_id'].n_unique()} have boxes of regions, "
+        f"Of {len(tables.images)} radiographs, {tables.findings['image_id'].n_unique()} have labels, "
+        f"{tables.regions['image_id'].n_unique()} boxes of regions, "
         f"{tables.finding_boxes['image_id'].n_unique()} boxes of findings.",
         _table(["radiographs with the finding", *PRESENCES, "boxes"], _findings(tables)),
         "## Left out",

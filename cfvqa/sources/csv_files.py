@@ -2,7 +2,7 @@
 
 import csv
 import gzip
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -49,13 +49,21 @@ def _refuse_wide_row(path: Path, skip_rows: int) -> None:
         raise InputError(f"{path}, row {number}: it has {fields} fields, the first row {width}: correct the row")
 
 
-def read_csv(path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()) -> pl.DataFrame:
+def read_csv(
+    path: Path, columns: Sequence[str], *, optional: Sequence[str] = (), spellings: Mapping[str, str] | None = None
+) -> pl.DataFrame:
     """Read the named columns as strings; an optional column that is not there is null throughout.
+
+    Args:
+        path: the file.
+        columns: that it must have.
+        optional: that it may have.
+        spellings: other names of columns -> those in `columns` or `optional`.
 
     Raises:
         InputError: if the file is unreadable, has no rows, or lacks a column.
     """
-    table = load_csv(path)
+    table = load_csv(path).rename(spellings or {}, strict=False)
     if missing := [column for column in columns if column not in table.columns]:
         raise InputError(
             f"{path}: column '{missing[0]}' is missing; found {', '.join(table.columns)}: restore the file"
@@ -102,9 +110,7 @@ def numbers(table: pl.DataFrame, columns: Sequence[str], path: Path, *, first_ro
         if not good.all():
             row = int((~good).arg_true()[0])
             shown = "blank" if table[column][row] is None else f"'{table[column][row]}'"
-            raise InputError(
-                f"{path}, row {row + first_row}: {column} is {shown}; expected a number: correct the row"
-            )
+            raise InputError(f"{path}, row {row + first_row}: {column} is {shown}; expected a number: correct the row")
         found.append(values)
     return found
 

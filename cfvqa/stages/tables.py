@@ -55,7 +55,8 @@ def _tables(config: DictConfig, source: DictConfig, console: StageConsole) -> Ta
     reader: Source = build(block, "source.reader", SOURCES)
     files = reader.files()
     content = drawn.id if drawn is not None else _content(files, console)
-    stage = TablesStage("tables", *_place(config, "tables", identify(CONTENT, {**block, "root": content})), files.images)
+    stage_id = identify(CONTENT, {**block, "root": content})
+    stage = TablesStage("tables", *_place(config, "tables", stage_id), files.images)
 
     def make(folder: Path) -> dict[str, str]:
         with counting(console, "reading", None) as count:

@@ -125,7 +125,7 @@ QUESTION = "question_type, one of abnormality"
         ("finding_boxes.csv", "10.5", "nan", r"finding_boxes\.csv, row 2: x1 is 'nan'"),
         ("finding_boxes.csv", "10.5", "40", r"of finding 'pulmonary edema/hazy opacity' of image .* is empty"),
         ("finding_boxes.csv", ",2", ",0", r"finding_boxes\.csv, row 2: readers is '0'"),
-        ("finding_boxes.csv", "images/p1-new.png", "images/p1.png", r"finding_boxes\.csv, row 2: path 'images/p1\.png'"),
+        ("finding_boxes.csv", "images/p1-new", "images/p1", r"finding_boxes\.csv, row 2: path .images/p1\.png."),
         ("findings.csv", "images/p1-new.png", "images/p1.png", r"findings\.csv, row 2: path 'images/p1\.png' is no"),
         ("findings.csv", "edema", "hiccups", "finding 'hiccups' is unknown"),
         ("regions.csv", ",40,", ",4,", r"table regions: the box \(10, 5, 4, 30\) .* is empty"),

@@ -4,7 +4,7 @@ from layouts import NIH_HEADER, write_nih
 
 from cfvqa.errors import InputError
 from cfvqa.language.grammar import Change, ChangeKind, parse_changes
-from cfvqa.sources.nih import NihSource, read_finding_boxes
+from cfvqa.sources.nih import NihSource
 
 TABLE = "Data_Entry_2017.csv"
 
@@ -73,13 +73,23 @@ def test_the_official_lists_decide_the_test_images(root):
         NihSource(root, split="official").read()
 
 
-def test_boxes_of_findings_are_scaled_from_the_published_frame(root):
-    (root / "BBox_List_2017.csv").write_text(
-        "Image Index,Finding Label,Bbox [x,y,w,h],,,\n00000001_000.png,Infiltrate,512,256,128,64,,,\n"
-    )
-    images = pl.DataFrame({"image_id": ["00000001_000"], "width": [64], "height": [64]})
-    row = read_finding_boxes(root, images).row(0)
-    assert row == ("00000001_000", "infiltration", 32.0, 16.0, 40.0, 20.0)
+BOX_LIST = "Image Index,Finding Label,Bbox [x,y,w,h]{end}\n00000001_000.png,{label},512,256,128,64{end}\n"
+
+
+@pytest.mark.parametrize("end", ["", ",,,"])
+def test_boxes_of_findings_are_scaled_from_the_published_frame(root, end):
+    (root / "BBox_List_2017.csv").write_text(BOX_LIST.format(label="Infiltrate", end=end))
+    tables = NihSource(root).read()
+    assert tables.finding_boxes.rows() == [("00000001_000", "infiltration", 32.0, 16.0, 40.0, 20.0, 1)]
+    assert not tables.skipped
+
+
+def test_boxes_of_images_left_out_by_limit_are_left_out_and_those_without_labels_counted(root):
+    rows = [BOX_LIST.format(label="Mass", end=""), "00000030_000.png,Mass,0,0,8,8\n", "00000099_000.png,Mass,0,0,8,8\n"]
+    (root / "BBox_List_2017.csv").write_text("".join(rows))
+    tables = NihSource(root, limit=29).read()
+    assert tables.finding_boxes["image_id"].to_list() == ["00000001_000"]
+    assert tables.skipped == {"box of an image without labels": 1}
 
 
 def test_a_year_later_question_is_drawn_from_seed_and_image_alone(root):
