@@ -180,7 +180,8 @@ def _found(texts: pl.Series, path: Path) -> pl.Series:
     """
     place = {label: ANSWER_FINDINGS.index(answer) for label, answer in LABELS.items()}
     labels = texts.fill_null("").str.split("|")
-    good = labels.list.eval(pl.element().is_in([*LABELS, _NO_FINDING]).all()).list.first()
+    either = pl.element().is_in(list(LABELS)).all() | (pl.element() == _NO_FINDING).all()
+    good = labels.list.eval(either).list.first()
     if not good.all():
         row = int((~good).arg_true()[0])
         raise InputError(
