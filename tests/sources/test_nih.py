@@ -9,7 +9,8 @@ from cfvqa.sources.nih import NihSource
 
 TABLE = "Data_Entry_2017.csv"
 IMAGE = "images/00000003_001.png"
-NAMES = [f"{subject:08d}_{follow_up:03d}.png" for subject in range(1, 31) for follow_up in range(3)]
+MANY = [f"{subject:08d}_{follow_up:03d}.png" for subject in range(1, 31) for follow_up in range(3)]
+NAMES = MANY[:9]
 
 
 @pytest.fixture
@@ -52,9 +53,11 @@ def test_presence_and_abnormality_follow_the_labels_and_the_view_is_asked_where_
     assert not tables.has_regions
 
 
-@pytest.mark.parametrize("end", ["", ","])
-def test_both_forms_of_the_header_are_read(tmp_path, end):
-    assert NihSource(write_nih(tmp_path / "nih", end=end)).read().images.height == 90
+@pytest.mark.parametrize(("end", "name"), [("", "Data_Entry_2017_v2020.csv"), (",", TABLE)])
+def test_both_forms_of_the_header_are_read(tmp_path, end, name):
+    root = write_nih(tmp_path / "nih", end=end)
+    (root / TABLE).rename(root / name)
+    assert NihSource(root).read().images.height == 90
 
 
 def test_images_of_the_split_download_are_found(root):
@@ -66,7 +69,7 @@ def test_images_of_the_split_download_are_found(root):
 
 
 def test_the_official_lists_decide_the_test_images(root):
-    listed(NAMES[60:], NAMES[:60])(root)
+    listed(MANY[60:], MANY[:60])(root)
     images = NihSource(root, split="official").read().images
     assert set(images.filter(pl.col("split") == "test")["subject_id"]) == {f"{n:08d}" for n in range(21, 31)}
 
@@ -138,12 +141,12 @@ def listed(test, others):
 
 
 def without_list(root):
-    listed(NAMES[60:], NAMES[:60])(root)
+    listed(NAMES[6:], NAMES[:6])(root)
     (root / "test_list.txt").unlink()
 
 
 def garbled_list(root):
-    listed(NAMES[60:], NAMES[:60])(root)
+    listed(NAMES[6:], NAMES[:6])(root)
     (root / "test_list.txt").write_bytes(b"\xff\xfe")
 
 
@@ -194,14 +197,15 @@ MALFORMED = {
     "the list of boxes is no UTF-8": (boxed("00000001_000.png,M\udcff,1,2,3,4"), "BBox_List_2017.csv cannot be read"),
     "a list is missing": (without_list, r"test_list\.txt is missing"),
     "a list is no text": (garbled_list, r"test_list\.txt cannot be read as a list of image names"),
-    "an image is in no list": (listed(NAMES[60:], NAMES[1:60]), r"'00000001_000\.png' is in neither list"),
-    "an image is in both lists": (listed(NAMES[60:], NAMES[:61]), "both have images of patient '00000021'"),
-    "a patient is in both lists": (listed(NAMES[61:], NAMES[:61]), "both have images of patient '00000021'"),
+    "an image is in no list": (listed(NAMES[6:], NAMES[1:6]), r"'00000001_000\.png' is in neither list"),
+    "an image is in both lists": (listed(NAMES[6:], NAMES[:7]), "both have images of patient '00000003'"),
+    "a patient is in both lists": (listed(NAMES[7:], NAMES[:7]), "both have images of patient '00000003'"),
 }
 
 
 @pytest.mark.parametrize("what", MALFORMED)
-def test_what_is_malformed_is_named(root, what):
+def test_what_is_malformed_is_named(tmp_path, what):
+    root = write_nih(tmp_path / "nih", subjects=3)
     change, message = MALFORMED[what]
     change(root)
     with pytest.raises(InputError, match=message) as refused:

@@ -213,11 +213,11 @@ MALFORMED = {
     "a row has no image": (lambda tree: tree.write().image_path(TEST).unlink(), rf"{TEST}\.dicom is missing"),
     "a box has no labels": (
         added("boxes", image_id="c" * 32),
-        rf"annotations_train\.csv, row 56: image '{'c' * 32}' has no labels",
+        rf"annotations_train\.csv, row 11: image '{'c' * 32}' has no labels",
     ),
     "a box of a test image is among those of training": (
         added("boxes", image_id=TEST),
-        rf"annotations_train\.csv, row 56: image '{TEST}' has no labels",
+        rf"annotations_train\.csv, row 11: image '{TEST}' has no labels",
     ),
     "an image is in both parts": (added("test_labels", image_id=FIRST), rf"image '{FIRST}' is in both"),
     "a table is missing": (
@@ -228,7 +228,8 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("what", MALFORMED)
-def test_what_is_malformed_is_named(tree, what):
+def test_what_is_malformed_is_named(tmp_path, what):
+    tree = VindrTree(tmp_path / "vindr", images=3, test_images=3)
     change, message = MALFORMED[what]
     change(tree)
     with pytest.raises(InputError, match=message) as refused:
