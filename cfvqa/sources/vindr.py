@@ -131,7 +131,10 @@ def _images(root: Path) -> pl.DataFrame:
         pl.lit(1).alias("study_order"),
         pl.lit("PA").alias("view"),
         pl.format("{}/{}{}", "part", name, pl.lit(_SUFFIX)).alias("path"),
-        pl.col("said").list.eval(pl.element().replace_strict(NODES, default=None)).list.drop_nulls().alias("nodes"),
+        pl.col("said")
+        .list.eval(pl.element().replace_strict(NODES, default=None, return_dtype=pl.String))
+        .list.drop_nulls()
+        .alias("nodes"),
     )
 
 
