@@ -169,3 +169,88 @@ def write_nih(root: Path, subjects: int = 30, *, end: str = ",") -> Path:
             write_image(root / "images" / name, 64, 64)
     (root / "Data_Entry_2017.csv").write_text("\n".join(lines) + "\n")
     return root
+
+
+VINDR_LABELS = (
+    "Aortic enlargement", "Atelectasis", "Calcification", "Cardiomegaly", "Clavicle fracture", "Consolidation", "Edema",
+    "Emphysema", "Enlarged PA", "ILD", "Infiltration", "Lung Opacity", "Lung cavity", "Lung cyst", "Mediastinal shift",
+    "Nodule/Mass", "Pleural effusion", "Pleural thickening", "Pneumothorax", "Pulmonary fibrosis", "Rib fracture",
+    "Other lesion", "COPD", "Lung tumor", "Pneumonia", "Tuberculosis", "Other diseases", "No finding",
+)  # fmt: skip
+
+
+def write_dicom(path: Path, width: int = 60, height: int = 48) -> None:
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.3"
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    dataset.Modality, dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "DX", "MONOCHROME2", 1
+    dataset.Rows, dataset.Columns = height, width
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
+    dataset.PixelData = (np.arange(width * height, dtype=np.uint16) % 4001).tobytes()
+    dataset.save_as(path, enforce_file_format=True)
+
+
+@dataclass
+class VindrTree:
+    """Images a00..01, a00..02, ... that three readers agree on, and test images b00..01, ... of a consensus.
+
+    Every third has no finding, every third a large heart, every third an effusion on the right of the image.
+    Change the rows before `write`, or the files after it.
+    """
+
+    root: Path
+    images: int = 18
+    test_images: int = 6
+    labels: list[dict[str, Any]] = field(default_factory=list)
+    boxes: list[dict[str, Any]] = field(default_factory=list)
+    test_labels: list[dict[str, Any]] = field(default_factory=list)
+    test_boxes: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for number in range(1, self.images + 1):
+            for place, reader in enumerate(("R1", "R2", "R3")):
+                rows = self._rows(f"a{number:031x}", number, place)
+                self.labels.append({"rad_id": reader} | rows[0])
+                self.boxes.append({"rad_id": reader} | rows[1])
+        for number in range(1, self.test_images + 1):
+            label, box = self._rows(f"b{number:031x}", number, 0)
+            self.test_labels.append(label)
+            self.test_boxes.append(box)
+
+    def _rows(self, image: str, number: int, shift: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        label = ("No finding", "Cardiomegaly", "Pleural effusion")[number % 3]
+        corners = {"Cardiomegaly": (20, 16, 44, 40), "Pleural effusion": (36, 20, 56, 44)}.get(label)
+        box = {} if corners is None else {
+            name: corner + shift for name, corner in zip(("x_min", "y_min", "x_max", "y_max"), corners, strict=True)
+        }  # fmt: skip
+        return {"image_id": image, label: 1}, {"image_id": image, "class_name": label} | box
+
+    def image_path(self, image: str) -> Path:
+        return self.root / ("train" if image.startswith("a") else "test") / f"{image}.dicom"
+
+    def table(self, name: str) -> Path:
+        return self.root / "annotations" / f"{name}.csv"
+
+    def write(self) -> "VindrTree":
+        (self.root / "annotations").mkdir(parents=True)
+        corners = ["class_name", "x_min", "y_min", "x_max", "y_max"]
+        test_names = [name.replace("diseases", "disease") for name in VINDR_LABELS]  # as the test table spells it
+        for name, header, rows in (
+            ("image_labels_train", ["image_id", "rad_id", *VINDR_LABELS], self.labels),
+            ("image_labels_test", ["image_id", *test_names], self.test_labels),
+            ("annotations_train", ["image_id", "rad_id", *corners], self.boxes),
+            ("annotations_test", ["image_id", *corners], self.test_boxes),
+        ):
+            blank = 0 if name.startswith("image_labels") else None
+            text = csv_text(header, [[row.get(column, blank) for column in header] for row in rows])
+            self.table(name).write_text(text)
+        for row in (*self.labels, *self.test_labels):
+            if not self.image_path(row["image_id"]).exists():
+                write_dicom(self.image_path(row["image_id"]))
+        return self

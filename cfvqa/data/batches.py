@@ -4,7 +4,7 @@ Shapes: B images, U units (a main image with or without a reference), Q question
 D width, T tokens, S side of the frame in pixels.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import torch
 from torch import Tensor
@@ -24,6 +24,8 @@ class ImageBatch:
         image_finding: (B, F) int8, the same for the whole image.
         severity: (B, F) int8: 1 to 3; 0 unknown.
         index: (B,) int64, row of the image set.
+        drawn_box: (K, 4) float32, frame pixels: where readers saw findings of whole images, in all images together.
+        drawn_at: (K, 2) int64, image of the batch and finding of each.
     """
 
     image: Tensor
@@ -33,6 +35,8 @@ class ImageBatch:
     image_finding: Tensor
     severity: Tensor
     index: Tensor
+    drawn_box: Tensor = field(default_factory=lambda: torch.zeros(0, 4))
+    drawn_at: Tensor = field(default_factory=lambda: torch.zeros(0, 2, dtype=torch.int64))
 
     def to(self, device: torch.device) -> "ImageBatch":
         """Return the batch on `device`."""
@@ -152,12 +156,12 @@ def swap_images(batch: PairBatch) -> PairBatch:
 
     def exchange(first: ImageFeatures, second: ImageFeatures) -> ImageFeatures:
         mixed = []
-        for field in fields(ImageFeatures):
-            a, b = getattr(first, field.name), getattr(second, field.name)
+        for part in fields(ImageFeatures):
+            a, b = getattr(first, part.name), getattr(second, part.name)
             mixed.append(torch.where(pick.view(-1, *[1] * (a.dim() - 1)), b, a))
         return ImageFeatures(*mixed)
 
-    swapped = {field.name: getattr(batch, field.name) for field in fields(PairBatch)}
+    swapped = {part.name: getattr(batch, part.name) for part in fields(PairBatch)}
     swapped["main"] = exchange(batch.main, batch.reference)
     swapped["reference"] = exchange(batch.reference, batch.main)
     return PairBatch(**swapped)

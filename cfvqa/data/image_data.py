@@ -106,4 +106,5 @@ def _usable(labels: ImageLabels, needs: str) -> ImageLabels:
         region_finding=labels.region_finding[rows],
         image_finding=labels.image_finding[rows],
         severity=labels.severity[rows],
+        drawn=[labels.drawn[i] for i in rows],
     )

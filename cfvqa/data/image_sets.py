@@ -23,6 +23,22 @@ _PRESENCE = {"yes": 1, "no": 0, "uncertain": UNKNOWN}
 
 
 @dataclass(frozen=True)
+class DrawnFindings:
+    """Where readers saw findings of an image.
+
+    Attributes:
+        finding: (K,) int64.
+        box: (K, 4) float32, pixels of the original image.
+    """
+
+    finding: np.ndarray
+    box: np.ndarray
+
+
+NOTHING_DRAWN = DrawnFindings(np.zeros(0, dtype=np.int64), np.zeros((0, 4), dtype=np.float32))
+
+
+@dataclass(frozen=True)
 class ImageLabels:
     """What the tables say of N images.
 
@@ -35,6 +51,7 @@ class ImageLabels:
         region_finding: (N, R, F) int8: 1 present, 0 absent, -1 unknown.
         image_finding: (N, F) int8, the same for the whole image.
         severity: (N, F) int8: 1 to 3; 0 unknown.
+        drawn: N: boxes of findings that the whole image has.
     """
 
     image_ids: list[str]
@@ -45,6 +62,7 @@ class ImageLabels:
     region_finding: np.ndarray
     image_finding: np.ndarray
     severity: np.ndarray
+    drawn: list[DrawnFindings]
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -62,6 +80,7 @@ def unlabelled(paths: Sequence[Path]) -> ImageLabels:
         region_finding=np.full((count, len(REGIONS), len(FINDINGS)), UNKNOWN, dtype=np.int8),
         image_finding=np.full((count, len(FINDINGS)), UNKNOWN, dtype=np.int8),
         severity=np.zeros((count, len(FINDINGS)), dtype=np.int8),
+        drawn=[NOTHING_DRAWN] * count,
     )
 
 
@@ -80,6 +99,7 @@ def labels_of(tables: Tables, images: pl.DataFrame) -> ImageLabels:
         region_finding=region_finding,
         image_finding=image_finding,
         severity=_severity(tables.findings.join(row_of, on="image_id"), len(ids)),
+        drawn=_drawn(tables.finding_boxes.join(row_of, on="image_id", maintain_order="left"), image_finding),
     )
 
 
@@ -134,6 +154,17 @@ def _severity(findings: pl.DataFrame, count: int) -> np.ndarray:
     return severity
 
 
+def _drawn(boxes: pl.DataFrame, image_finding: np.ndarray) -> list[DrawnFindings]:
+    """Return the boxes of each image, without those of a finding that most readers did not see in it."""
+    drawn = [NOTHING_DRAWN] * len(image_finding)
+    for (row,), group in boxes.group_by("row", maintain_order=True):
+        finding = _index(group["finding"], FINDING_INDEX)
+        agreed = image_finding[row, finding] == _PRESENCE["yes"]
+        box = group.select("x1", "y1", "x2", "y2").to_numpy().astype(np.float32)
+        drawn[row] = DrawnFindings(finding[agreed], box[agreed])
+    return drawn
+
+
 class ImageSet(Dataset[int]):
     """Decode radiographs into frames of `size` pixels; keep the decoded bytes while they fit `cache_gib`.
 
@@ -174,6 +205,9 @@ class ImageSet(Dataset[int]):
         labels = self.labels
         box = np.stack([self.frames[i].to_frame(labels.box[i]) for i in rows])
         box[~labels.box_known[rows]] = 0
+        drawn = [labels.drawn[i] for i in rows]
+        drawn_box = [self.frames[i].to_frame(found.box) for i, found in zip(rows, drawn, strict=True)]
+        drawn_at = [np.stack([np.full_like(found.finding, i), found.finding], 1) for i, found in enumerate(drawn)]
         return ImageBatch(
             image=torch.from_numpy(np.stack([image for _, image in items])).unsqueeze(1),
             box=torch.from_numpy(box),
@@ -182,4 +216,6 @@ class ImageSet(Dataset[int]):
             image_finding=torch.from_numpy(labels.image_finding[rows]),
             severity=torch.from_numpy(labels.severity[rows]),
             index=torch.from_numpy(rows),
+            drawn_box=torch.from_numpy(np.concatenate(drawn_box)),
+            drawn_at=torch.from_numpy(np.concatenate(drawn_at)),
         )

@@ -1,1 +1,1 @@
-"""One reader a published data set: files in, the four tables out."""
+"""One reader a published data set: files in, the five tables out."""

@@ -27,9 +27,10 @@ def data_card(tables: Tables, leaks: Leakage) -> str:
         "## Changes",
         _table(["difference questions whose answer", *SPLITS, "all"], _changes(tables.questions)),
         "## Findings",
-        f"Of {len(tables.images)} radiographs, {tables.findings['image_id'].n_unique()} have labels, and "
-        f"{tables.regions['image_id'].n_unique()} have boxes of regions.",
-        _table(["radiographs with the finding", *PRESENCES], _findings(tables.findings)),
+        f"Of {len(tables.images)} radiographs, {tables.findings['image_id'].n_unique()} have labels, "
+        f"{tables.regions['image_id'].n_unique()} boxes of regions, "
+        f"{tables.finding_boxes['image_id'].n_unique()} boxes of findings.",
+        _table(["radiographs with the finding", *PRESENCES, "boxes"], _findings(tables)),
         "## Left out",
         _table(["reason", "rows"], [[reason, str(count)] for reason, count in tables.skipped.items()] or [["-", "0"]]),
     ]
@@ -90,14 +91,15 @@ def _said(answer: str) -> list[str]:
     return sorted({change.kind.value for change in changes}) or ["nothing"]
 
 
-def _findings(findings: pl.DataFrame) -> list[list[str]]:
+def _findings(tables: Tables) -> list[list[str]]:
     """Return each finding, most frequent first, with the radiographs in which it is present, absent or uncertain.
 
-    A radiograph counts once a presence, however many of its regions have it.
+    A radiograph counts once a presence, however many of its regions have it. Last comes the number of its boxes.
     """
-    counted = findings.unique(["image_id", "finding", "presence"]).group_by("finding", "presence").len()
-    wide = {name: dict.fromkeys(PRESENCES, 0) for name in counted["finding"]}
+    counted = tables.findings.unique(["image_id", "finding", "presence"]).group_by("finding", "presence").len()
+    boxes = dict(tables.finding_boxes.group_by("finding").len().iter_rows())
+    wide = {name: dict.fromkeys(PRESENCES, 0) for name in [*counted["finding"], *boxes]}
     for finding, presence, count in counted.iter_rows():
         wide[finding][presence] = count
     order = sorted(wide, key=lambda name: (-wide[name]["yes"], name))
-    return [[name, *(str(wide[name][presence]) for presence in PRESENCES)] for name in order]
+    return [[name, *(str(wide[name][presence]) for presence in PRESENCES), str(boxes.get(name, 0))] for name in order]

@@ -17,6 +17,7 @@ _KEYS = {
     "regions": ["image_id", "region"],
     "findings": ["image_id", "region", "finding"],
     "questions": ["question_id"],
+    "finding_boxes": ["image_id", "finding", "x1", "y1", "x2", "y2"],
 }
 _ALLOWED: dict[tuple[str, str], tuple[str, ...]] = {
     ("images", "view"): VIEWS,
@@ -26,12 +27,14 @@ _ALLOWED: dict[tuple[str, str], tuple[str, ...]] = {
     ("findings", "finding"): FINDINGS,
     ("findings", "presence"): PRESENCES,
     ("findings", "level"): LEVEL_WORDS,
+    ("finding_boxes", "finding"): FINDINGS,
     ("questions", "question_type"): QUESTION_TYPES,
     ("questions", "split"): SPLITS,
 }
 _REFERENCES = (
     ("regions", "image_id"),
     ("findings", "image_id"),
+    ("finding_boxes", "image_id"),
     ("questions", "main_image"),
     ("questions", "reference_image"),
 )
@@ -54,7 +57,9 @@ def validate(tables: Tables) -> Tables:
         _check_values(name, getattr(tables, name), column, allowed)
     for name, column in _REFERENCES:
         _check_known(name, getattr(tables, name)[column], tables.images["image_id"])
-    _check_boxes(tables)
+    for name, shown in (("regions", "region"), ("finding_boxes", "finding")):
+        _check_boxes(name, getattr(tables, name), shown, tables.images)
+    _check_readers(tables.finding_boxes)
     _check_pairs(tables)
     _check_splits(tables)
     return tables
@@ -94,8 +99,8 @@ def _check_known(name: str, values: pl.Series, image_ids: pl.Series) -> None:
         )
 
 
-def _check_boxes(tables: Tables) -> None:
-    joined = tables.regions.join(tables.images.select("image_id", "width", "height"), on="image_id")
+def _check_boxes(name: str, boxes: pl.DataFrame, shown: str, images: pl.DataFrame) -> None:
+    joined = boxes.join(images.select("image_id", "width", "height"), on="image_id")
     inside = (
         (pl.col("x1") >= 0)
         & (pl.col("y1") >= 0)
@@ -109,8 +114,18 @@ def _check_boxes(tables: Tables) -> None:
         row = wrong.row(0, named=True)
         box = f"({row['x1']:g}, {row['y1']:g}, {row['x2']:g}, {row['y2']:g})"
         raise InputError(
-            f"table regions: the box {box} of region '{row['region']}' of image '{row['image_id']}' is empty "
+            f"table {name}: the box {box} of {shown} '{row[shown]}' of image '{row['image_id']}' is empty "
             f"or leaves the image of {row['width']} x {row['height']} pixels: correct it or remove its row"
+        )
+
+
+def _check_readers(boxes: pl.DataFrame) -> None:
+    drawn_by_nobody = boxes.filter(pl.col("readers") < 1)
+    if len(drawn_by_nobody):
+        row = drawn_by_nobody.row(0, named=True)
+        raise InputError(
+            f"table finding_boxes: the box of finding '{row['finding']}' of image '{row['image_id']}' has "
+            f"{row['readers']} readers: give how many drew it, or remove its row"
         )
 
 

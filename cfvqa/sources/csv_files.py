@@ -2,7 +2,7 @@
 
 import csv
 import gzip
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -49,13 +49,21 @@ def _refuse_wide_row(path: Path, skip_rows: int) -> None:
         raise InputError(f"{path}, row {number}: it has {fields} fields, the first row {width}: correct the row")
 
 
-def read_csv(path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()) -> pl.DataFrame:
+def read_csv(
+    path: Path, columns: Sequence[str], *, optional: Sequence[str] = (), spellings: Mapping[str, str] | None = None
+) -> pl.DataFrame:
     """Read the named columns as strings; an optional column that is not there is null throughout.
+
+    Args:
+        path: the file.
+        columns: that it must have.
+        optional: that it may have.
+        spellings: other names of columns -> those in `columns` or `optional`.
 
     Raises:
         InputError: if the file is unreadable, has no rows, or lacks a column.
     """
-    table = load_csv(path)
+    table = load_csv(path).rename(spellings or {}, strict=False)
     if missing := [column for column in columns if column not in table.columns]:
         raise InputError(
             f"{path}: column '{missing[0]}' is missing; found {', '.join(table.columns)}: restore the file"
@@ -81,6 +89,30 @@ def integers(table: pl.DataFrame, column: str, path: Path, *, least: int = 0, mo
             f"{most}: correct the row"
         )
     return values.cast(pl.Int64)
+
+
+def numbers(table: pl.DataFrame, columns: Sequence[str], path: Path, *, first_row: int = 2) -> list[pl.Series]:
+    """Return columns as 64-bit floats.
+
+    Args:
+        table: rows of a CSV file.
+        columns: their names.
+        path: the file, for the message.
+        first_row: of the table, in the file.
+
+    Raises:
+        InputError: naming the first row whose value is no finite number.
+    """
+    found = []
+    for column in columns:
+        values = table[column].cast(pl.Float64, strict=False)
+        good = values.is_finite().fill_null(value=False)
+        if not good.all():
+            row = int((~good).arg_true()[0])
+            shown = "blank" if table[column][row] is None else f"'{table[column][row]}'"
+            raise InputError(f"{path}, row {row + first_row}: {column} is {shown}; expected a number: correct the row")
+        found.append(values)
+    return found
 
 
 def one_row_each(table: pl.DataFrame, key: str, path: Path) -> pl.DataFrame:

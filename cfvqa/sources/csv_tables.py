@@ -5,9 +5,11 @@ questions.csv   main, reference (blank: the question is about one image), questi
 images.csv      path, subject_id, study_order (1 is the earliest) [view, split]
 findings.csv    path, finding (as answers or Chest ImaGenome name it), presence (yes, no, uncertain) [region, level]
 regions.csv     path, region, x1, y1, x2, y2, in pixels of the file
+finding_boxes.csv  path, finding, x1, y1, x2, y2, in pixels of the file [readers: how many drew the box, 1]
 
 The first alone is a data set: it then names the subject of each row, and a reference image is earlier than its main
-image. What the classifier learns stands in the third, and what the detector learns in the last.
+image. What the classifier learns stands in the third, what the detector learns in the fourth, and where the classifier
+shall see a finding, if no row of the third says its region, in the last.
 Images are named by their path below the folder, everywhere.
 """
 
@@ -24,7 +26,7 @@ from cfvqa.language.grammar import official_name
 from cfvqa.language.keywords import answer_keywords
 from cfvqa.language.questions import QUESTION_TYPES, question_type
 from cfvqa.sources.checks import validate
-from cfvqa.sources.csv_files import check_values, integers, read_csv
+from cfvqa.sources.csv_files import check_values, integers, numbers, read_csv
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.paths import existing_file, existing_root
 from cfvqa.sources.source import FileTree, SourceFiles
@@ -34,6 +36,7 @@ from cfvqa.vocabulary.findings import NODE_OF_ANSWER
 
 SplitRule = Literal["subject", "given"]
 QUESTIONS, IMAGES, FINDINGS, REGIONS = "questions.csv", "images.csv", "findings.csv", "regions.csv"
+FINDING_BOXES = "finding_boxes.csv"
 _BOX = ("x1", "y1", "x2", "y2")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 
@@ -61,7 +64,7 @@ class CsvSource:
     def files(self) -> SourceFiles:
         """Return the tables that are there, and the radiographs."""
         root = existing_root(self.root)
-        optional = [root / name for name in (IMAGES, FINDINGS, REGIONS)]
+        optional = [root / name for name in (IMAGES, FINDINGS, REGIONS, FINDING_BOXES)]
         return SourceFiles(
             root=root,
             images=root,
@@ -82,6 +85,7 @@ class CsvSource:
         for column in ("main", "reference"):
             _check_known(asked, column, known, root / QUESTIONS)
         regions, findings = _read_regions(root / REGIONS, known), _read_findings(root / FINDINGS, known)
+        boxes = _read_finding_boxes(root / FINDING_BOXES, known)
         if self.limit is not None:
             first = first_subjects(images["subject_id"], self.limit)
             images = images.filter(pl.col("subject_id").is_in(first.implode()))
@@ -97,6 +101,7 @@ class CsvSource:
                 version=self.version,
                 licence=self.licence,
                 root=root,
+                finding_boxes=boxes.filter(pl.col("image_id").is_in(kept)),
             )
         )
 
@@ -193,8 +198,13 @@ def _read_findings(path: Path, known: pl.Series) -> pl.DataFrame:
     if not path.is_file():
         return empty("findings")
     table = _read_about(path, known, ["finding", "presence"], optional=["region", "level"])
-    nodes = [NODE_OF_ANSWER.get(official_name(name), name) for name in table["finding"].fill_null("")]
-    return conform(table.with_columns(pl.Series("finding", nodes, dtype=pl.String)), "findings")
+    return conform(table.with_columns(_nodes(table["finding"])), "findings")
+
+
+def _nodes(names: pl.Series) -> pl.Series:
+    """Return the nodes of findings, which stay what they are where they are no name in answers."""
+    nodes = [NODE_OF_ANSWER.get(official_name(name), name) for name in names.fill_null("")]
+    return pl.Series("finding", nodes, dtype=pl.String)
 
 
 def _read_regions(path: Path, known: pl.Series) -> pl.DataFrame:
@@ -202,6 +212,15 @@ def _read_regions(path: Path, known: pl.Series) -> pl.DataFrame:
         return empty("regions")
     table = _read_about(path, known, ["region", *_BOX])
     return conform(table.with_columns(integers(table, name, path) for name in _BOX), "regions")
+
+
+def _read_finding_boxes(path: Path, known: pl.Series) -> pl.DataFrame:
+    if not path.is_file():
+        return empty("finding_boxes")
+    table = _read_about(path, known, ["finding", *_BOX], optional=["readers"])
+    table = table.with_columns(_nodes(table["finding"]), pl.col("readers").fill_null("1"))
+    counted = integers(table, "readers", path, least=1)
+    return conform(table.with_columns(*numbers(table, _BOX, path), counted), "finding_boxes")
 
 
 def _read_about(path: Path, known: pl.Series, columns: Sequence[str], *, optional: Sequence[str] = ()) -> pl.DataFrame:

@@ -9,32 +9,16 @@ import polars as pl
 
 from cfvqa.errors import InputError, check_choice
 from cfvqa.sources.checks import validate
-from cfvqa.sources.csv_files import integers, load_csv, read_csv
+from cfvqa.sources.csv_files import integers, read_csv
 from cfvqa.sources.image_files import measure_images
+from cfvqa.sources.image_labels import whole_image_findings
+from cfvqa.sources.nih_boxes import BOXES, IMAGE_NAME, LABELS, read_finding_boxes
 from cfvqa.sources.nih_questions import ask_questions
-from cfvqa.sources.paths import check_ids, existing_file, existing_root
+from cfvqa.sources.paths import check_ids, existing_file, existing_root, refuse_unlisted
 from cfvqa.sources.source import FileTree, SourceFiles
 from cfvqa.sources.splits import first_subjects, subject_split
 from cfvqa.sources.tables import Tables, conform, empty
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
-
-LABELS: dict[str, str] = {
-    "Atelectasis": "atelectasis",
-    "Cardiomegaly": "cardiomegaly",
-    "Effusion": "pleural effusion",
-    "Infiltration": "infiltration",
-    "Mass": "mass",
-    "Nodule": "nodule",
-    "Pneumonia": "pneumonia",
-    "Pneumothorax": "pneumothorax",
-    "Consolidation": "consolidation",
-    "Edema": "edema",
-    "Emphysema": "emphysema",
-    "Fibrosis": "fibrosis",
-    "Pleural_Thickening": "pleural thickening",
-    "Hernia": "hernia",
-}
-"""Name in answers of each of the 14 labels."""
 
 CAVEATS = (
     "labels were found in reports by text rules, more than nine in ten of them right by its authors' estimate (Wang et "
@@ -44,20 +28,18 @@ CAVEATS = (
 
 SplitRule = Literal["subject", "official"]
 _NO_FINDING = "No Finding"
-_BOX_FRAME = 1024  # side in pixels of the published images, in which the boxes are given
-_BOXES = "BBox_List_2017.csv"
 _LISTS = ("test_list.txt", "train_val_list.txt")
-_IMAGE_NAME = "[0-9]+_[0-9]+[.]png"
 
 
 @dataclass(frozen=True)
 class NihSource:
     """Read ChestX-ray14 into tables: consecutive follow-ups of a patient are pairs, the later the main image.
 
-    It has boxes of some findings, none of regions: the regions table is empty.
+    It has boxes of some findings, drawn by a radiologist in about one image of 130, none of regions.
 
     Attributes:
-        root: folder with `Data_Entry_2017*.csv` and `images/` or `images_*/images/`.
+        root: folder with `Data_Entry_2017*.csv` and `images/` or `images_*/images/`; optional are the list of boxes
+            `BBox_List_2017.csv`, and with split=subject the two lists of images.
         name, version, licence: go into `dataset.json`.
         split: "subject" (hashed), or "official" (its two lists; an eighth of the first is hashed to validation).
         split_seed: of the hashed split.
@@ -77,7 +59,7 @@ class NihSource:
     def files(self) -> SourceFiles:
         """Return the tables that are there, and the radiographs."""
         root = existing_root(self.root)
-        optional = [root / name for name in (_BOXES, *_LISTS)]
+        optional = [root / name for name in (BOXES, *_LISTS)]
         return SourceFiles(
             root=root,
             images=root,
@@ -93,17 +75,21 @@ class NihSource:
         """
         root = existing_root(self.root)
         entries = _read_entries(root)
+        labelled = entries.select("image_id")
         if self.limit is not None:
             first = first_subjects(entries["subject_id"], self.limit)
             entries = entries.filter(pl.col("subject_id").is_in(first.implode()))
         images = measure_images(_place(entries, root), root, progress)
+        for folder in _image_folders(root):
+            refuse_unlisted(folder, ".png", labelled["image_id"] + ".png", _entry_table(root))
         images = images.with_columns(self._split(images, root))
-        skipped = {"box of a finding (only boxes of regions are used)": len(read_finding_boxes(root, images))}
+        boxes, strange = read_finding_boxes(root, labelled, images)
+        skipped = {"box of an image without labels": strange}
         return validate(
             Tables(
                 images=conform(images, "images"),
                 regions=empty("regions"),
-                findings=_findings(images),
+                findings=whole_image_findings(images, [NODE_OF_ANSWER[name] for name in LABELS.values()]),
                 questions=ask_questions(images, list(LABELS.values()), self.question_seed),
                 source=self.name,
                 version=self.version,
@@ -111,6 +97,7 @@ class NihSource:
                 root=root,
                 skipped={reason: count for reason, count in skipped.items() if count},
                 caveats=CAVEATS,
+                finding_boxes=boxes,
             )
         )
 
@@ -120,6 +107,7 @@ class NihSource:
         if self.split == "subject":
             return subject_split(subjects, seed=self.split_seed).alias("split")
         listed, others = (_names_in(existing_file(root, name)) for name in _LISTS)
+        _refuse_overlap(listed, others, root)
         known = set(listed) | set(others)
         names = images["image_id"] + ".png"
         if not names.is_in(list(known)).all():
@@ -146,26 +134,42 @@ def _names_in(path: Path) -> list[str]:
         raise InputError(f"{path} cannot be read as a list of image names ({error}): restore the file") from error
 
 
+def _refuse_overlap(test: list[str], others: list[str], root: Path) -> None:
+    """Refuse lists that share a patient, whose number a name begins with: the published ones are disjoint."""
+    shared = {name.partition("_")[0] for name in test} & {name.partition("_")[0] for name in others}
+    if shared:
+        names = " and ".join(_LISTS)
+        raise InputError(f"{root}: {names} both have images of patient '{min(shared)}': restore the lists")
+
+
 def _read_entries(root: Path) -> pl.DataFrame:
     """Return image_id, study_id, subject_id, study_order, view and found of every row, in order of time."""
     path = _entry_table(root)
     needed = ["Image Index", "Finding Labels", "Follow-up #", "Patient ID"]
     table = read_csv(path, needed, optional=["View Position"])
-    check_ids(table, "Image Index", _IMAGE_NAME, path)
+    check_ids(table, "Image Index", IMAGE_NAME, path)
     check_ids(table, "Patient ID", "[0-9]+", path)
     if table["Image Index"].is_duplicated().any():
         doubled = table.filter(pl.col("Image Index").is_duplicated())["Image Index"][0]
         raise InputError(f"{path}: Image Index '{doubled}' occurs more than once, but ids are unique: remove a row")
     name = pl.col("Image Index").str.strip_suffix(".png")
     view = pl.col("View Position")
-    return table.select(
-        name.alias("image_id"),
-        name.alias("study_id"),
-        pl.col("Patient ID").str.zfill(8).alias("subject_id"),
-        integers(table, "Follow-up #", path).alias("study_order"),
-        pl.when(view.is_in(["PA", "AP"])).then(view).otherwise(pl.lit("unknown")).alias("view"),
-        _found(table["Finding Labels"], path),
-    ).sort("subject_id", "study_order", "image_id")
+    return (
+        table.select(
+            name.alias("image_id"),
+            name.alias("study_id"),
+            pl.col("Patient ID").str.zfill(8).alias("subject_id"),
+            integers(table, "Follow-up #", path).alias("study_order"),
+            pl.when(view.is_in(["PA", "AP"])).then(view).otherwise(pl.lit("unknown")).alias("view"),
+            _found(table["Finding Labels"], path),
+        )
+        .with_columns(
+            pl.col("found")
+            .list.eval(pl.element().replace_strict(NODE_OF_ANSWER, return_dtype=pl.String))
+            .alias("nodes")
+        )
+        .sort("subject_id", "study_order", "image_id")
+    )
 
 
 def _found(texts: pl.Series, path: Path) -> pl.Series:
@@ -176,7 +180,8 @@ def _found(texts: pl.Series, path: Path) -> pl.Series:
     """
     place = {label: ANSWER_FINDINGS.index(answer) for label, answer in LABELS.items()}
     labels = texts.fill_null("").str.split("|")
-    good = labels.list.eval(pl.element().is_in([*LABELS, _NO_FINDING]).all()).list.first()
+    either = pl.element().is_in(list(LABELS)).all() | (pl.element() == _NO_FINDING).all()
+    good = labels.list.eval(either).list.first()
     if not good.all():
         row = int((~good).arg_true()[0])
         raise InputError(
@@ -197,55 +202,3 @@ def _place(entries: pl.DataFrame, root: Path) -> pl.DataFrame:
     names = entries["image_id"] + ".png"
     paths = [place.get(name, f"images/{name}") for name in names]
     return entries.with_columns(pl.Series("path", paths, dtype=pl.String))
-
-
-def _findings(images: pl.DataFrame) -> pl.DataFrame:
-    """Return every label of every image, present or absent, as a finding of the whole image."""
-    labels = pl.DataFrame({"answer": list(LABELS.values())})
-    crossed = images.select("image_id", "found").join(labels, how="cross")
-    present = pl.col("found").list.contains(pl.col("answer"))
-    return conform(
-        crossed.with_columns(
-            region=pl.lit(None, dtype=pl.String),
-            finding=pl.col("answer").replace_strict(NODE_OF_ANSWER, return_dtype=pl.String),
-            presence=pl.when(present).then(pl.lit("yes")).otherwise(pl.lit("no")),
-            level=pl.lit(None, dtype=pl.String),
-        ),
-        "findings",
-    )
-
-
-def read_finding_boxes(root: Path, images: pl.DataFrame) -> pl.DataFrame:
-    """Return the published boxes of findings, in pixels of the image files; empty without `BBox_List_2017.csv`.
-
-    Args:
-        root: folder of the data set.
-        images: image_id, width and height.
-
-    Returns:
-        Columns image_id, finding (as in answers), x1, y1, x2, y2; boxes of other images are left out.
-    """
-    path = root / _BOXES
-    names = ["image_id", "label", "x", "y", "w", "h"]
-    schema = dict.fromkeys(["image_id", "finding"], pl.String) | dict.fromkeys(["x1", "y1", "x2", "y2"], pl.Float64)
-    if not path.is_file():
-        return pl.DataFrame(schema=schema)
-    # Its header holds a comma inside brackets, and some copies end with commas: columns are taken by position.
-    raw = load_csv(path, has_header=False, skip_rows=1)
-    if raw.width < len(names):
-        raise InputError(f"{path} has {raw.width} columns; expected image, finding, x, y, w, h: restore the file")
-    table = raw.select(raw.columns[: len(names)]).rename(dict(zip(raw.columns, names, strict=False)))
-    numbers = {name: pl.col(name).cast(pl.Float64, strict=False) for name in names[2:]}
-    across, down = pl.col("width") / _BOX_FRAME, pl.col("height") / _BOX_FRAME
-    return (
-        table.with_columns(pl.col("image_id").str.strip_suffix(".png"), **numbers)
-        .join(images.select("image_id", "width", "height"), on="image_id")
-        .select(
-            "image_id",
-            pl.col("label").replace({**LABELS, "Infiltrate": "infiltration"}).alias("finding"),
-            (pl.col("x") * across).alias("x1"),
-            (pl.col("y") * down).alias("y1"),
-            ((pl.col("x") + pl.col("w")) * across).alias("x2"),
-            ((pl.col("y") + pl.col("h")) * down).alias("y2"),
-        )
-    )

@@ -60,3 +60,22 @@ def check_ids(table: pl.DataFrame, column: str, pattern: str, path: Path) -> Non
         row = int((~good).arg_true()[0])
         found = table[column][row]
         raise InputError(f"{path}, row {row + 2}: {column} is '{found}'; expected {pattern}: correct the row")
+
+
+def refuse_unlisted(folder: Path, suffix: str, listed: pl.Series, table: Path) -> None:
+    """Refuse files of a folder that no row of a table is about.
+
+    Args:
+        folder: that is looked into, not below; a missing one has no files.
+        suffix: of the names that count.
+        listed: names of files.
+        table: for the message.
+
+    Raises:
+        InputError: naming the first such file.
+    """
+    found = sorted(path.name for path in folder.glob(f"*{suffix}"))
+    names = pl.Series(found, dtype=pl.String)
+    strange = names.filter(~names.is_in(listed.implode()))
+    if len(strange):
+        raise InputError(f"image {folder / strange[0]} has no row in {table}: add its row, or remove the file")

@@ -1,4 +1,4 @@
-"""The four tables that every source becomes, and their files."""
+"""The five tables that every source becomes, and their files."""
 
 import json
 from dataclasses import dataclass, field
@@ -11,6 +11,9 @@ from cfvqa.files import digest_of, whole, write_text
 
 VIEWS = ("PA", "AP", "lateral", "unknown")
 PRESENCES = ("yes", "no", "uncertain")
+
+CONTENT = 2
+"""Of the tables; another number, and those of every source are made again."""
 
 SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
     "images": {
@@ -50,12 +53,26 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "keywords": pl.String,
         "split": pl.String,
     },
+    "finding_boxes": {
+        "image_id": pl.String,
+        "finding": pl.String,
+        "x1": pl.Float32,
+        "y1": pl.Float32,
+        "x2": pl.Float32,
+        "y2": pl.Float32,
+        "readers": pl.Int32,
+    },
 }
+
+
+def empty(name: str) -> pl.DataFrame:
+    """Return an empty table."""
+    return pl.DataFrame(schema=SCHEMAS[name])
 
 
 @dataclass(frozen=True)
 class Tables:
-    """A data set as four tables (columns: `SCHEMAS`) and where it came from.
+    """A data set as five tables (columns: `SCHEMAS`) and where it came from.
 
     Attributes:
         images: one row a radiograph; `path` is relative to `root`, `study_order` counts a subject's studies in
@@ -69,6 +86,8 @@ class Tables:
         root: folder that the paths of `images` are relative to.
         skipped: what was left out, and how often, by reason.
         caveats: what is known to be wrong with its labels, a sentence each with its source.
+        finding_boxes: one row a place where readers saw a finding, in pixels of the image file, and how many of them
+            drew it (a consensus counts once); a finding may have several. Of an image without a row nothing is known.
     """
 
     images: pl.DataFrame
@@ -81,6 +100,7 @@ class Tables:
     root: Path
     skipped: dict[str, int] = field(default_factory=dict)
     caveats: tuple[str, ...] = ()
+    finding_boxes: pl.DataFrame = field(default_factory=lambda: empty("finding_boxes"))
 
     @property
     def has_regions(self) -> bool:
@@ -91,11 +111,6 @@ class Tables:
 def conform(table: pl.DataFrame, name: str) -> pl.DataFrame:
     """Return the table with exactly the columns and types of `SCHEMAS[name]`."""
     return table.select([pl.col(column).cast(dtype) for column, dtype in SCHEMAS[name].items()])
-
-
-def empty(name: str) -> pl.DataFrame:
-    """Return an empty table."""
-    return pl.DataFrame(schema=SCHEMAS[name])
 
 
 def write_tables(tables: Tables, folder: Path) -> None:

@@ -106,7 +106,7 @@ def words(value: Any) -> str:
 
 def _data(config: DictConfig, data: Mapping[str, Any]) -> Rows:
     skipped = "; ".join(f"{reason}: {count:,}" for reason, count in sorted(data["skipped"].items())) or "nothing"
-    counts = tuple((name, f"{count:,}") for name, count in data["counts"].items())
+    counts = tuple((name.replace("_", " "), f"{count:,}") for name, count in data["counts"].items())
     return (
         ("data set", f"{data['source']}, version {data['version']}"),
         ("licence", data["licence"]),

@@ -12,7 +12,7 @@ from cfvqa.sources.card import data_card
 from cfvqa.sources.fingerprint import fingerprint
 from cfvqa.sources.leakage import leakage
 from cfvqa.sources.source import Source, SourceFiles
-from cfvqa.sources.tables import Tables, read_tables, write_tables
+from cfvqa.sources.tables import CONTENT, Tables, read_tables, write_tables
 from cfvqa.stages.building import SOURCES, build, plain
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole, counting
@@ -55,7 +55,8 @@ def _tables(config: DictConfig, source: DictConfig, console: StageConsole) -> Ta
     reader: Source = build(block, "source.reader", SOURCES)
     files = reader.files()
     content = drawn.id if drawn is not None else _content(files, console)
-    stage = TablesStage("tables", *_place(config, "tables", identify({**block, "root": content})), files.images)
+    stage_id = identify(CONTENT, {**block, "root": content})
+    stage = TablesStage("tables", *_place(config, "tables", stage_id), files.images)
 
     def make(folder: Path) -> dict[str, str]:
         with counting(console, "reading", None) as count:

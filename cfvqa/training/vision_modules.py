@@ -12,6 +12,7 @@ from torchmetrics.detection import MeanAveragePrecision
 from cfvqa.data.batches import ImageBatch
 from cfvqa.training.schedules import one_cycle
 from cfvqa.vision.finding_losses import finding_losses, pool_regions, pool_severity
+from cfvqa.vision.locating import located_findings
 from cfvqa.vision.outputs import RegionOutput
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGIONS
@@ -143,7 +144,7 @@ class FindingsModule(VisionModule):
         moved = box + torch.randn_like(box) * self.jitter * sides
         ordered = torch.cat([torch.minimum(moved[..., :2], moved[..., 2:] - 1), moved[..., 2:]], -1)
         output = self.network.classify(_vary_contrast(batch.image), ordered)
-        return self._step(finding_losses(output, batch), batch)
+        return self._step(finding_losses(output, batch, located_findings(batch, box)), batch)
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
         """Score the findings of whole images, in detected boxes."""

@@ -31,8 +31,15 @@ def pool_severity(output: FindingOutput) -> Tensor:
     return (output.severity * weight).sum(1)
 
 
-def finding_losses(output: FindingOutput, batch: ImageBatch) -> dict[str, Tensor]:
-    """Return the losses of regions, images, abnormality and severity; unknown labels weigh nothing."""
+def finding_losses(output: FindingOutput, batch: ImageBatch, located: Tensor | None = None) -> dict[str, Tensor]:
+    """Return the losses of regions, images, abnormality and severity; unknown labels weigh nothing.
+
+    Args:
+        output: of the classifier.
+        batch: what is known of the images.
+        located: (B, R, F) labels of regions with those that boxes of findings give (see `locating`); None where the
+            batch has all. They tell nothing of the other findings of a region, so that it may be abnormal or not.
+    """
     image_logit = pool_regions(output.logit)
     abnormal = batch.region_finding.amax(-1).long()  # -1 unknown, 0 normal, 1 abnormal
     threshold = torch.tensor([2, 3], device=batch.severity.device)
@@ -43,7 +50,7 @@ def finding_losses(output: FindingOutput, batch: ImageBatch) -> dict[str, Tensor
     else:
         abnormal_loss = output.abnormal.sum() * 0
     return {
-        "region": 10 * masked_bce(output.logit, batch.region_finding),
+        "region": 10 * masked_bce(output.logit, batch.region_finding if located is None else located),
         "image": 2 * masked_bce(image_logit, batch.image_finding),
         "abnormal": 0.2 * abnormal_loss,
         "severity": 0.5 * masked_bce(pool_severity(output), severity),

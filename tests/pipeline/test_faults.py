@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from calling import prepare_mimic, prepare_nih, refused
-from layouts import dicom_id
+from layouts import VindrTree, dicom_id
 from PIL import Image
 
 from cfvqa.training.checkpoints import FORMAT
@@ -62,6 +62,13 @@ def test_ids_that_occur_twice(call, nih):
     refused(call, ["Data_Entry_2017.csv", "00000003_000.png", "more than once"], *prepare_nih(nih))
 
 
+def test_a_box_of_a_finding_without_area(call, tmp_path):
+    tree = VindrTree(tmp_path / "vindr")
+    tree.boxes[0]["x_max"] = tree.boxes[0]["x_min"]
+    words = ["annotations_train.csv, row 2", "is empty"]
+    refused(call, words, "prepare", "source=vindr", f"source.root={tree.write().root}")
+
+
 def test_a_box_outside_the_image(call, mimic):
     mimic.graphs[dicom_id(SECOND)]["objects"][0] |= {"y1": 0, "y2": 15}
     mimic.write()
@@ -91,7 +98,7 @@ TYPOS = {
     "source.rooot=x": "key 'source.rooot' is unknown; did you mean 'source.root'?",
     "detector.training.epoch=2": "did you mean 'detector.training.epochs'?",
     "seed.x=2": "key 'seed.x' is unknown",
-    "source=nhi": "source=nhi is unknown: choose one of csv, mimic, nih, phantom",
+    "source=nhi": "source=nhi is unknown: choose one of csv, mimic, nih, phantom, vindr",
     "source=mimic": "source.root is not set: give source.root=FOLDER",
     "detector=null": "Config group override must be a string",
     "name=[a": "'name=[a' cannot be read",

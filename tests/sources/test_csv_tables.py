@@ -49,6 +49,8 @@ def add_labels(root):
     write(root, "findings.csv", ["path", "finding", "presence"], [["images/p1-new.png", "edema", "yes"]])
     box = ["images/p1-new.png", "left lung", "10", "5", "40", "30"]
     write(root, "regions.csv", ["path", "region", "x1", "y1", "x2", "y2"], [box])
+    box = ["images/p1-new.png", "edema", "10.5", "5", "40", "30", "2"]
+    write(root, "finding_boxes.csv", ["path", "finding", "x1", "y1", "x2", "y2", "readers"], [box])
 
 
 def edit(path, old, new):
@@ -88,8 +90,9 @@ def test_further_tables_say_order_view_split_findings_and_regions(root):
     assert images["images/p1-new.png"]["split"] == "test"
     assert tables.findings.row(0) == ("images/p1-new.png", None, NODE_OF_ANSWER["edema"], "yes", None)
     assert tables.regions.row(0) == ("images/p1-new.png", "left lung", 10, 5, 40, 30)
+    assert tables.finding_boxes.row(0) == ("images/p1-new.png", NODE_OF_ANSWER["edema"], 10.5, 5, 40, 30, 2)
     assert {path.name for path in own(root).files().tables} == {
-        "questions.csv", "images.csv", "findings.csv", "regions.csv",
+        "questions.csv", "images.csv", "findings.csv", "regions.csv", "finding_boxes.csv",
     }  # fmt: skip
 
 
@@ -119,6 +122,12 @@ QUESTION = "question_type, one of abnormality"
         ("images.csv", "3,AP,val", "3,AP,validate", r"row 2: split is 'validate'"),
         ("images.csv", "images/p0-new.png,p0,7", "images/p0-new.png,p0,1", "main study before its reference"),
         ("images.csv", "images/p0-new.png,p0", "images/p9-new.png,p0", r"questions\.csv, row 2: main 'images/p0-new"),
+        ("finding_boxes.csv", "edema", "hiccups", "table finding_boxes, row 0: finding 'hiccups' is unknown"),
+        ("finding_boxes.csv", "10.5", "left", r"finding_boxes\.csv, row 2: x1 is 'left'"),
+        ("finding_boxes.csv", "10.5", "nan", r"finding_boxes\.csv, row 2: x1 is 'nan'"),
+        ("finding_boxes.csv", "10.5", "40", r"of finding 'pulmonary edema/hazy opacity' of image .* is empty"),
+        ("finding_boxes.csv", ",2", ",0", r"finding_boxes\.csv, row 2: readers is '0'"),
+        ("finding_boxes.csv", "images/p1-new", "images/p1", r"finding_boxes\.csv, row 2: path .images/p1\.png."),
         ("findings.csv", "images/p1-new.png", "images/p1.png", r"findings\.csv, row 2: path 'images/p1\.png' is no"),
         ("findings.csv", "edema", "hiccups", "finding 'hiccups' is unknown"),
         ("regions.csv", ",40,", ",4,", r"table regions: the box \(10, 5, 4, 30\) .* is empty"),

@@ -1,12 +1,16 @@
 import polars as pl
 import pytest
-from layouts import NIH_HEADER, write_nih
+from layouts import NIH_HEADER, write_image, write_nih
+from PIL import Image
 
 from cfvqa.errors import InputError
 from cfvqa.language.grammar import Change, ChangeKind, parse_changes
-from cfvqa.sources.nih import NihSource, read_finding_boxes
+from cfvqa.sources.nih import NihSource
 
 TABLE = "Data_Entry_2017.csv"
+IMAGE = "images/00000003_001.png"
+MANY = [f"{subject:08d}_{follow_up:03d}.png" for subject in range(1, 31) for follow_up in range(3)]
+NAMES = MANY[:9]
 
 
 @pytest.fixture
@@ -49,9 +53,11 @@ def test_presence_and_abnormality_follow_the_labels_and_the_view_is_asked_where_
     assert not tables.has_regions
 
 
-@pytest.mark.parametrize("end", ["", ","])
-def test_both_forms_of_the_header_are_read(tmp_path, end):
-    assert NihSource(write_nih(tmp_path / "nih", end=end)).read().images.height == 90
+@pytest.mark.parametrize(("end", "name"), [("", "Data_Entry_2017_v2020.csv"), (",", TABLE)])
+def test_both_forms_of_the_header_are_read(tmp_path, end, name):
+    root = write_nih(tmp_path / "nih", end=end)
+    (root / TABLE).rename(root / name)
+    assert NihSource(root).read().images.height == 90
 
 
 def test_images_of_the_split_download_are_found(root):
@@ -63,23 +69,28 @@ def test_images_of_the_split_download_are_found(root):
 
 
 def test_the_official_lists_decide_the_test_images(root):
-    names = [f"{subject:08d}_{follow_up:03d}.png" for subject in range(1, 31) for follow_up in range(3)]
-    (root / "test_list.txt").write_text("\n".join(names[60:]))
-    (root / "train_val_list.txt").write_text("\n".join(names[:60]))
+    listed(MANY[60:], MANY[:60])(root)
     images = NihSource(root, split="official").read().images
     assert set(images.filter(pl.col("split") == "test")["subject_id"]) == {f"{n:08d}" for n in range(21, 31)}
-    (root / "train_val_list.txt").write_text("\n".join(names[1:60]))
-    with pytest.raises(InputError, match=r"'00000001_000\.png' is in neither list"):
-        NihSource(root, split="official").read()
 
 
-def test_boxes_of_findings_are_scaled_from_the_published_frame(root):
-    (root / "BBox_List_2017.csv").write_text(
-        "Image Index,Finding Label,Bbox [x,y,w,h],,,\n00000001_000.png,Infiltrate,512,256,128,64,,,\n"
-    )
-    images = pl.DataFrame({"image_id": ["00000001_000"], "width": [64], "height": [64]})
-    row = read_finding_boxes(root, images).row(0)
-    assert row == ("00000001_000", "infiltration", 32.0, 16.0, 40.0, 20.0)
+BOX_LIST = "Image Index,Finding Label,Bbox [x,y,w,h]{end}\n00000001_000.png,{label},512,256,128,64{end}\n"
+
+
+@pytest.mark.parametrize("end", ["", ",,,"])
+def test_boxes_of_findings_are_scaled_from_the_published_frame(root, end):
+    (root / "BBox_List_2017.csv").write_text(BOX_LIST.format(label="Infiltrate", end=end))
+    tables = NihSource(root).read()
+    assert tables.finding_boxes.rows() == [("00000001_000", "infiltration", 32.0, 16.0, 40.0, 20.0, 1)]
+    assert not tables.skipped
+
+
+def test_boxes_of_images_left_out_by_limit_are_left_out_and_those_without_labels_counted(root):
+    rows = [BOX_LIST.format(label="Mass", end=""), "00000030_000.png,Mass,0,0,8,8\n", "00000099_000.png,Mass,0,0,8,8\n"]
+    (root / "BBox_List_2017.csv").write_text("".join(rows))
+    tables = NihSource(root, limit=29).read()
+    assert tables.finding_boxes["image_id"].to_list() == ["00000001_000"]
+    assert tables.skipped == {"box of an image without labels": 1}
 
 
 def test_a_year_later_question_is_drawn_from_seed_and_image_alone(root):
@@ -89,31 +100,117 @@ def test_a_year_later_question_is_drawn_from_seed_and_image_alone(root):
     assert not NihSource(root, question_seed=2).read().questions.equals(many)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("Cardiomegaly|Effusion", "Hiccups", "row 2: Finding Labels is 'Hiccups'"),
-        ("00000001_001.png", "00000001_000.png", "occurs more than once"),
-        ("00000001_001.png", "../secret.png", r"row 3: Image Index is '\.\./secret\.png'"),
-        ("00000001_001.png", "00000777_001.png", r"00000777_001\.png is missing"),
-        (",0,1,058Y", ",zero,1,058Y", "row 2: Follow-up # is 'zero'"),
-        (",0,1,058Y", ",0,one,058Y", "row 2: Patient ID is 'one'"),
-        ("Finding Labels", "Labels", "column 'Finding Labels' is missing"),
-    ],
-)
-def test_a_malformed_row_is_named(root, old, new, message):
-    edit(root / TABLE, old, new)
-    with pytest.raises(InputError, match=message):
-        NihSource(root).read()
+def entered(old, new):
+    return lambda root: edit(root / TABLE, old, new)
 
 
-def test_a_missing_table_and_an_empty_one_are_named(root):
-    (root / TABLE).write_text(NIH_HEADER + "\n")
-    with pytest.raises(InputError, match=rf"{TABLE} has no rows"):
-        NihSource(root).read()
-    (root / TABLE).unlink()
-    with pytest.raises(InputError, match=rf"{TABLE} is missing"):
-        NihSource(root).read()
+def boxed(row, end=""):
+    def change(root):
+        header = f"Image Index,Finding Label,Bbox [x,y,w,h]{end}"
+        (root / "BBox_List_2017.csv").write_text(
+            f"{header}\n00000001_002.png,Mass,1,2,3,4{end}\n{row}{end}\n", errors="surrogateescape"
+        )
+
+    return change
+
+
+def overwritten(name, content):
+    return lambda root: (root / name).write_bytes(content)
+
+
+def cut(root):
+    path = root / IMAGE
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def shrunk(root):
+    Image.new("L", (1, 1)).save(root / IMAGE)
+
+
+def linked(root):
+    (root / IMAGE).rename(root.parent / "elsewhere.png")
+    (root / IMAGE).symlink_to(root.parent / "elsewhere.png")
+
+
+def listed(test, others):
+    def change(root):
+        (root / "test_list.txt").write_text("\n".join(test))
+        (root / "train_val_list.txt").write_text("\n".join(others))
+
+    return change
+
+
+def without_list(root):
+    listed(NAMES[6:], NAMES[:6])(root)
+    (root / "test_list.txt").unlink()
+
+
+def garbled_list(root):
+    listed(NAMES[6:], NAMES[:6])(root)
+    (root / "test_list.txt").write_bytes(b"\xff\xfe")
+
+
+MALFORMED = {
+    "a label does not exist": (entered("Cardiomegaly|Effusion", "Hiccups"), "row 2: Finding Labels is 'Hiccups'"),
+    "a label is blank": (entered("Cardiomegaly|Effusion", ""), "row 2: Finding Labels is 'None'"),
+    "a label contradicts": (entered("Cardiomegaly|Eff", "No Finding|Eff"), "row 2: Finding Labels is 'No Finding|Eff"),
+    "an image is doubled": (
+        entered("00000001_001.png", "00000001_000.png"),
+        "'00000001_000.png' occurs more",
+    ),
+    "a name leaves the folder": (
+        entered("00000001_001.png", "../secret.png"),
+        r"row 3: Image Index is '\.\./secret\.png'",
+    ),
+    "a row has no image": (entered("00000001_001.png", "00000777_001.png"), r"00000777_001\.png is missing"),
+    "a follow-up is a word": (entered(",0,1,058Y", ",zero,1,058Y"), "row 2: Follow-up # is 'zero'"),
+    "a patient is a word": (entered(",0,1,058Y", ",0,one,058Y"), "row 2: Patient ID is 'one'"),
+    "a column is missing": (entered("Finding Labels", "Labels"), "column 'Finding Labels' is missing"),
+    "a row is too wide": (entered("0.168,0.168,", "0.168,0.168,1,1,"), rf"{TABLE}, row 2: it has 14 fields"),
+    "the table has no rows": (overwritten(TABLE, NIH_HEADER.encode() + b"\n"), rf"{TABLE} has no rows"),
+    "the table is empty": (overwritten(TABLE, b""), rf"{TABLE} cannot be read as CSV"),
+    "the table is no UTF-8": (
+        overwritten(TABLE, NIH_HEADER.encode() + b"\n\xff\xfe,Mass\n"),
+        rf"{TABLE} cannot be read",
+    ),
+    "the table is missing": (lambda root: (root / TABLE).unlink(), rf"{TABLE} is missing"),
+    "an image is cut": (cut, r"00000003_001\.png cannot be read .*truncated"),
+    "an image has no content": (overwritten(IMAGE, b""), r"00000003_001\.png cannot be read"),
+    "an image has one pixel": (shrunk, r"00000003_001\.png has 1 x 1 pixels"),
+    "an image is a link that leaves the folder": (linked, r"00000003_001\.png' goes through a link that leaves"),
+    "an image has no row": (
+        lambda root: write_image(root / "images" / "00000099_000.png"),
+        rf"00000099_000\.png has no row in .*{TABLE}",
+    ),
+    "a corner is a word": (boxed("00000001_000.png,Mass,left,2,3,4"), r"BBox_List_2017\.csv, row 3: x is 'left'"),
+    "a side is infinite": (boxed("00000001_000.png,Mass,1,2,inf,4"), r"BBox_List_2017\.csv, row 3: w is 'inf'"),
+    "a side is blank": (boxed("00000001_000.png,Mass,1,2,3,", ",,,"), r"BBox_List_2017\.csv, row 3: h is blank"),
+    "a box has no area": (
+        boxed("00000001_000.png,Mass,1,2,0,4"),
+        "row 3: the box of 'mass' in image '00000001_000'",
+    ),
+    "a box leaves its image": (boxed("00000001_000.png,Mass,999,2,99,4"), "leaves the image of 64 x 64 pixels"),
+    "a box has an unknown label": (boxed("00000001_000.png,Flu,1,2,3,4"), "row 3: Finding Label is 'Flu'"),
+    "a box has no image": (boxed(",Mass,1,2,3,4"), r"BBox_List_2017\.csv, row 3: Image Index is 'None'"),
+    "a box lacks a column": (overwritten("BBox_List_2017.csv", b"a,b\nx.png,Mass,1,2,3\n"), "has 5 columns"),
+    "the list of boxes has no rows": (overwritten("BBox_List_2017.csv", b"a,b\n"), "BBox_List_2017.csv cannot be read"),
+    "the list of boxes is no UTF-8": (boxed("00000001_000.png,M\udcff,1,2,3,4"), "BBox_List_2017.csv cannot be read"),
+    "a list is missing": (without_list, r"test_list\.txt is missing"),
+    "a list is no text": (garbled_list, r"test_list\.txt cannot be read as a list of image names"),
+    "an image is in no list": (listed(NAMES[6:], NAMES[1:6]), r"'00000001_000\.png' is in neither list"),
+    "an image is in both lists": (listed(NAMES[6:], NAMES[:7]), "both have images of patient '00000003'"),
+    "a patient is in both lists": (listed(NAMES[7:], NAMES[:7]), "both have images of patient '00000003'"),
+}
+
+
+@pytest.mark.parametrize("what", MALFORMED)
+def test_what_is_malformed_is_named(tmp_path, what):
+    root = write_nih(tmp_path / "nih", subjects=3)
+    change, message = MALFORMED[what]
+    change(root)
+    with pytest.raises(InputError, match=message) as refused:
+        NihSource(root, split="official" if " list" in what and "boxes" not in what else "subject").read()
+    assert "\n" not in str(refused.value)
 
 
 def test_the_reader_takes_the_real_sample():

@@ -138,6 +138,8 @@ TABLE = [
     *wrong("source.split_seed", "abc", words="give a whole number"),
     *wrong("source.split", "nonsense", "null", "1", words="choose one of subject, paper, official"),
     (["source=mimic", "source.root=.", "source.split=val"], ["source.split", "choose one of subject, paper, official"]),
+    (["source=vindr", "source.root=.", "source.split=paper"], ["source.split", "choose one of official, subject"]),
+    (["source=vindr", "source.root=.", "source.box_overlap=much"], ["source.box_overlap", "give a number"]),
     (["source=nih", "source.root=.", "source.split=paper"], ["source.split", "choose one of subject, official"]),
     (["source@detector_source=phantom", "detector_source.split=x"], ["detector_source.split", "choose one of subject"]),
     *wrong("source.pairing", "sometimes", words="choose one of auto, always"),
@@ -270,6 +272,7 @@ def test_a_compiler_that_is_not_there(monkeypatch):
     [
         ["experiment=phantom_demo"],
         ["experiment=nih_sample", "source.root=."],
+        ["source=vindr", "source.root=.", "source@detector_source=phantom", "source.box_overlap=0.5"],
         ["experiment=mimic_paper", "source.root=."],
         ["experiment=mimic_paper", "source.root=.", "text=pubmedbert", "text.pretrained=folder", "trainer=ddp"],
         ["source=mimic", "source.root=.", "source@detector_source=phantom", "trainer=multi_node", "precision=bf16"],
