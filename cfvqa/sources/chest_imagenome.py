@@ -61,7 +61,7 @@ def read_graphs(
         raise InputError(
             f"{folder} holds no box of any of the {len(images)} images: unzip scene_graph.zip of Chest ImaGenome there"
         )
-    return located, _strongest(pl.concat(findings)), dict(skipped)
+    return located, _strongest(pl.concat(findings)), dict(+skipped)
 
 
 def _read_part(images: pl.DataFrame, folder: Path, skipped: Counter[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -72,6 +72,7 @@ def _read_part(images: pl.DataFrame, folder: Path, skipped: Counter[str]) -> tup
         path = folder / f"{image['image_id']}_SceneGraph.json"
         if path.is_file():
             graph = load_graph(path)
+            skipped["scene graph without a box"] += not graph["objects"]
             boxes += _boxes(graph["objects"], image, path, skipped)
             findings += _findings(graph["attributes"], image["image_id"], path, skipped)
         else:
@@ -171,7 +172,7 @@ def _findings(
 def _attribute_parts(name: str, path: Path) -> list[str]:
     parts = name.split("|", 2)
     if len(parts) != 3 or parts[1] not in ("yes", "no"):
-        raise InputError(f"{path}: attribute '{name}' is not of the form category|yes or no|name: restore the file")
+        raise InputError(f"{path}: attribute {name!r} is not of the form category|yes or no|name: restore the file")
     return parts
 
 

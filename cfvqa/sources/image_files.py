@@ -66,11 +66,11 @@ def measure_images(images: pl.DataFrame, root: Path, progress: Callable[[int], N
     )
 
 
-def present(images: pl.DataFrame, root: Path) -> pl.DataFrame:
-    """Return the rows whose file `path`, relative to `root`, is there."""
+def missing_files(images: pl.DataFrame, root: Path) -> pl.Series:
+    """Return of which rows the file `path`, relative to `root`, is not there."""
     with ThreadPoolExecutor() as pool:
         there = list(pool.map(lambda path: safe_path(root, path).is_file(), images["path"]))
-    return images.filter(pl.Series(there, dtype=pl.Boolean))
+    return ~pl.Series(there, dtype=pl.Boolean)
 
 
 def read_image(path: Path) -> np.ndarray:

@@ -61,6 +61,14 @@ def test_files_of_equal_size_are_told_apart_by_their_content(tmp_path):
     assert len(set(found)) == 3
 
 
+def test_large_files_that_differ_at_their_start_alone_are_told_apart(tmp_path):
+    paths = [tmp_path / name for name in "abc"]
+    for path, first in zip(paths, b"\0\1\0", strict=True):
+        path.write_bytes(bytes([first]) + bytes(300_000))
+    found = contents(paths)
+    assert found[0] == found[2] != found[1]
+
+
 def test_the_card_counts_what_the_tables_hold_and_names_nobody(root):
     tables = distinct(root)
     card = data_card(tables, Leakage(subjects=3, studies=5, images=2, doubled=1))
