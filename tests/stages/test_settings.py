@@ -138,6 +138,9 @@ TABLE = [
     *wrong("source.split_seed", "abc", words="give a whole number"),
     *wrong("source.split", "nonsense", "null", "1", words="choose one of subject, paper, official"),
     (["source=mimic", "source.root=.", "source.split=val"], ["source.split", "choose one of subject, paper, official"]),
+    (["source=mimic", "source.root=.", "source.labels=radgraph"], ["source.labels", "choose one of chexpert, negbio"]),
+    (["source=mimic", "source.root=.", "source.on_missing=skip"], ["source.on_missing", "choose one of error, drop"]),
+    (["source=mimic", "source.root=.", "source.dicom=5"], ["source.dicom is '5'", "or null"]),
     (["source=nih", "source.root=.", "source.split=paper"], ["source.split", "choose one of subject, official"]),
     (["source@detector_source=phantom", "detector_source.split=x"], ["detector_source.split", "choose one of subject"]),
     *wrong("source.pairing", "sometimes", words="choose one of auto, always"),
@@ -270,7 +273,7 @@ def test_a_compiler_that_is_not_there(monkeypatch):
     [
         ["experiment=phantom_demo"],
         ["experiment=nih_sample", "source.root=."],
-        ["experiment=mimic_paper", "source.root=."],
+        ["experiment=mimic_paper", "source.root=.", "source.dicom=mimic-cxr", "source.labels=negbio"],
         ["experiment=mimic_paper", "source.root=.", "text=pubmedbert", "text.pretrained=folder", "trainer=ddp"],
         ["source=mimic", "source.root=.", "source@detector_source=phantom", "trainer=multi_node", "precision=bf16"],
         ["detector=faster_rcnn_r50_fpn", "classifier=region_crops_resnet101", "logger=wandb", "trainer=ddp"],
