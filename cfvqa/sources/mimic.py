@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import polars as pl
 
 from cfvqa.errors import InputError, check_choice
-from cfvqa.sources import chest_imagenome, key_information, medical_diff_vqa, mimic_cxr_jpg
+from cfvqa.sources import chest_imagenome, gold_boxes, key_information, medical_diff_vqa, mimic_cxr_jpg
 from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import find_csv
 from cfvqa.sources.image_files import measure_images
@@ -41,6 +41,7 @@ class MimicSource:
         images, graphs, questions: the folders of MIMIC-CXR-JPG, Chest ImaGenome and Medical-Diff-VQA below `root`.
         dicom: folder of MIMIC-CXR below `root`, whose DICOM files are read then in place of the JPEG files; the
             tables of MIMIC-CXR-JPG are needed all the same. None reads the JPEG files.
+        boxes: "silver" or "gold": who located the regions (see `chest_imagenome.read_graphs`).
         labels: "chexpert" or "negbio": who labelled the reports (see `mimic_cxr_jpg.read_labels`).
         name, version, licence: go into `dataset.json`.
         split: "subject" (hashed), "paper" (the published row order), or "official" (MIMIC-CXR's).
@@ -57,6 +58,7 @@ class MimicSource:
     graphs: str = "chest-imagenome"
     questions: str = "medical-diff-vqa"
     dicom: str | None = None
+    boxes: chest_imagenome.Boxes = "silver"
     labels: mimic_cxr_jpg.Labeller = "chexpert"
     name: str = "mimic"
     version: str = "1.0.1"
@@ -82,6 +84,7 @@ class MimicSource:
                 mimic_cxr_jpg.labels_file(releases.tables, self.labels),
                 *(find_csv(releases.questions, name, medical_diff_vqa.KEY) for name in asked),
                 existing_file(releases.questions, key_information.RECORDS, medical_diff_vqa.KEY),
+                *([gold_boxes.boxes_file(releases.graphs)] if self.boxes == "gold" else []),
             ),
             trees=(
                 FileTree(releases.images / "files", self._suffix),
@@ -108,7 +111,7 @@ class MimicSource:
             releases.questions, images, pairing=self.pairing, subjects=subjects
         )
         questions, pair_skips = order_pairs(questions, images, on_reversed=self.on_reversed)
-        regions, local, graph_skips = chest_imagenome.read_graphs(releases.graphs, images, progress)
+        regions, local, graph_skips = chest_imagenome.read_graphs(releases.graphs, images, self.boxes, progress)
         whole, finding_skips = key_information.read_key_information(releases.questions, images)
         labels = mimic_cxr_jpg.read_labels(releases.tables, images, self.labels)
         labels = labels.join(whole, on=["image_id", "finding"], how="anti")

@@ -139,6 +139,7 @@ TABLE = [
     *wrong("source.split", "nonsense", "null", "1", words="choose one of subject, paper, official"),
     (["source=mimic", "source.root=.", "source.split=val"], ["source.split", "choose one of subject, paper, official"]),
     (["source=mimic", "source.root=.", "source.labels=radgraph"], ["source.labels", "choose one of chexpert, negbio"]),
+    (["source=mimic", "source.root=.", "source.boxes=bronze"], ["source.boxes", "choose one of silver, gold"]),
     (["source=mimic", "source.root=.", "source.on_missing=skip"], ["source.on_missing", "choose one of error, drop"]),
     (["source=mimic", "source.root=.", "source.dicom=5"], ["source.dicom is '5'", "or null"]),
     (["source=nih", "source.root=.", "source.split=paper"], ["source.split", "choose one of subject, official"]),
