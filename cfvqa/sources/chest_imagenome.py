@@ -1,14 +1,16 @@
-"""Chest ImaGenome, silver scene graphs: boxes of regions and the findings in them."""
+"""Chest ImaGenome: boxes of regions and the findings in them, from the silver scene graphs; boxes from gold, too."""
 
 import math
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, Literal, get_args
 
 import polars as pl
 
-from cfvqa.errors import InputError
+from cfvqa.errors import InputError, check_choice
+from cfvqa.sources import gold_boxes
 from cfvqa.sources.scene_graphs import load_graph
 from cfvqa.sources.tables import SCHEMAS, empty
 from cfvqa.vocabulary.findings import FINDING_INDEX
@@ -19,6 +21,16 @@ _FRAME = 224
 _ROUNDING = 2  # pixels of the frame
 _CUT = "box cut at the border"
 _GRAPHS_AT_ONCE = 512
+
+Boxes = Literal["silver", "gold"]
+
+
+@dataclass(frozen=True)
+class _Objects:
+    """Boxes of an image, as objects of a scene graph, and the place where they are found."""
+
+    items: list[dict[str, Any]]
+    place: str
 
 
 def graph_folder(root: Path) -> Path:
@@ -31,13 +43,14 @@ def graph_folder(root: Path) -> Path:
 
 
 def read_graphs(
-    root: Path, images: pl.DataFrame, progress: Callable[[int], None] | None = None
+    root: Path, images: pl.DataFrame, boxes: Boxes, progress: Callable[[int], None] | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]:
     """Read the scene graphs of `images`, one file at a time.
 
     Args:
         root: folder of the release.
         images: image_id, width and height (pixels of the file), original_width and original_height.
+        boxes: "silver" takes those of the scene graphs; "gold" those of `gold_boxes` where an image has them.
         progress: called with the number of images read so far.
 
     Returns:
@@ -46,12 +59,14 @@ def read_graphs(
     Raises:
         InputError: naming file and object of what is wrong, or the folder if it holds no box of these images.
     """
+    check_choice("source.boxes", boxes, get_args(Boxes))
     folder = graph_folder(root)
+    gold = _gold(root) if boxes == "gold" else {}
     regions, findings = [empty("regions")], [empty("findings")]
     skipped: Counter[str] = Counter()
     done = 0
     for part in images.iter_slices(_GRAPHS_AT_ONCE):
-        for rows, table in zip(_read_part(part, folder, skipped), (regions, findings), strict=True):
+        for rows, table in zip(_read_part(part, folder, gold, skipped), (regions, findings), strict=True):
             table.append(rows)
         done += len(part)
         if progress is not None:
@@ -61,21 +76,32 @@ def read_graphs(
         raise InputError(
             f"{folder} holds no box of any of the {len(images)} images: unzip scene_graph.zip of Chest ImaGenome there"
         )
-    return located, _strongest(pl.concat(findings)), dict(skipped)
+    return located, _strongest(pl.concat(findings)), dict(+skipped)
 
 
-def _read_part(images: pl.DataFrame, folder: Path, skipped: Counter[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _gold(root: Path) -> dict[str, _Objects]:
+    path = gold_boxes.boxes_file(root)
+    return {image: _Objects(items, f"{path}, {image}") for image, items in gold_boxes.read_boxes(root).items()}
+
+
+def _read_part(
+    images: pl.DataFrame, folder: Path, gold: dict[str, _Objects], skipped: Counter[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return regions and region findings of some images."""
     boxes: list[tuple[Any, ...]] = []
     findings: list[tuple[Any, ...]] = []
     for image in images.iter_rows(named=True):
         path = folder / f"{image['image_id']}_SceneGraph.json"
+        objects = gold.get(image["image_id"])
         if path.is_file():
             graph = load_graph(path)
-            boxes += _boxes(graph["objects"], image, path, skipped)
             findings += _findings(graph["attributes"], image["image_id"], path, skipped)
+            skipped["scene graph without a box"] += not graph["objects"]
+            skipped["scene graph whose boxes gold ones stand for"] += objects is not None
+            objects = objects or _Objects(graph["objects"], str(path))
         else:
             skipped["image without a scene graph"] += 1
+        boxes += [] if objects is None else _boxes(objects, image, skipped)
     return (
         pl.DataFrame(boxes, schema=SCHEMAS["regions"], orient="row"),
         pl.DataFrame(findings, schema=SCHEMAS["findings"], orient="row"),
@@ -83,7 +109,7 @@ def _read_part(images: pl.DataFrame, folder: Path, skipped: Counter[str]) -> tup
 
 
 def _boxes(
-    objects: list[dict[str, Any]], image: dict[str, Any], path: Path, skipped: Counter[str]
+    objects: _Objects, image: dict[str, Any], skipped: Counter[str]
 ) -> list[tuple[str, str, float, float, float, float]]:
     """Return boxes in pixels of the image file, from the 224 frame.
 
@@ -96,45 +122,47 @@ def _boxes(
     ratio = _FRAME / max(original)
     margins = tuple((_FRAME - int(side * ratio)) // 2 for side in original)
     boxes: dict[str, tuple[str, str, float, float, float, float]] = {}
-    for item in objects:
+    for item in objects.items:
         region = item.get("bbox_name")
         if region not in REGION_INDEX:
             skipped["box of a region outside the 24"] += 1
             continue
-        box = _frame_box(item, margins, path)
+        box = _frame_box(item, margins, objects.place)
         horizontal = [_unframe(x - margins[0], ratio, original[0], image["width"]) for x in (box[0], box[2])]
         vertical = [_unframe(y - margins[1], ratio, original[1], image["height"]) for y in (box[1], box[3])]
         if region in boxes or horizontal[1] <= horizontal[0] or vertical[1] <= vertical[0]:
             skipped["box that is empty or a region's second"] += 1
             continue
         if _overhang(box, margins) > _ROUNDING:
-            skipped[_cut_reason(skipped, path)] += 1
+            skipped[_cut_reason(skipped, objects.place)] += 1
         boxes[region] = (image["image_id"], region, horizontal[0], vertical[0], horizontal[1], vertical[1])
     return list(boxes.values())
 
 
-def _frame_box(item: dict[str, Any], margins: tuple[int, ...], path: Path) -> tuple[float, float, float, float]:
+def _frame_box(item: dict[str, Any], margins: tuple[int, ...], place: str) -> tuple[float, float, float, float]:
     """Return the box of an object in pixels of the frame."""
     try:
         x1, y1, x2, y2 = box = tuple(float(item[key]) for key in ("x1", "y1", "x2", "y2"))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
-            f"{path}: object '{item.get('bbox_name')}' lacks a number among x1, y1, x2, y2: restore the file"
+            f"{place}: object '{item.get('bbox_name')}' lacks a number among x1, y1, x2, y2: restore the file"
         ) from error
     left, top = margins
     missed = x2 < left or y2 < top or x1 > _FRAME - left or y1 > _FRAME - top
-    if missed or not all(math.isfinite(place) for place in box) or _overhang(box, (0, 0)) > _ROUNDING:
+    if missed or not all(math.isfinite(side) for side in box) or _overhang(box, (0, 0)) > _ROUNDING:
         raise InputError(
-            f"{path}: the box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) of '{item['bbox_name']}' lies outside the image, "
+            f"{place}: the box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) of '{item['bbox_name']}' lies outside the image, "
             f"which is within {left} to {_FRAME - left} across and {top} to {_FRAME - top} down: correct it or remove "
             "the object"
         )
     return box
 
 
-def _cut_reason(skipped: Counter[str], path: Path) -> str:
+def _cut_reason(skipped: Counter[str], place: str) -> str:
     """Return the reason that names the first file with a cut box."""
-    return next((reason for reason in skipped if reason.startswith(_CUT)), f"{_CUT}, the first in {path.name}")
+    return next(
+        (reason for reason in skipped if reason.startswith(_CUT)), f"{_CUT}, the first in {PurePath(place).name}"
+    )
 
 
 def _overhang(box: tuple[float, ...], margins: tuple[int, ...]) -> float:
@@ -171,7 +199,7 @@ def _findings(
 def _attribute_parts(name: str, path: Path) -> list[str]:
     parts = name.split("|", 2)
     if len(parts) != 3 or parts[1] not in ("yes", "no"):
-        raise InputError(f"{path}: attribute '{name}' is not of the form category|yes or no|name: restore the file")
+        raise InputError(f"{path}: attribute {name!r} is not of the form category|yes or no|name: restore the file")
     return parts
 
 

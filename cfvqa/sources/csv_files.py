@@ -2,7 +2,8 @@
 
 import csv
 import gzip
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -14,12 +15,16 @@ LARGEST_ORDER = 2**31 - 1
 """Of the numbers that order studies: the tables hold 32 bits."""
 
 
-def find_csv(folder: Path, name: str) -> Path:
-    """Return `folder/name` or its gzipped form."""
+def find_csv(folder: Path, name: str, key: str) -> Path:
+    """Return `folder/name` or its gzipped form.
+
+    Raises:
+        InputError: if neither is there, naming the config key of the folder.
+    """
     for path in (folder / f"{name}.gz", folder / name):
         if path.is_file():
             return path
-    raise InputError(f"{folder / name}(.gz) is missing: it belongs to the data set; check the folder in the config")
+    raise InputError(f"{folder / name}(.gz) is missing: it belongs to the data set; check {key}")
 
 
 def load_csv(path: Path, *, has_header: bool = True, skip_rows: int = 0) -> pl.DataFrame:
@@ -37,16 +42,31 @@ def load_csv(path: Path, *, has_header: bool = True, skip_rows: int = 0) -> pl.D
 
 
 def _refuse_wide_row(path: Path, skip_rows: int) -> None:
-    """Refuse the first row with more fields than the first row has; what cannot be read has none."""
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", newline="", errors="replace") as file:
-            rows = islice(enumerate(csv.reader(file), 1), skip_rows, None)
-            width = len(next(rows, (0, []))[1])
-            number, fields = next(((number, len(row)) for number, row in rows if len(row) > width), (0, 0))
-    except (OSError, EOFError, csv.Error):
-        return
+    """Refuse the first row with more fields than the first row has."""
+    rows = islice(_rows(path), skip_rows, None)
+    width = len(next(rows, (0, []))[1])
+    number, fields = next(((number, len(row)) for number, row in rows if len(row) > width), (0, 0))
     if number:
         raise InputError(f"{path}, row {number}: it has {fields} fields, the first row {width}: correct the row")
+
+
+def _refuse_short_row(path: Path) -> None:
+    """Refuse the first row that ends before the last column that has a name; a blank line is no row."""
+    rows = _rows(path)
+    header = next(rows, (0, []))[1]
+    width = max((place for place, name in enumerate(header, 1) if name), default=0)
+    number, fields = next(((number, len(row)) for number, row in rows if 0 < len(row) < width), (0, 0))
+    if number:
+        raise InputError(f"{path}, row {number}: it ends after {fields} of {width} fields: correct the row")
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield number and fields of every row, as far as the file can be read."""
+    with suppress(OSError, EOFError, csv.Error):
+        with path.open("rb") as file:
+            zipped = file.read(2) == b"\x1f\x8b"  # some programs unzip a file and leave it its name
+        with (gzip.open if zipped else open)(path, "rt", encoding="utf-8", newline="", errors="replace") as file:
+            yield from enumerate(csv.reader(file), 1)
 
 
 def read_csv(
@@ -61,15 +81,19 @@ def read_csv(
         spellings: other names of columns -> those in `columns` or `optional`.
 
     Raises:
-        InputError: if the file is unreadable, has no rows, or lacks a column.
+        InputError: if the file is unreadable, lacks a column or has it twice, has no rows, or one that ends early.
     """
     table = load_csv(path).rename(spellings or {}, strict=False)
     if missing := [column for column in columns if column not in table.columns]:
         raise InputError(
             f"{path}: column '{missing[0]}' is missing; found {', '.join(table.columns)}: restore the file"
         )
+    if doubled := [column for column in columns if f"{column}_duplicated_0" in table.columns]:
+        raise InputError(f"{path}: column '{doubled[0]}' occurs twice: remove one of them")
     if not len(table):
         raise InputError(f"{path} has no rows: restore the file")
+    if table[table.columns[-1]].null_count():  # as it has where a row ends early
+        _refuse_short_row(path)
     absent = [pl.lit(None, dtype=pl.String).alias(column) for column in optional if column not in table.columns]
     return table.with_columns(absent).select(*columns, *optional)
 

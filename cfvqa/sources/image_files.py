@@ -4,39 +4,36 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 from PIL import Image
 
 from cfvqa.errors import InputError
+from cfvqa.sources.dicom_files import dicom_size, is_dicom, read_dicom
 from cfvqa.sources.paths import safe_path
 
 SMALLEST_SIDE = 32
 """Pixels; below this there is no radiograph to read."""
 
-_DICOM_SUFFIXES = (".dcm", ".dicom")
 _ENDS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _TAIL = 1024  # bytes in which the end mark of a whole file lies, whatever some writers put behind it
 _LAST_ROWS = 8  # the least height that a JPEG is coded in
 _MISSING = 128  # the grey that stands for JPEG blocks without data
 _DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-# What pydicom and its decoders raise at files that are no DICOM, cut short, or of an unknown compression.
-_DICOM_DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
 
 
 def check_image(path: Path) -> tuple[int, int]:
     """Return width and height in pixels, from the header and the last bytes alone.
 
     Raises:
-        InputError: if the file is missing, no image, truncated (PNG, JPEG), or smaller than 32 pixels a side.
+        InputError: if the file is missing, no image, truncated (PNG, JPEG, uncompressed DICOM), or smaller than 32
+            pixels a side.
     """
     if not path.is_file():
         raise InputError(f"image {path} is missing: restore the file, or leave the image out")
-    if _is_dicom(path):
-        with _dicom(path, pixels=False) as dataset:
-            width, height = int(dataset.Columns), int(dataset.Rows)
+    if is_dicom(path):
+        width, height = dicom_size(path)
     else:
         with _raster(path) as image:
             width, height = image.size
@@ -69,6 +66,13 @@ def measure_images(images: pl.DataFrame, root: Path, progress: Callable[[int], N
     )
 
 
+def missing_files(images: pl.DataFrame, root: Path) -> pl.Series:
+    """Return of which rows the file `path`, relative to `root`, is not there."""
+    with ThreadPoolExecutor() as pool:
+        there = list(pool.map(lambda path: safe_path(root, path).is_file(), images["path"]))
+    return ~pl.Series(there, dtype=pl.Boolean)
+
+
 def read_image(path: Path) -> np.ndarray:
     """Return a radiograph (H, W) float32 in [0, 1].
 
@@ -80,16 +84,12 @@ def read_image(path: Path) -> np.ndarray:
         InputError: if the file is missing, truncated, no image, too small, or of one value throughout.
     """
     check_image(path)
-    pixels = _read_dicom(path) if _is_dicom(path) else _read_raster(path)
+    pixels = read_dicom(path) if is_dicom(path) else _read_raster(path)
     if pixels.min() == pixels.max():
         raise InputError(
             f"image {path} has one value in every pixel, it shows nothing: replace the file, or leave the image out"
         )
     return pixels
-
-
-def _is_dicom(path: Path) -> bool:
-    return path.suffix.lower() in _DICOM_SUFFIXES
 
 
 def _check_end(path: Path, image_format: str | None) -> None:
@@ -143,30 +143,3 @@ def _scale_deep(pixels: np.ndarray) -> np.ndarray:
         raise ValueError(f"its values go from {lowest:g} to {highest:g}; expected 0 to 65535")
     scale = next(limit for limit in (255, 4095, 65535) if highest <= limit)
     return pixels / np.float32(scale)
-
-
-@contextmanager
-def _dicom(path: Path, *, pixels: bool) -> Iterator[Any]:
-    try:
-        import pydicom  # an extra: only DICOM needs it
-    except ImportError as error:
-        raise InputError(f"{path} is DICOM, which needs an extra: pip install 'cfvqa[dicom]'") from error
-    try:
-        yield pydicom.dcmread(path, stop_before_pixels=not pixels)
-    except (pydicom.errors.InvalidDicomError, *_DICOM_DAMAGE) as error:
-        raise InputError(
-            f"image {path} is no readable DICOM file ({error}): replace the file, or leave the image out"
-        ) from error
-
-
-def _read_dicom(path: Path) -> np.ndarray:
-    with _dicom(path, pixels=True) as dataset:
-        from pydicom.pixels import apply_modality_lut, apply_voi_lut
-
-        values = apply_voi_lut(apply_modality_lut(dataset.pixel_array, dataset), dataset).astype(np.float32)
-        if values.ndim != 2:
-            raise ValueError(f"its pixels have shape {values.shape}; expected one grey frame")
-        inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
-    low, high = float(values.min()), float(values.max())
-    scaled = (values - low) / np.float32(max(high - low, 1e-6))
-    return 1 - scaled if inverted else scaled

@@ -8,8 +8,8 @@ import polars as pl
 from cfvqa.errors import InputError, check_choice
 from cfvqa.language.keywords import answer_keywords
 from cfvqa.language.questions import DIFFERENCE, QUESTION_TYPES
-from cfvqa.sources.csv_files import check_values, integers, one_row_each, read_csv
-from cfvqa.sources.paths import check_ids, existing_file
+from cfvqa.sources.csv_files import check_values, find_csv, integers, one_row_each, read_csv
+from cfvqa.sources.paths import check_ids
 from cfvqa.sources.splits import paper_split
 
 Pairing = Literal["auto", "always"]
@@ -21,7 +21,7 @@ QUESTION_COLUMNS = ("study_id", "subject_id", "ref_id", "question_type", "questi
 
 def read_studies(root: Path) -> pl.DataFrame:
     """Return one row a study of `mimic_all.csv`: subject_id, study_id, image_id, study_order."""
-    path = existing_file(root, STUDIES, KEY)
+    path = find_csv(root, STUDIES, KEY)
     table = read_csv(path, ["subject_id", "study_id", "dicom_id", "study_order"])
     studies = table.select(
         "subject_id",
@@ -58,7 +58,7 @@ def read_questions(
         subjects: those to read; None reads all. The split is by place among the rows that are read.
     """
     check_choice("source.pairing", pairing, get_args(Pairing))
-    table = _published(existing_file(root, QUESTIONS, KEY))
+    table = _published(find_csv(root, QUESTIONS, KEY))
     if subjects is not None:
         table = table.filter(pl.col("subject_id").is_in(subjects.implode()))
     table = table.with_columns(paper_split(len(table)), pl.col("question", "answer").str.strip_chars())

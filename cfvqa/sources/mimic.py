@@ -1,4 +1,4 @@
-"""The paper's data: MIMIC-CXR-JPG with Chest ImaGenome and Medical-Diff-VQA (the phantom writes the same)."""
+"""The paper's data: MIMIC-CXR with Chest ImaGenome and Medical-Diff-VQA (the phantom writes the same)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ from typing import Literal, get_args
 import polars as pl
 
 from cfvqa.errors import InputError, check_choice
-from cfvqa.sources import chest_imagenome, key_information, medical_diff_vqa, mimic_cxr_jpg
+from cfvqa.sources import chest_imagenome, gold_boxes, key_information, medical_diff_vqa, mimic_cxr_jpg
 from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import find_csv
 from cfvqa.sources.image_files import measure_images
+from cfvqa.sources.mimic_images import Absence, on_official_sides, one_a_study, with_files
 from cfvqa.sources.order import Policy, order_pairs
 from cfvqa.sources.paths import existing_file, existing_root
 from cfvqa.sources.source import FileTree, SourceFiles
@@ -22,17 +23,32 @@ SplitRule = Literal["subject", "paper", "official"]
 
 
 @dataclass(frozen=True)
+class _Releases:
+    """Folders: of MIMIC-CXR-JPG and its tables, of the image files, of the scene graphs, of the questions."""
+
+    tables: Path
+    images: Path
+    graphs: Path
+    questions: Path
+
+
+@dataclass(frozen=True)
 class MimicSource:
-    """Read the three releases into tables.
+    """Read the releases into tables.
 
     Attributes:
-        root: folder that holds the three.
-        images, graphs, questions: their folders below `root`.
+        root: folder that holds them.
+        images, graphs, questions: the folders of MIMIC-CXR-JPG, Chest ImaGenome and Medical-Diff-VQA below `root`.
+        dicom: folder of MIMIC-CXR below `root`, whose DICOM files are read then in place of the JPEG files; the
+            tables of MIMIC-CXR-JPG are needed all the same. None reads the JPEG files.
+        boxes: "silver" or "gold": who located the regions (see `chest_imagenome.read_graphs`).
+        labels: "chexpert" or "negbio": who labelled the reports (see `mimic_cxr_jpg.read_labels`).
         name, version, licence: go into `dataset.json`.
         split: "subject" (hashed), "paper" (the published row order), or "official" (MIMIC-CXR's).
         split_seed: of the hashed split.
         pairing: "auto" or "always" (see `medical_diff_vqa.read_questions`).
         on_reversed: "error", "swap" or "drop" (see `order.order_pairs`).
+        on_missing: "error" or "drop": what to do with a study whose image file is not there.
         frontal_only: whether studies without a PA or AP image are left out.
         limit: first N subjects by id; None takes all.
     """
@@ -41,6 +57,9 @@ class MimicSource:
     images: str = "mimic-cxr-jpg"
     graphs: str = "chest-imagenome"
     questions: str = "medical-diff-vqa"
+    dicom: str | None = None
+    boxes: chest_imagenome.Boxes = "silver"
+    labels: mimic_cxr_jpg.Labeller = "chexpert"
     name: str = "mimic"
     version: str = "1.0.1"
     licence: str = "PhysioNet Credentialed Health Data License 1.5.0"
@@ -48,49 +67,54 @@ class MimicSource:
     split_seed: int = 1
     pairing: medical_diff_vqa.Pairing = "auto"
     on_reversed: Policy = "swap"
+    on_missing: Absence = "error"
     frontal_only: bool = True
     limit: int | None = None
 
     def files(self) -> SourceFiles:
-        """Return the tables of the three releases, the radiographs and the scene graphs."""
-        image_root, graph_root, question_root = self._releases()
-        published = (mimic_cxr_jpg.METADATA, mimic_cxr_jpg.SPLIT, mimic_cxr_jpg.CHEXPERT)
-        asked = (medical_diff_vqa.STUDIES, medical_diff_vqa.QUESTIONS, key_information.RECORDS)
+        """Return the tables of the releases, the radiographs and the scene graphs."""
+        releases = self._releases()
+        published = (mimic_cxr_jpg.METADATA, mimic_cxr_jpg.SPLIT)
+        asked = (medical_diff_vqa.STUDIES, medical_diff_vqa.QUESTIONS)
         return SourceFiles(
             root=existing_root(self.root),
-            images=image_root,
+            images=releases.images,
             tables=(
-                *(find_csv(image_root, name) for name in published),
-                *(existing_file(question_root, name, medical_diff_vqa.KEY) for name in asked),
+                *(find_csv(releases.tables, name, mimic_cxr_jpg.KEY) for name in published),
+                mimic_cxr_jpg.labels_file(releases.tables, self.labels),
+                *(find_csv(releases.questions, name, medical_diff_vqa.KEY) for name in asked),
+                existing_file(releases.questions, key_information.RECORDS, medical_diff_vqa.KEY),
+                *([gold_boxes.boxes_file(releases.graphs)] if self.boxes == "gold" else []),
             ),
             trees=(
-                FileTree(image_root / "files", ".jpg"),
-                FileTree(chest_imagenome.graph_folder(graph_root), "_SceneGraph.json"),
+                FileTree(releases.images / "files", self._suffix),
+                FileTree(chest_imagenome.graph_folder(releases.graphs), "_SceneGraph.json"),
             ),
         )
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read, join and check everything.
 
-        One image a study: the one that `mimic_all.csv` names. Findings of whole images come from the key
-        information, and from CheXpert where that says nothing of a finding.
+        One image a study (see `mimic_images.one_a_study`). Findings of whole images come from the key information,
+        and from the labels where that says nothing of a finding.
 
         Args:
             progress: called with the number of images done, first while they are measured, then while their
                 scene graphs are read.
         """
         check_choice("source.split", self.split, get_args(SplitRule))
-        image_root, graph_root, question_root = self._releases()
-        images, subjects, skipped = self._images(image_root, question_root)
-        images = measure_images(images, image_root, progress)
+        releases = self._releases()
+        images, subjects, skipped = self._images(releases)
+        images = measure_images(images, releases.images, progress)
         skipped["image file of another size than published (boxes are scaled)"] = _resized(images)
         questions, question_skips = medical_diff_vqa.read_questions(
-            question_root, images, pairing=self.pairing, subjects=subjects
+            releases.questions, images, pairing=self.pairing, subjects=subjects
         )
         questions, pair_skips = order_pairs(questions, images, on_reversed=self.on_reversed)
-        regions, local, graph_skips = chest_imagenome.read_graphs(graph_root, images, progress)
-        whole, finding_skips = key_information.read_key_information(question_root, images)
-        chexpert = mimic_cxr_jpg.read_chexpert(image_root, images).join(whole, on=["image_id", "finding"], how="anti")
+        regions, local, graph_skips = chest_imagenome.read_graphs(releases.graphs, images, self.boxes, progress)
+        whole, finding_skips = key_information.read_key_information(releases.questions, images)
+        labels = mimic_cxr_jpg.read_labels(releases.tables, images, self.labels)
+        labels = labels.join(whole, on=["image_id", "finding"], how="anti")
         images, questions = self._split(images, questions)
         skipped |= question_skips | pair_skips | graph_skips | finding_skips
         skipped["subject on two sides of the split"] = len(on_two_sides(questions, "subject_id"))
@@ -98,52 +122,56 @@ class MimicSource:
             Tables(
                 images=conform(images, "images"),
                 regions=conform(regions, "regions"),
-                findings=pl.concat([conform(part, "findings") for part in (local, whole, chexpert)]),
+                findings=pl.concat([conform(part, "findings") for part in (local, whole, labels)]),
                 questions=conform(questions, "questions"),
                 source=self.name,
                 version=self.version,
                 licence=self.licence,
-                root=image_root,
+                root=releases.images,
                 skipped={reason: count for reason, count in skipped.items() if count},
             )
         )
 
-    def _releases(self) -> tuple[Path, Path, Path]:
-        """Return the folders of the radiographs, the scene graphs and the questions."""
+    @property
+    def _suffix(self) -> str:
+        return ".jpg" if self.dicom is None else ".dcm"
+
+    def _releases(self) -> _Releases:
         root = existing_root(self.root)
-        return (
-            existing_root(root / self.images, "source.images"),
-            existing_root(root / self.graphs, "source.graphs"),
-            existing_root(root / self.questions, medical_diff_vqa.KEY),
+        tables = existing_root(root / self.images, mimic_cxr_jpg.KEY)
+        return _Releases(
+            tables=tables,
+            images=tables if self.dicom is None else existing_root(root / self.dicom, "source.dicom"),
+            graphs=existing_root(root / self.graphs, "source.graphs"),
+            questions=existing_root(root / self.questions, medical_diff_vqa.KEY),
         )
 
-    def _images(self, image_root: Path, question_root: Path) -> tuple[pl.DataFrame, pl.Series | None, dict[str, int]]:
+    def _images(self, releases: _Releases) -> tuple[pl.DataFrame, pl.Series | None, dict[str, int]]:
         """Return one image a study, the subjects that `limit` leaves (None: all), and what was skipped."""
-        studies = medical_diff_vqa.read_studies(question_root)
+        studies = medical_diff_vqa.read_studies(releases.questions)
         subjects = None if self.limit is None else first_subjects(studies["subject_id"], self.limit)
         if subjects is not None:
             studies = studies.filter(pl.col("subject_id").is_in(subjects.implode()))
-        published = mimic_cxr_jpg.read_images(image_root)
-        found = published.join(studies.drop("subject_id"), on=["image_id", "study_id"])
-        frontal = found.filter(pl.col("view").is_in(["PA", "AP"]) | pl.lit(not self.frontal_only))
-        skipped = {
-            "study whose image is not in the metadata": len(studies) - len(found),
-            "study without a frontal image": len(found) - len(frontal),
-        }
-        if not len(frontal):
+        published = mimic_cxr_jpg.read_images(releases.tables, self._suffix)
+        images, skipped = one_a_study(published, studies, frontal_only=self.frontal_only)
+        if self.split == "official":
+            images, unsplit = on_official_sides(images)
+            skipped |= unsplit
+        images, missing = with_files(images, releases.images, self.on_missing)
+        skipped |= missing
+        if not len(images):
             raise InputError(
-                f"none of the {len(studies)} studies of {question_root / medical_diff_vqa.STUDIES} has a radiograph in "
-                f"{find_csv(image_root, mimic_cxr_jpg.METADATA)} that can be used: give releases that belong together"
+                f"none of the {len(studies)} studies of {releases.questions / medical_diff_vqa.STUDIES} has a "
+                f"radiograph in {find_csv(releases.tables, mimic_cxr_jpg.METADATA, mimic_cxr_jpg.KEY)} that can be "
+                "used: give releases that belong together"
             )
-        return frontal.sort("subject_id", "study_order", "study_id"), subjects, skipped
+        return images.sort("subject_id", "study_order", "study_id"), subjects, skipped
 
     def _split(self, images: pl.DataFrame, questions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         if self.split == "paper":
             return _split_of_last_question(images, questions), questions
-        split = pl.col("official_split")
         if self.split == "subject":
-            split = subject_split(images["subject_id"], seed=self.split_seed)
-        images = images.with_columns(split.alias("split"))
+            images = images.with_columns(subject_split(images["subject_id"], seed=self.split_seed).alias("split"))
         of_image = images.select(pl.col("image_id").alias("main_image"), "split")
         return images, questions.drop("split").join(of_image, on="main_image", maintain_order="left")
 

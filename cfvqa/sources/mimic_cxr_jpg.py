@@ -1,17 +1,22 @@
-"""MIMIC-CXR-JPG 2.x: which radiographs there are, and what CheXpert read in their reports."""
+"""MIMIC-CXR-JPG 2.x: which radiographs there are, and what CheXpert or NegBio read in their reports."""
 
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
-from cfvqa.errors import InputError
+from cfvqa.errors import InputError, check_choice
 from cfvqa.sources.csv_files import check_values, find_csv, integers, one_row_each, read_csv
 from cfvqa.sources.paths import check_ids
 from cfvqa.sources.tables import conform
 
 METADATA = "mimic-cxr-2.0.0-metadata.csv"
 SPLIT = "mimic-cxr-2.0.0-split.csv"
-CHEXPERT = "mimic-cxr-2.0.0-chexpert.csv"
+LABELS = {"chexpert": "mimic-cxr-2.0.0-chexpert.csv", "negbio": "mimic-cxr-2.0.0-negbio.csv"}
+"""Tables of labels, by the program that read them in the reports; both have the same columns."""
+KEY = "source.images"
+
+Labeller = Literal["chexpert", "negbio"]
 
 VIEW_OF_MEANING = {
     "postero-anterior": "PA",
@@ -21,7 +26,7 @@ VIEW_OF_MEANING = {
 }
 VIEW_OF_POSITION = {"PA": "PA", "AP": "AP", "LATERAL": "lateral", "LL": "lateral"}
 
-NODE_OF_CHEXPERT = {
+NODE_OF_LABEL = {
     "Atelectasis": "atelectasis",
     "Cardiomegaly": "enlarged cardiac silhouette",
     "Consolidation": "consolidation",
@@ -35,19 +40,23 @@ NODE_OF_CHEXPERT = {
     "Pneumonia": "airspace opacity",
     "Pneumothorax": "pneumothorax",
 }
-"""Node of a CheXpert label, as `NODE_OF_ANSWER` has it; Support Devices and No Finding have none."""
+"""Node of a label, as `NODE_OF_ANSWER` has it; Support Devices and No Finding have none."""
 
 _LARGEST_SIDE = 65_535  # pixels; a JPEG has no more
 _PRESENCE = {"1.0": "yes", "0.0": "no", "-1.0": "uncertain", "1": "yes", "0": "no", "-1": "uncertain"}
 
 
-def read_images(root: Path) -> pl.DataFrame:
+def read_images(root: Path, suffix: str = ".jpg") -> pl.DataFrame:
     """Return one row an image.
 
     Columns: image_id, study_id, subject_id, view, path, original_width, original_height (pixels of the published
-    file), official_split.
+    file), official_split (null where the split file does not have the image).
+
+    Args:
+        root: folder of the release.
+        suffix: of the image files; MIMIC-CXR has the same as DICOM, at the same places.
     """
-    path = find_csv(root, METADATA)
+    path = find_csv(root, METADATA, KEY)
     named = ["dicom_id", "subject_id", "study_id", "ViewPosition", "Rows", "Columns", "ViewCodeSequence_CodeMeaning"]
     metadata = read_csv(path, named)
     for column, pattern in (("dicom_id", "[0-9A-Za-z-]+"), ("subject_id", "[0-9]+"), ("study_id", "[0-9]+")):
@@ -69,7 +78,9 @@ def read_images(root: Path) -> pl.DataFrame:
             "study_id",
             "subject_id",
             pl.coalesce(meaning, position, pl.lit("unknown")).alias("view"),
-            pl.format("files/p{}/p{}/s{}/{}.jpg", subject.str.slice(0, 2), subject, study, "dicom_id").alias("path"),
+            pl.format(
+                "files/p{}/p{}/s{}/{}{}", subject.str.slice(0, 2), subject, study, "dicom_id", pl.lit(suffix)
+            ).alias("path"),
             "original_width",
             "original_height",
             "official_split",
@@ -78,22 +89,28 @@ def read_images(root: Path) -> pl.DataFrame:
 
 
 def _official_split(root: Path) -> pl.DataFrame:
-    path = find_csv(root, SPLIT)
+    path = find_csv(root, SPLIT, KEY)
     table = read_csv(path, ["dicom_id", "split"])
     check_values(table, "split", ["train", "validate", "test"], path)
     table = one_row_each(table, "dicom_id", path)
     return table.select("dicom_id", official_split=pl.col("split").replace({"validate": "val"}))
 
 
-def read_chexpert(root: Path, images: pl.DataFrame) -> pl.DataFrame:
-    """Return whole-image findings of `images` from the CheXpert labels of their studies.
+def labels_file(root: Path, labeller: Labeller) -> Path:
+    """Return the table of labels that a program made."""
+    check_choice("source.labels", labeller, LABELS)
+    return find_csv(root, LABELS[labeller], KEY)
+
+
+def read_labels(root: Path, images: pl.DataFrame, labeller: Labeller) -> pl.DataFrame:
+    """Return whole-image findings of `images` from the CheXpert or NegBio labels of their studies.
 
     Raises:
         InputError: naming file and row of a wrong value, or the file if it knows none of the studies.
     """
-    path = find_csv(root, CHEXPERT)
-    labels = read_csv(path, ["study_id", *NODE_OF_CHEXPERT])
-    for label in NODE_OF_CHEXPERT:
+    path = labels_file(root, labeller)
+    labels = read_csv(path, ["study_id", *NODE_OF_LABEL])
+    for label in NODE_OF_LABEL:
         check_values(labels, label, list(_PRESENCE), path)
     labels = labels.filter(pl.col("study_id").is_in(images["study_id"].implode()))
     if not len(labels):
@@ -105,7 +122,7 @@ def read_chexpert(root: Path, images: pl.DataFrame) -> pl.DataFrame:
         .join(images.select("image_id", "study_id"), on="study_id")
         .with_columns(
             region=pl.lit(None, dtype=pl.String),
-            finding=pl.col("label").replace_strict(NODE_OF_CHEXPERT, return_dtype=pl.String),
+            finding=pl.col("label").replace_strict(NODE_OF_LABEL, return_dtype=pl.String),
             presence=pl.col("value").replace_strict(_PRESENCE, return_dtype=pl.String),
             level=pl.lit(None, dtype=pl.String),
         )

@@ -41,7 +41,7 @@ def _check_sentences(attribute: dict[str, Any], path: Path) -> None:
     for key in ("attributes", "severity_cues"):
         if not _texts_by_sentence(attribute.get(key)):
             raise InputError(
-                f"{path}: {key} of '{attribute.get('bbox_name')}' is no list of texts for each sentence: "
+                f"{path}: {key} of {attribute.get('bbox_name')!r} is no list of texts for each sentence: "
                 "restore the file"
             )
 

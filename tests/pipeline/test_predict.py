@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import polars as pl
 import pytest
+from dicoms import write_dicom
 from PIL import Image
 from processes import ENVIRONMENT
 
@@ -85,29 +86,13 @@ def test_answers_are_those_of_the_evaluation(loaded, files, answered, folder):
     assert sum(same) >= len(same) - 1  # features on disk have 16 bits, those in memory 32
 
 
-def write_dicom(path, pixels):
-    from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
-
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"
-    meta.MediaStorageSOPInstanceUID = generate_uid()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    dataset.Modality, dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "DX", "MONOCHROME1", 1
-    dataset.Rows, dataset.Columns = pixels.shape
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
-    dataset.PixelData = (4095 - np.rint(pixels * 4095)).astype(np.uint16).tobytes()
-    dataset.save_as(path, enforce_file_format=True)
-
-
 def save_as(kind, pixels, path):
     """Write an image (H, W), float from 0 to 1, as a kind of file; return the file."""
     eight = Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
     if kind == "dicom":
         path = path.with_suffix(".dcm")
-        write_dicom(path, pixels)
+        inverted = (4095 - np.rint(pixels * 4095)).astype(np.uint16)
+        write_dicom(path, inverted, PhotometricInterpretation="MONOCHROME1", BitsStored=12, HighBit=11)
     elif kind == "16-bit":
         path = path.with_suffix(".png")
         Image.fromarray(np.rint(pixels * 65535).astype(np.uint16)).save(path)

@@ -1,5 +1,6 @@
 import gzip
 import json
+import re
 
 import polars as pl
 import pytest
@@ -276,7 +277,7 @@ def test_progress_reaches_the_number_of_images(tree):
 @pytest.mark.parametrize("name", ["mimic_all.csv", "mimic_pair_questions.csv", "all_diseases.json"])
 def test_a_missing_file_is_named(tree, name):
     (tree.write().question_root / name).unlink()
-    with pytest.raises(InputError, match=rf"{name} is missing.*source\.questions"):
+    with pytest.raises(InputError, match=rf"{re.escape(name)}(\(\.gz\))? is missing.*check source\.questions"):
         read(tree)
 
 
@@ -414,7 +415,7 @@ def test_a_split_without_questions_is_named(tree):
         read(tree.write(), limit=1)
 
 
-@pytest.mark.parametrize("key", ["split", "pairing", "on_reversed"])
+@pytest.mark.parametrize("key", ["split", "boxes", "labels", "pairing", "on_reversed", "on_missing"])
 def test_an_unknown_choice_names_the_key_and_the_choices(tree, key):
     with pytest.raises(InputError, match=rf"source\.{key} is 'other': choose one of"):
         read(tree.write(), **{key: "other"})

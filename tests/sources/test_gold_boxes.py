@@ -1,0 +1,105 @@
+"""Chest ImaGenome, gold: its boxes in place of the silver ones, on the images that have them."""
+
+import polars as pl
+import pytest
+from layouts import MimicTree, csv_text, dicom_id
+
+from cfvqa.errors import InputError
+from cfvqa.sources.fingerprint import fingerprint
+from cfvqa.sources.gold_boxes import BOXES
+from cfvqa.sources.mimic import MimicSource
+
+FIRST, SECOND = 59_000_011, 59_000_012
+HEADER = [
+    "image_id",
+    "x1",
+    "y1",
+    "x2",
+    "y2",
+    "width",
+    "height",
+    "bbox_name",
+    "annot_id",
+    "original_x1",
+    "original_x2",
+    "original_y1",
+    "original_y2",
+]
+BOX = [f"{dicom_id(SECOND)}.dcm", 56, 72, 112, 152, 56, 80, "right lung"]
+COUNTED = "scene graph whose boxes gold ones stand for"
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return MimicTree(tmp_path / "data", subjects=3).write()
+
+
+def write(tree, *rows):
+    folder = tree.root / "chest-imagenome" / "gold_dataset"
+    folder.mkdir(exist_ok=True)
+    full = [[*row, *[None] * (len(HEADER) - len(row))] for row in rows]
+    (folder / BOXES).write_text(csv_text(HEADER, full))
+
+
+def source(tree, boxes="gold"):
+    return MimicSource(tree.root, split="official", boxes=boxes)
+
+
+def boxes_of(tables, study):
+    return tables.regions.filter(pl.col("image_id") == dicom_id(study))
+
+
+def test_gold_boxes_stand_for_the_silver_ones_of_their_image_alone(tree):
+    write(tree, BOX)
+    tables = source(tree).read()
+    box = boxes_of(tables, SECOND).row(0, named=True)
+    scale = 60 / 224  # of 60 x 48 pixels, 22 rows below the top of the frame
+    assert box["region"] == "right lung"
+    expected = (56 * scale, (72 - 22) * scale, 112 * scale, (152 - 22) * scale)
+    assert (box["x1"], box["y1"], box["x2"], box["y2"]) == pytest.approx(expected, abs=1e-4)
+    assert boxes_of(tables, FIRST)["region"].to_list() == ["left lung"]
+    assert tables.skipped == {COUNTED: 1}
+    assert boxes_of(source(tree, "silver").read(), SECOND)["region"].to_list() == ["left lung"]
+
+
+def test_findings_are_those_of_the_scene_graph_and_an_image_without_one_has_gold_boxes(tree):
+    write(tree, BOX)
+    expected = source(tree, "silver").read().findings
+    assert source(tree).read().findings.equals(expected)
+    next(tree.graph_root.glob(f"{dicom_id(SECOND)}*")).unlink()
+    tables = source(tree).read()
+    assert boxes_of(tables, SECOND)["region"].to_list() == ["right lung"]
+    assert tables.skipped == {"image without a scene graph": 1}
+
+
+def test_the_first_of_two_boxes_of_a_region_counts_and_a_row_without_one_is_no_box(tree):
+    blank = [BOX[0], *[None] * 6, "left lung"]
+    write(tree, BOX, [*BOX[:1], 60, 80, 100, 140, 40, 60, "right lung"], blank)
+    tables = source(tree).read()
+    assert boxes_of(tables, SECOND)["x1"].to_list() == pytest.approx([15])
+    assert tables.skipped == {COUNTED: 1, "box that is empty or a region's second": 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ([BOX[0], 1610, 310, 2590, 2080, 980, 1770, "left lung"], rf"{dicom_id(SECOND)}: the box .*outside the image"),
+        ([BOX[0], "a", 72, 112, 152, 56, 80, "left lung"], "row 2: it lacks a name or a number"),
+        ([BOX[0], None, 72, 112, 152, 56, 80, "left lung"], "row 2: it lacks a name or a number"),
+        ([None, *BOX[1:]], "row 2: it lacks a name or a number"),
+    ],
+)
+def test_a_gold_box_that_is_none_is_named(tree, row, words):
+    write(tree, row)
+    with pytest.raises(InputError, match=rf"{BOXES}.*{words}"):
+        source(tree).read()
+
+
+def test_the_gold_table_belongs_to_the_data_set_where_it_is_asked_for(tree):
+    with pytest.raises(InputError, match=rf"{BOXES}\(\.gz\) is missing.*source\.graphs"):
+        source(tree).files()
+    write(tree, BOX)
+    silver, gold = fingerprint(source(tree, "silver").files()), fingerprint(source(tree).files())
+    write(tree, [*BOX[:7], "left lung"])
+    assert fingerprint(source(tree, "silver").files()) == silver
+    assert fingerprint(source(tree).files()) != gold
