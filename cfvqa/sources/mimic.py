@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,7 +15,7 @@ from cfvqa.sources.csv_files import find_csv
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.order import Policy, order_pairs
 from cfvqa.sources.paths import existing_file, existing_root
-from cfvqa.sources.source import FileTree, SourceFiles
+from cfvqa.sources.source import FileTree, SourceFiles, Wanted, found_files
 from cfvqa.sources.splits import first_subjects, on_two_sides, subject_split
 from cfvqa.sources.tables import Tables, conform
 
@@ -53,21 +54,26 @@ class MimicSource:
 
     def files(self) -> SourceFiles:
         """Return the tables of the three releases, the radiographs and the scene graphs."""
-        image_root, graph_root, question_root = self._releases()
+        image_root, _, _ = self._releases()
+        return found_files(existing_root(self.root), image_root, self.wanted())
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """Return where the files of the three releases are looked for."""
+        existing_root(self.root)
         published = (mimic_cxr_jpg.METADATA, mimic_cxr_jpg.SPLIT, mimic_cxr_jpg.CHEXPERT)
         asked = (medical_diff_vqa.STUDIES, medical_diff_vqa.QUESTIONS, key_information.RECORDS)
-        return SourceFiles(
-            root=existing_root(self.root),
-            images=image_root,
-            tables=(
-                *(find_csv(image_root, name) for name in published),
-                *(existing_file(question_root, name, medical_diff_vqa.KEY) for name in asked),
-            ),
-            trees=(
-                FileTree(image_root / "files", ".jpg"),
-                FileTree(chest_imagenome.graph_folder(graph_root), "_SceneGraph.json"),
-            ),
+
+        return (
+            *(Wanted(f"{self.images}/{name}", partial(self._published, name)) for name in published),
+            *(Wanted(f"{self.questions}/{name}", partial(self._asked, name)) for name in asked),
+            Wanted(f"{self.images}/files", lambda: FileTree(self._image_root() / "files", ".jpg")),
+            Wanted(self.graphs, self._graph_tree),
         )
+
+    def listed(self) -> pl.DataFrame:
+        """Return one image a study, as `read` takes them."""
+        images, _, _ = self._images(self._image_root(), self._question_root())
+        return images.select("image_id", "subject_id", "path")
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read, join and check everything.
@@ -110,12 +116,25 @@ class MimicSource:
 
     def _releases(self) -> tuple[Path, Path, Path]:
         """Return the folders of the radiographs, the scene graphs and the questions."""
-        root = existing_root(self.root)
-        return (
-            existing_root(root / self.images, "source.images"),
-            existing_root(root / self.graphs, "source.graphs"),
-            existing_root(root / self.questions, medical_diff_vqa.KEY),
-        )
+        return self._image_root(), self._graph_root(), self._question_root()
+
+    def _published(self, name: str) -> Path:
+        return find_csv(self._image_root(), name)
+
+    def _asked(self, name: str) -> Path:
+        return existing_file(self._question_root(), name, medical_diff_vqa.KEY)
+
+    def _graph_tree(self) -> FileTree:
+        return FileTree(chest_imagenome.graph_folder(self._graph_root()), "_SceneGraph.json")
+
+    def _image_root(self) -> Path:
+        return existing_root(existing_root(self.root) / self.images, "source.images")
+
+    def _graph_root(self) -> Path:
+        return existing_root(existing_root(self.root) / self.graphs, "source.graphs")
+
+    def _question_root(self) -> Path:
+        return existing_root(existing_root(self.root) / self.questions, medical_diff_vqa.KEY)
 
     def _images(self, image_root: Path, question_root: Path) -> tuple[pl.DataFrame, pl.Series | None, dict[str, int]]:
         """Return one image a study, the subjects that `limit` leaves (None: all), and what was skipped."""

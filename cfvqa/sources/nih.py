@@ -1,7 +1,9 @@
 """NIH ChestX-ray14: public radiographs with follow-ups; pairs and questions are made from its labels."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,7 +15,7 @@ from cfvqa.sources.csv_files import integers, load_csv, read_csv
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.nih_questions import ask_questions
 from cfvqa.sources.paths import check_ids, existing_file, existing_root
-from cfvqa.sources.source import FileTree, SourceFiles
+from cfvqa.sources.source import FileTree, SourceFiles, Wanted, found_files, if_there
 from cfvqa.sources.splits import first_subjects, subject_split
 from cfvqa.sources.tables import Tables, conform, empty
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
@@ -45,7 +47,7 @@ CAVEATS = (
 SplitRule = Literal["subject", "official"]
 _NO_FINDING = "No Finding"
 _BOX_FRAME = 1024  # side in pixels of the published images, in which the boxes are given
-_BOXES = "BBox_List_2017.csv"
+_ENTRIES, _BOXES, _IMAGES = "Data_Entry_2017.csv", "BBox_List_2017.csv", "images"
 _LISTS = ("test_list.txt", "train_val_list.txt")
 _IMAGE_NAME = "[0-9]+_[0-9]+[.]png"
 
@@ -77,13 +79,24 @@ class NihSource:
     def files(self) -> SourceFiles:
         """Return the tables that are there, and the radiographs."""
         root = existing_root(self.root)
-        optional = [root / name for name in (_BOXES, *_LISTS)]
-        return SourceFiles(
-            root=root,
-            images=root,
-            tables=(_entry_table(root), *(path for path in optional if path.is_file())),
-            trees=tuple(FileTree(folder, ".png") for folder in _image_folders(root)),
+        return found_files(root, root, self.wanted())
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """Return the table of labels, those that may be left out, and the radiographs."""
+        root = existing_root(self.root)
+        lists = existing_file if self.split == "official" else _optional_file
+        folders = _image_folders(root) or [root / _IMAGES]
+        return (
+            Wanted(_ENTRIES, partial(_entry_table, root)),
+            Wanted(_BOXES, partial(_optional_file, root, _BOXES)),
+            *(Wanted(name, partial(lists, root, name)) for name in _LISTS),
+            *(Wanted(os.path.relpath(folder, root), partial(FileTree, folder, ".png")) for folder in folders),
         )
+
+    def listed(self) -> pl.DataFrame:
+        """Return the images of the table of labels."""
+        root = existing_root(self.root)
+        return _place(self._entries(root), root).select("image_id", "subject_id", "path")
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read labels and images, and ask the questions that the labels answer.
@@ -92,11 +105,7 @@ class NihSource:
             progress: called with the number of image files checked so far.
         """
         root = existing_root(self.root)
-        entries = _read_entries(root)
-        if self.limit is not None:
-            first = first_subjects(entries["subject_id"], self.limit)
-            entries = entries.filter(pl.col("subject_id").is_in(first.implode()))
-        images = measure_images(_place(entries, root), root, progress)
+        images = measure_images(_place(self._entries(root), root), root, progress)
         images = images.with_columns(self._split(images, root))
         skipped = {"box of a finding (only boxes of regions are used)": len(read_finding_boxes(root, images))}
         return validate(
@@ -113,6 +122,13 @@ class NihSource:
                 caveats=CAVEATS,
             )
         )
+
+    def _entries(self, root: Path) -> pl.DataFrame:
+        entries = _read_entries(root)
+        if self.limit is None:
+            return entries
+        first = first_subjects(entries["subject_id"], self.limit)
+        return entries.filter(pl.col("subject_id").is_in(first.implode()))
 
     def _split(self, images: pl.DataFrame, root: Path) -> pl.Series:
         check_choice("source.split", self.split, get_args(SplitRule))
@@ -132,11 +148,15 @@ class NihSource:
 
 def _entry_table(root: Path) -> Path:
     candidates = sorted(root.glob("Data_Entry_2017*.csv"))
-    return candidates[0] if candidates else existing_file(root, "Data_Entry_2017.csv")
+    return candidates[0] if candidates else existing_file(root, _ENTRIES)
+
+
+def _optional_file(root: Path, name: str) -> Path | None:
+    return if_there(root / name)
 
 
 def _image_folders(root: Path) -> list[Path]:
-    return [folder for folder in (root / "images", *sorted(root.glob("images_*/images"))) if folder.is_dir()]
+    return [folder for folder in (root / _IMAGES, *sorted(root.glob("images_*/images"))) if folder.is_dir()]
 
 
 def _names_in(path: Path) -> list[str]:
@@ -195,7 +215,7 @@ def _place(entries: pl.DataFrame, root: Path) -> pl.DataFrame:
     folders = _image_folders(root)
     place = {file.name: file.relative_to(root).as_posix() for folder in folders for file in folder.iterdir()}
     names = entries["image_id"] + ".png"
-    paths = [place.get(name, f"images/{name}") for name in names]
+    paths = [place.get(name, f"{_IMAGES}/{name}") for name in names]
     return entries.with_columns(pl.Series("path", paths, dtype=pl.String))
 
 
