@@ -28,7 +28,7 @@ from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import check_values, integers, read_csv
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.paths import existing_file, existing_root
-from cfvqa.sources.source import FileTree, SourceFiles, Wanted, found_files, if_there
+from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files, if_there
 from cfvqa.sources.splits import SPLITS, first_subjects, subject_split
 from cfvqa.sources.tables import VIEWS, Tables, conform, empty
 from cfvqa.vocabulary.findings import NODE_OF_ANSWER
@@ -73,11 +73,11 @@ class CsvSource:
             *(Wanted("images", partial(FileTree, root, suffix)) for suffix in _SUFFIXES),
         )
 
-    def listed(self) -> pl.DataFrame:
+    def listed(self) -> Listing:
         """Return the images of `images.csv`, or of the questions where there is none."""
         root = existing_root(self.root)
         images = self._limited(_named_images(_read_questions(existing_file(root, QUESTIONS)), root))
-        return images.select(pl.col("path").alias("image_id"), "subject_id", "path")
+        return Listing(root, images.select("subject_id", "path"))
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read the tables and check every image file.

@@ -15,7 +15,7 @@ from cfvqa.sources.csv_files import find_csv
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.order import Policy, order_pairs
 from cfvqa.sources.paths import existing_file, existing_root
-from cfvqa.sources.source import FileTree, SourceFiles, Wanted, found_files
+from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files
 from cfvqa.sources.splits import first_subjects, on_two_sides, subject_split
 from cfvqa.sources.tables import Tables, conform
 
@@ -70,10 +70,10 @@ class MimicSource:
             Wanted(self.graphs, self._graph_tree),
         )
 
-    def listed(self) -> pl.DataFrame:
+    def listed(self) -> Listing:
         """Return one image a study, as `read` takes them."""
         images, _, _ = self._images(self._image_root(), self._question_root())
-        return images.select("image_id", "subject_id", "path")
+        return Listing(self._image_root(), images.select("subject_id", "path"))
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read, join and check everything.

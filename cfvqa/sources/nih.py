@@ -15,7 +15,7 @@ from cfvqa.sources.csv_files import integers, load_csv, read_csv
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.nih_questions import ask_questions
 from cfvqa.sources.paths import check_ids, existing_file, existing_root
-from cfvqa.sources.source import FileTree, SourceFiles, Wanted, found_files, if_there
+from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files, if_there
 from cfvqa.sources.splits import first_subjects, subject_split
 from cfvqa.sources.tables import Tables, conform, empty
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
@@ -93,10 +93,10 @@ class NihSource:
             *(Wanted(os.path.relpath(folder, root), partial(FileTree, folder, ".png")) for folder in folders),
         )
 
-    def listed(self) -> pl.DataFrame:
+    def listed(self) -> Listing:
         """Return the images of the table of labels."""
         root = existing_root(self.root)
-        return _place(self._entries(root), root).select("image_id", "subject_id", "path")
+        return Listing(root, _place(self._entries(root), root).select("subject_id", "path"))
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read labels and images, and ask the questions that the labels answer.

@@ -48,6 +48,19 @@ class Wanted:
     find: Callable[[], Path | FileTree | None]
 
 
+@dataclass(frozen=True)
+class Listing:
+    """The images that the tables of a source name.
+
+    Attributes:
+        root: folder that the paths are relative to.
+        images: subject_id and path of each.
+    """
+
+    root: Path
+    images: pl.DataFrame
+
+
 def found_files(root: Path, images: Path, wanted: Sequence[Wanted]) -> SourceFiles:
     """Return what is there of what a source looks for.
 
@@ -73,6 +86,7 @@ class Source(Protocol):
 
     name: str
     version: str
+    split: str
     limit: int | None
 
     def wanted(self) -> tuple[Wanted, ...]:
@@ -82,8 +96,8 @@ class Source(Protocol):
             InputError: if there is no folder of the data set.
         """
 
-    def listed(self) -> pl.DataFrame:
-        """Return image_id, subject_id and path of every image that is read; none of their files is looked at.
+    def listed(self) -> Listing:
+        """Return the images that are read; none of their files is looked at.
 
         Raises:
             InputError: if a table that lists them is missing or wrong.
