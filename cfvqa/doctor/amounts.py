@@ -8,6 +8,7 @@ import polars as pl
 
 from cfvqa.doctor.note import MISSING, Note
 from cfvqa.doctor.sample import Sample
+from cfvqa.sources.splits import FRACTIONS
 from cfvqa.sources.tables import Tables, write_tables
 
 
@@ -32,22 +33,37 @@ class Amounts:
 
 
 def amounts_of(sample: Sample) -> Amounts:
-    """Return what the experiment has, if all its subjects are like those of the sample."""
+    """Return what the experiment has, if all its subjects are like those of the sample.
+
+    Of a part of the subjects, the share that trains is the one of all subjects, not the one that chance gave to it.
+    """
     tables, times = sample.tables, sample.times
-    asked = tables.questions.filter(pl.col("split") == "train").unique(["main_image", "reference_image"])
-    pairs = int(asked["reference_image"].is_not_null().sum())
-    counts = (len(tables.images), len(boxed(tables)), len(described(tables)), pairs, len(asked) - pairs, _bytes(tables))
-    return Amounts(*(round(count * times) for count in counts))
+    units = tables.questions.unique(["main_image", "reference_image"])
+    paired = pl.col("reference_image").is_not_null()
+    learned = (
+        _with(tables, tables.regions),
+        _with(tables, tables.findings),
+        units.filter(paired),
+        units.filter(~paired),
+    )
+    share = times * FRACTIONS[0]
+    counts = [len(rows) * share if times > 1 else len(training(rows)) for rows in learned]
+    return Amounts(*(round(count) for count in (len(tables.images) * times, *counts, _bytes(tables) * times)))
+
+
+def training(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of the training split."""
+    return rows.filter(pl.col("split") == "train")
 
 
 def boxed(tables: Tables) -> pl.DataFrame:
     """Return the training images that have boxes of regions: the detector learns from them."""
-    return _training_images(tables, tables.regions)
+    return training(_with(tables, tables.regions))
 
 
 def described(tables: Tables) -> pl.DataFrame:
     """Return the training images that have findings: the classifier learns from them."""
-    return _training_images(tables, tables.findings)
+    return training(_with(tables, tables.findings))
 
 
 def label_notes(boxes: Tables | None, findings: Tables) -> list[Note]:
@@ -66,8 +82,9 @@ def label_notes(boxes: Tables | None, findings: Tables) -> list[Note]:
     return notes
 
 
-def _training_images(tables: Tables, labels: pl.DataFrame) -> pl.DataFrame:
-    return tables.images.filter(pl.col("split") == "train", pl.col("image_id").is_in(labels["image_id"].implode()))
+def _with(tables: Tables, labels: pl.DataFrame) -> pl.DataFrame:
+    """Return the images that have some of the labels."""
+    return tables.images.filter(pl.col("image_id").is_in(labels["image_id"].implode()))
 
 
 def _bytes(tables: Tables) -> int:

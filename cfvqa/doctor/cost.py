@@ -25,12 +25,24 @@ class Cost:
     bytes: int
 
 
-def item_seconds(work: float, decoding: float, workers: int) -> float:
-    """Return the seconds that an image takes, given those of the networks and of its decoding.
+def image_seconds(epochs: int, work: float, decoding: float, *, workers: int, kept: bool = False) -> float:
+    """Return the seconds that an image takes over all epochs.
 
-    Loading processes decode while the networks work; without them the training decodes itself.
+    Args:
+        epochs: passes over the images.
+        work: seconds of the networks, an epoch.
+        decoding: seconds of the image file.
+        workers: loading processes, which decode while the networks work; without them the training decodes itself.
+        kept: whether it then decodes an image once, and keeps it.
     """
-    return max(work, decoding / workers) if workers else work + decoding
+    if workers:
+        return epochs * max(work, decoding / workers)
+    return epochs * work + (1 if kept else epochs) * decoding
+
+
+def epochs_of(count: int) -> str:
+    """Return a number of epochs in words."""
+    return f"{count} epoch" if count == 1 else f"{count} epochs"
 
 
 def checkpoint_bytes(network: nn.Module) -> int:

@@ -13,7 +13,7 @@ from cfvqa.doctor.amounts import amounts_of, label_notes
 from cfvqa.doctor.cost import Cost
 from cfvqa.doctor.data_set import DataSet, file_notes, opened
 from cfvqa.doctor.disk import Need, disk_notes
-from cfvqa.doctor.machine import NETWORKS, machine_notes
+from cfvqa.doctor.machine import NETWORKS, load_notes, machine_notes
 from cfvqa.doctor.note import MISSING, OK, WARNING, Note, once
 from cfvqa.doctor.packages import Chosen, package_notes
 from cfvqa.doctor.page import Page
@@ -96,6 +96,7 @@ def _costs(config: DictConfig, samples: dict[str, Sample], page: Page) -> list[C
             costs += part()
         except InputError as error:
             notes.append(Note(MISSING, "memory", str(error)))
+    notes += load_notes()
     notes += [Note(OK, cost.about, f"{duration(cost.seconds)}: {cost.how}") for cost in costs]
     whole = duration(sum(cost.seconds for cost in costs))
     notes.append(Note(OK, "together", f"{whole}, without validation, evaluation and what processes tell each other"))

@@ -33,6 +33,15 @@ def machine_notes(config: DictConfig) -> list[Note]:
     return [*found, *refused, *process_notes(content["trainer"]), *batch_notes(content)]
 
 
+def load_notes() -> list[Note]:
+    """Say whether other work keeps the processors busy: what is measured meanwhile takes longer than it would alone."""
+    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    if load <= cores + 1:  # one is this process
+        return []
+    text = f"{load:.0f} processes share {cores} cores: times are of a busy machine, alone it is faster"
+    return [Note(WARNING, "load", text)]
+
+
 def process_notes(trainer: dict[str, Any]) -> list[Note]:
     """Say whether the processes that are there, or that SLURM has been asked for, are those of the trainer."""
     nodes, devices = int(trainer.get("num_nodes", 1)), trainer.get("devices", 1)

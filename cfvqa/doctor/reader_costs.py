@@ -13,7 +13,7 @@ from cfvqa.bench.inputs import open_inputs, write_features
 from cfvqa.bench.lab import Lab
 from cfvqa.doctor.amounts import Amounts
 from cfvqa.doctor.clock import device_of, measuring, processes_of, seconds_each
-from cfvqa.doctor.cost import Cost, checkpoint_bytes
+from cfvqa.doctor.cost import Cost, checkpoint_bytes, epochs_of
 from cfvqa.stages.building import plain
 
 _ON_PROCESSOR = 8  # pairs at once
@@ -42,7 +42,7 @@ def _cost(config: DictConfig, phase: str, amounts: Amounts, about: str) -> Cost:
     measured = _measured(config, phase, device, together)
     steps = [ceil(count / batch) for count in (amounts.pairs, amounts.singles)]
     epoch = sum(count * seconds for count, seconds in zip(steps, measured.seconds, strict=True)) * share / together
-    how = f"{settings.epochs} epochs of {sum(steps):,} steps, {epoch / max(1, sum(steps)):.2g} s each"
+    how = f"{epochs_of(settings.epochs)} of {sum(steps):,} steps, {epoch / max(1, sum(steps)):.2g} s each"
     return Cost(about, settings.epochs * epoch, how, measured.bytes)
 
 

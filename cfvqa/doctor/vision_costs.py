@@ -10,10 +10,11 @@ from torch import nn
 from cfvqa.bench.lab import Loss, Step
 from cfvqa.data.batches import ImageBatch
 from cfvqa.data.feature_store import stored_bytes
+from cfvqa.data.image_data import ImageDataSettings
 from cfvqa.data.image_sets import ImageSet, labels_of
 from cfvqa.doctor.amounts import amounts_of, boxed, described
 from cfvqa.doctor.clock import device_of, measuring, processes_of, seconds_each
-from cfvqa.doctor.cost import Cost, checkpoint_bytes, item_seconds
+from cfvqa.doctor.cost import Cost, checkpoint_bytes, epochs_of, image_seconds
 from cfvqa.doctor.sample import Sample
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import VISION, build_network, plain
@@ -60,7 +61,7 @@ def extraction_cost(config: DictConfig, sample: Sample) -> Cost:
     with torch.inference_mode(), measuring(device, _precision(trainer), "extraction.batch_size", together):
         kept = stored_bytes(module.predict_step(batch, 0)) // together
         seconds = seconds_each(lambda: module.predict_step(batch, 0)) / together
-    each = item_seconds(seconds, sample.decoding, settings.workers) / processes_of(trainer)
+    each = image_seconds(1, seconds, sample.decoding, workers=settings.workers) / processes_of(trainer)
     how = f"{count:,} images, {1 / each:,.1f} a second"
     return Cost("features", count * each, how, count * kept)
 
@@ -77,9 +78,10 @@ def _training(
     step = Step(Loss(module), torch.optim.AdamW(module.parameters(), lr=training.learning_rate, fused=True))
     with measuring(device, _precision(trainer), f"{name}.training.batch_size", together):
         seconds = seconds_each(lambda: step.take(batch)) / together
-    each = item_seconds(seconds, sample.decoding, training.workers) / processes_of(trainer)
-    how = f"{training.epochs} epochs of {count:,} images, {1 / each:,.1f} a second"
-    return Cost(name, training.epochs * count * each, how, checkpoint_bytes(module))
+    epochs, kept = training.epochs, count * config.detector.image_size**2 <= ImageDataSettings.cache_gib * 2**30
+    each = image_seconds(epochs, seconds, sample.decoding, workers=training.workers, kept=kept) / processes_of(trainer)
+    how = f"{epochs_of(epochs)} of {count:,} images, {epochs / each:,.1f} a second"
+    return Cost(name, count * each, how, checkpoint_bytes(module))
 
 
 def _batch(images: ImageSet, wanted: int, device: torch.device) -> ImageBatch:

@@ -5,11 +5,11 @@ import hashlib
 import polars as pl
 
 SPLITS = ("train", "val", "test")
+FRACTIONS = (0.8, 0.1, 0.1)
+"""Of the subjects, in each."""
 
 
-def subject_split(
-    subject_ids: pl.Series, *, seed: int, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
-) -> pl.Series:
+def subject_split(subject_ids: pl.Series, *, seed: int, fractions: tuple[float, float, float] = FRACTIONS) -> pl.Series:
     """Return the split of every subject: a hash of (seed, subject), so adding subjects moves nobody."""
     unique = subject_ids.unique().to_list()
     split_of = {subject: _split_of(subject, seed, fractions) for subject in unique}

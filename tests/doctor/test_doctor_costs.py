@@ -42,7 +42,7 @@ def test_vision_is_measured_on_images_of_the_sample(config, sample):
 def test_every_phase_has_its_cost_and_the_blind_control_too(config):
     costs = reader_costs(config, Amounts(images=0, boxed=0, described=0, pairs=10, singles=9, bytes=0))
     assert [cost.about for cost in costs] == ["pretrain", "finetune", "blind finetune"]
-    assert costs[1].how.startswith("1 epochs of 6 steps")  # 10 pairs and 9 single images, four at once, never mixed
+    assert costs[1].how.startswith("1 epoch of 6 steps")  # 10 pairs and 9 single images, four at once, never mixed
     assert all(cost.seconds > 0 and cost.bytes > 0 for cost in costs)
 
 

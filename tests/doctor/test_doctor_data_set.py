@@ -114,6 +114,7 @@ def test_a_sample_of_some_subjects_stands_for_all_whatever_the_split(tmp_path, m
     _, sample = look(mimic(tree.write(), split="official"), SIDE)
     assert sample.times == 1.5
     assert amounts_of(sample).images == 120
+    assert amounts_of(sample).boxed == 96  # four of five, as of all subjects
 
 
 def test_pairs_in_the_order_of_the_first_release_are_told(tmp_path):

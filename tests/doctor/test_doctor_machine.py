@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from cfvqa.doctor.cost import checkpoint_bytes, item_seconds
+from cfvqa.doctor.cost import checkpoint_bytes, image_seconds
 from cfvqa.doctor.disk import Need, disk_notes
-from cfvqa.doctor.machine import batch_notes, process_notes
+from cfvqa.doctor.machine import batch_notes, load_notes, process_notes
 from cfvqa.doctor.note import MISSING, OK, WARNING
 from cfvqa.doctor.packages import Chosen, package_notes
 from cfvqa.doctor.words import duration, size
@@ -87,6 +87,12 @@ def test_a_batch_that_some_processes_have_less_of(units, states):
     assert [note.state for note in batch_notes(content)] == states
 
 
+@pytest.mark.parametrize(("load", "count"), [(0.5, 0), (500.0, 1)])
+def test_a_machine_that_others_keep_busy_is_told(monkeypatch, load, count):
+    monkeypatch.setattr("os.getloadavg", lambda: (load, load, load))
+    assert [note.state for note in load_notes()] == [WARNING] * count
+
+
 def test_packages_that_only_a_sweep_needs(monkeypatch):
     monkeypatch.setattr("cfvqa.doctor.packages.find_spec", lambda name: None)
     assert not package_notes(Chosen())
@@ -106,9 +112,10 @@ def test_checkpoints_are_counted_as_they_are_written(tmp_path):
 
 
 def test_loading_processes_decode_while_the_networks_work():
-    assert item_seconds(0.1, 0.06, workers=0) == pytest.approx(0.16)
-    assert item_seconds(0.1, 0.06, workers=1) == pytest.approx(0.1)
-    assert item_seconds(0.01, 0.06, workers=2) == pytest.approx(0.03)
+    assert image_seconds(2, 0.1, 0.06, workers=0) == pytest.approx(0.32)
+    assert image_seconds(2, 0.1, 0.06, workers=0, kept=True) == pytest.approx(0.26)
+    assert image_seconds(2, 0.1, 0.06, workers=1) == pytest.approx(0.2)
+    assert image_seconds(2, 0.01, 0.06, workers=2) == pytest.approx(0.06)
 
 
 def test_sizes_and_durations_read_well():
