@@ -128,9 +128,15 @@ def _close(page: Page, config: DictConfig, overrides: Sequence[str]) -> None:
     if missing:
         word = "thing stands" if missing == 1 else "things stand"
         raise InputError(f"{missing} {word} in the way, named 'missing' above: mend it, then give this command again")
-    many = int(config.trainer.get("num_nodes", 1)) > 1
-    start = f"srun --nodes={config.trainer.num_nodes} --ntasks-per-node={config.trainer.devices} " if many else ""
+    words = f"ready      nothing stands in the way; next: {next_command(config, overrides)}"
+    page.console.print(words, highlight=False, markup=False, soft_wrap=True)
+
+
+def next_command(config: DictConfig, overrides: Sequence[str]) -> str:
+    """Return the command that makes everything, started by srun where its trainer wants several machines."""
     command = shlex.join([program("run"), *overrides])
-    page.console.print(
-        f"ready      nothing stands in the way; next: {start}{command}", highlight=False, markup=False, soft_wrap=True
-    )
+    nodes, devices = int(config.trainer.get("num_nodes", 1)), config.trainer.get("devices", 1)
+    if nodes == 1:
+        return command
+    tasks = f" --ntasks-per-node={devices}" if isinstance(devices, int) else ""
+    return f"srun --nodes={nodes}{tasks} {command}"

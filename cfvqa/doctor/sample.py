@@ -32,7 +32,7 @@ class Sample:
 
     Attributes:
         tables: of the first subjects.
-        times: how often these subjects go into those of the experiment.
+        times: how often their images go into those of the experiment.
         decoding: seconds that an image file takes.
     """
 
@@ -62,7 +62,7 @@ def look(data: DataSet, side: int) -> tuple[list[Note], Sample | None]:
     notes = [note, *decoded, *read]
     if tables is None or decoding is None:
         return notes, None
-    return notes, Sample(tables, data.times * subjects / tables.images["subject_id"].n_unique(), decoding)
+    return notes, Sample(tables, data.times * len(listing.images) / len(tables.images), decoding)
 
 
 def images_there(listing: Listing) -> tuple[list[Path], Note]:

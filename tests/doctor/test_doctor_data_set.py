@@ -4,12 +4,13 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from layouts import MimicTree, write_nih
+from layouts import MimicTree, write_image, write_nih
 
 from cfvqa.doctor.amounts import amounts_of, label_notes
 from cfvqa.doctor.data_set import DataSet, file_notes
 from cfvqa.doctor.note import MISSING, OK, WARNING
 from cfvqa.doctor.sample import decode, images_there, look, spread
+from cfvqa.sources.csv_tables import CsvSource
 from cfvqa.sources.mimic import MimicSource
 from cfvqa.sources.nih import NihSource
 
@@ -135,6 +136,18 @@ def test_labels_that_nothing_can_be_learned_from(tmp_path):
     [boxes] = label_notes(sample.tables, sample.tables)
     assert "source@detector_source=phantom" in boxes.text
     assert not label_notes(None, sample.tables)
+
+
+def test_files_of_ones_own_are_looked_at_like_published_ones(tmp_path):
+    for name in ("earlier.png", "later.png"):
+        write_image(tmp_path / name, 64, 64)
+    row = "a,later.png,earlier.png,what has changed compared to the reference image?,nothing has changed."
+    (tmp_path / "questions.csv").write_text(f"subject_id,main,reference,question,answer\n{row}\n")
+    data = DataSet("source", CsvSource(tmp_path))
+    notes = file_notes(data)
+    assert not missing(notes)
+    assert [note.about for note in notes].count("images") == 1
+    assert len(images_there(data.reader.listed())[0]) == 2
 
 
 def test_a_sample_is_spread_over_all():

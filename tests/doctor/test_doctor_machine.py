@@ -4,10 +4,12 @@ from collections import namedtuple
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import nn
 
 from cfvqa.doctor.cost import checkpoint_bytes, image_seconds
 from cfvqa.doctor.disk import Need, disk_notes
+from cfvqa.doctor.doctor import next_command
 from cfvqa.doctor.machine import batch_notes, load_notes, process_notes
 from cfvqa.doctor.note import MISSING, OK, WARNING
 from cfvqa.doctor.packages import Chosen, package_notes
@@ -91,6 +93,18 @@ def test_a_batch_that_some_processes_have_less_of(units, states):
 def test_a_machine_that_others_keep_busy_is_told(monkeypatch, load, count):
     monkeypatch.setattr("os.getloadavg", lambda: (load, load, load))
     assert [note.state for note in load_notes()] == [WARNING] * count
+
+
+@pytest.mark.parametrize(
+    ("nodes", "devices", "start"),
+    [(1, 8, ""), (4, 8, "srun --nodes=4 --ntasks-per-node=8 "), (2, "auto", "srun --nodes=2 ")],
+)
+def test_the_next_command_repeats_the_overrides_and_starts_several_machines_by_srun(nodes, devices, start):
+    config = OmegaConf.create({"trainer": {"num_nodes": nodes, "devices": devices}})
+    command = next_command(config, ["name=a b", "seed=2"])
+    assert command.startswith(start)
+    assert command.endswith("cfvqa-run 'name=a b' seed=2")
+    assert command.startswith("srun") == bool(start)
 
 
 def test_packages_that_only_a_sweep_needs(monkeypatch):
