@@ -16,6 +16,7 @@ from cfvqa.doctor.amounts import amounts_of, boxed, described
 from cfvqa.doctor.clock import device_of, measuring, processes_of, seconds_each
 from cfvqa.doctor.cost import Cost, checkpoint_bytes, epochs_of, image_seconds
 from cfvqa.doctor.sample import Sample
+from cfvqa.doctor.words import short
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import VISION, build_network, plain
 from cfvqa.stages.vision import for_inference
@@ -62,7 +63,7 @@ def extraction_cost(config: DictConfig, sample: Sample) -> Cost:
         kept = stored_bytes(module.predict_step(batch, 0)) // together
         seconds = seconds_each(lambda: module.predict_step(batch, 0)) / together
     each = image_seconds(1, seconds, sample.decoding, workers=settings.workers) / processes_of(trainer)
-    how = f"{count:,} images, {1 / each:,.1f} a second"
+    how = f"{count:,} images, {short(1 / each)} a second"
     return Cost("features", count * each, how, count * kept)
 
 
@@ -80,7 +81,7 @@ def _training(
         seconds = seconds_each(lambda: step.take(batch)) / together
     epochs, kept = training.epochs, count * config.detector.image_size**2 <= ImageDataSettings.cache_gib * 2**30
     each = image_seconds(epochs, seconds, sample.decoding, workers=training.workers, kept=kept) / processes_of(trainer)
-    how = f"{epochs_of(epochs)} of {count:,} images, {epochs / each:,.1f} a second"
+    how = f"{epochs_of(epochs)} of {count:,} images, {short(epochs / each)} a second"
     return Cost(name, count * each, how, checkpoint_bytes(module))
 
 
