@@ -76,8 +76,8 @@ def _costs(config: DictConfig, samples: dict[str, Sample], page: Page) -> list[C
     """Measure every part, and say what it costs; nothing where there is no sample of a data set."""
     unmade = any(note.state == MISSING and note.about in NETWORKS for note in page.notes)
     if unmade or set(samples) != set(_places(config)):
-        why = "networks that cannot be made" if unmade else "no sample to measure with"
-        page.show("time and disk", [Note(WARNING, "estimate", f"none: there are {why}")])
+        why = "the networks cannot be made" if unmade else "there is no sample to measure with"
+        page.show("time and disk", [Note(WARNING, "estimate", f"none: {why}")])
         return []
     boxes, source = samples.get(_BOXES, samples[_SOURCE]), samples[_SOURCE]
     trained = config.detector.trained is not None
