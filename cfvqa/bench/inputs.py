@@ -26,7 +26,9 @@ from cfvqa.stages.reader import Widths, pair_settings, train_tokenizer
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGIONS
 
-_BATCHES = 16  # of pairs; the questions about single images make about as many again
+BATCHES = 16
+"""Batches of pairs that are drawn; the questions about single images make about as many again."""
+
 _SPLIT = "train"
 
 
@@ -76,9 +78,9 @@ class Inputs:
         return self.batch(self.pairs()[: self.units])
 
 
-def open_inputs(config: DictConfig, folder: Path) -> Inputs:
+def open_inputs(config: DictConfig, folder: Path, batches: int = BATCHES) -> Inputs:
     """Return the inputs whose features lie in `folder`; the questions are drawn anew, always the same."""
-    questions = _draw(config)
+    questions = _draw(config, batches)
     texts = [*questions["question"], *questions["answer"]]
     return Inputs(
         questions=questions,
@@ -89,16 +91,21 @@ def open_inputs(config: DictConfig, folder: Path) -> Inputs:
     )
 
 
-def write_features(config: DictConfig, folder: Path) -> None:
+def write_features(config: DictConfig, folder: Path, batches: int = BATCHES) -> None:
     """Write random features, as wide as those of the detector and classifier of the config, for every image."""
-    questions = _draw(config)
+    questions = _draw(config, batches)
     names = pl.concat([questions["main_image"], questions["reference_image"].drop_nulls()]).unique().sort().to_list()
+    features = random_features(len(names), widths_of(config), config.seed)
+    write_shard(folder / shard_name(0), names, features)
+    write_index(folder)
+
+
+def widths_of(config: DictConfig) -> Widths:
+    """Return the widths of the features that the detector and classifier of the config write."""
     detector, classifier = (
         build_network(config[name].network, f"{name}.network", VISION) for name in ("detector", "classifier")
     )
-    features = _features(len(names), Widths(detector.width, classifier.width), config.seed)
-    write_shard(folder / shard_name(0), names, features)
-    write_index(folder)
+    return Widths(detector.width, classifier.width)
 
 
 def draw_questions(pairs: int, seed: int) -> pl.DataFrame:
@@ -109,8 +116,8 @@ def draw_questions(pairs: int, seed: int) -> pl.DataFrame:
     return pl.DataFrame(numbered, infer_schema_length=None)
 
 
-def _draw(config: DictConfig) -> pl.DataFrame:
-    return draw_questions(_BATCHES * config.bench.units, config.seed)
+def _draw(config: DictConfig, batches: int) -> pl.DataFrame:
+    return draw_questions(batches * config.bench.units, config.seed)
 
 
 def _pairs(rng: np.random.Generator) -> Iterator[list[dict[str, Any]]]:
@@ -134,7 +141,8 @@ def _asked(
         yield {"main_image": names[0], "reference_image": seen, **asked}
 
 
-def _features(count: int, widths: Widths, seed: int) -> ImageFeatures:
+def random_features(count: int, widths: Widths, seed: int) -> ImageFeatures:
+    """Draw the features of images, in the shapes that an extraction gives them."""
     draw = torch.Generator().manual_seed(seed)
     regions, findings = len(REGIONS), len(FINDINGS)
     corner = torch.rand(count, regions, 2, generator=draw) * 400

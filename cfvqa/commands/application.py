@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,14 +20,16 @@ from cfvqa.commands.messages import INPUT_ERROR, INTERRUPTED, PROGRAM_ERROR, WRO
 from cfvqa.commands.sweeping import Outcome, run_job
 from cfvqa.errors import InputError, Pruned
 from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.settings import check, check_folders, check_training
+from cfvqa.stages.settings import check, check_folders
 from cfvqa.stages.sweeps import FAILED, PRUNED, Job
+from cfvqa.stages.training_checks import check_training
 from cfvqa.training.keeping import PREEMPTED, preemptible
 from cfvqa.training.meeting import open_calls
 from cfvqa.training.ranks import rank
 
 Task = Callable[[DictConfig, StageConsole], None]
 Check = Callable[[DictConfig], None]
+CommandLineCheck = Callable[[Sequence[str]], None]
 
 _STOPPED = "stopped: the same command goes on where it was\n"
 
@@ -39,7 +41,12 @@ def config_folder() -> str:
     return str(inside if inside.is_dir() else package.parent / "conf")
 
 
-def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (check_folders, check_training)) -> None:
+def run(
+    task: Task,
+    literal: tuple[str, ...] = (),
+    needs: tuple[Check, ...] = (check_folders, check_training),
+    first: tuple[CommandLineCheck, ...] = (),
+) -> None:
     """Run a task as a Hydra application: once, or for every job of a sweep.
 
     Wrong input ends with one message and exit status 2, also where Hydra itself finds it. A job that fails does not
@@ -50,6 +57,7 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
         task: what the command does.
         literal: keys whose values on the command line are names of files or free text, taken as they stand.
         needs: checks of the machine, behind those of the config.
+        first: checks of the command line, before Hydra reads it.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing some lines of its own
 
@@ -63,6 +71,8 @@ def run(task: Task, literal: tuple[str, ...] = (), needs: tuple[Check, ...] = (c
 
     searching.register()
     with _ending():
+        for check_it in first:
+            check_it(sys.argv[1:])
         sys.argv[1:] = readable(sys.argv[1:], literal, Path(config_folder()))
         hydra.main(version_base="1.3", config_path=config_folder(), config_name="config")(application)()
 

@@ -60,6 +60,19 @@ def quoted(argument: str, literal: tuple[str, ...]) -> str:
     return f'{key}="{escaped}"'
 
 
+def check_alone(arguments: Sequence[str]) -> None:
+    """Refuse a sweep, of a command that looks at one experiment.
+
+    Raises:
+        InputError: naming the argument that asks for it.
+    """
+    for argument in arguments:
+        key, _, value = argument.lstrip("+").partition("=")
+        asked = argument == "-m" or (len(argument) > 3 and "--multirun".startswith(argument))
+        if asked or (key == "sweep" and value != "null") or (key, value) == ("hydra.mode", "MULTIRUN"):
+            raise InputError(f"{argument}: this command looks at one experiment, not at a sweep: leave it out")
+
+
 def _check_hydra(argument: str) -> None:
     """Refuse what would have Hydra make objects of its own block: it does before a task is asked.
 

@@ -5,7 +5,7 @@ from omegaconf import DictConfig
 from cfvqa.bench.bench import bench
 from cfvqa.commands.application import run
 from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.settings import check_training
+from cfvqa.stages.training_checks import check_training
 
 
 def task(config: DictConfig, console: StageConsole) -> None:

@@ -45,6 +45,11 @@ def as_stored(features: ImageFeatures) -> ImageFeatures:
     return ImageFeatures(**{field: torch.from_numpy(values).float() for field, values in kept.items()})
 
 
+def stored_bytes(features: ImageFeatures) -> int:
+    """Return the bytes that a store keeps of features, without identifiers and the index."""
+    return sum(getattr(features, field).numel() * np.dtype(dtype).itemsize for field, (_, dtype) in _DATASETS.items())
+
+
 def shard_ids(path: Path) -> list[str]:
     """Return the image ids of a shard, in row order."""
     try:

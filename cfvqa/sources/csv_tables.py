@@ -15,6 +15,7 @@ Images are named by their path below the folder, everywhere.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Literal, get_args
@@ -29,8 +30,8 @@ from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import check_values, integers, numbers, read_csv
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.paths import existing_file, existing_root
-from cfvqa.sources.source import FileTree, SourceFiles
-from cfvqa.sources.splits import SPLITS, first_subjects, subject_split
+from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files, if_there
+from cfvqa.sources.splits import SPLITS, of_first_subjects, subject_split
 from cfvqa.sources.tables import VIEWS, Tables, conform, empty
 from cfvqa.vocabulary.findings import NODE_OF_ANSWER
 
@@ -64,13 +65,22 @@ class CsvSource:
     def files(self) -> SourceFiles:
         """Return the tables that are there, and the radiographs."""
         root = existing_root(self.root)
-        optional = [root / name for name in (IMAGES, FINDINGS, REGIONS, FINDING_BOXES)]
-        return SourceFiles(
-            root=root,
-            images=root,
-            tables=(existing_file(root, QUESTIONS), *(path for path in optional if path.is_file())),
-            trees=tuple(FileTree(root, suffix) for suffix in _SUFFIXES),
+        return found_files(root, root, self.wanted())
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """Return the questions, the tables that may be left out, and the folder of the radiographs."""
+        root = existing_root(self.root)
+        return (
+            Wanted(QUESTIONS, partial(existing_file, root, QUESTIONS)),
+            *(Wanted(name, partial(if_there, root / name)) for name in (IMAGES, FINDINGS, REGIONS, FINDING_BOXES)),
+            *(Wanted("images", partial(FileTree, root, suffix)) for suffix in _SUFFIXES),
         )
+
+    def listed(self) -> Listing:
+        """Return the images of `images.csv`, or of the questions where there is none."""
+        root = existing_root(self.root)
+        named = _named_images(_read_questions(existing_file(root, QUESTIONS)), root)
+        return Listing(root, of_first_subjects(named, self.limit).select("subject_id", "path"))
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read the tables and check every image file.
@@ -80,16 +90,14 @@ class CsvSource:
         """
         root = existing_root(self.root)
         asked = _read_questions(existing_file(root, QUESTIONS))
-        images = _read_images(root / IMAGES) if (root / IMAGES).is_file() else _images_of(asked, root / QUESTIONS)
+        images = _named_images(asked, root)
         known = images["path"]
         for column in ("main", "reference"):
             _check_known(asked, column, known, root / QUESTIONS)
         regions, findings = _read_regions(root / REGIONS, known), _read_findings(root / FINDINGS, known)
         boxes = _read_finding_boxes(root / FINDING_BOXES, known)
-        if self.limit is not None:
-            first = first_subjects(images["subject_id"], self.limit)
-            images = images.filter(pl.col("subject_id").is_in(first.implode()))
-        images = measure_images(images, root, progress).with_columns(self._split(images, root / IMAGES))
+        images = measure_images(of_first_subjects(images, self.limit), root, progress)
+        images = images.with_columns(self._split(images, root / IMAGES))
         kept = images["path"].implode()
         return validate(
             Tables(
@@ -134,6 +142,11 @@ def _check_filled(table: pl.DataFrame, column: str, path: Path) -> None:
     blank = table[column].fill_null("").str.strip_chars() == ""
     if blank.any():
         raise InputError(f"{path}, row {int(blank.arg_true()[0]) + 2}: {column} is blank: fill it, or remove the row")
+
+
+def _named_images(asked: pl.DataFrame, root: Path) -> pl.DataFrame:
+    """Return the images of `images.csv`, or what the questions say of theirs where there is none."""
+    return _read_images(root / IMAGES) if (root / IMAGES).is_file() else _images_of(asked, root / QUESTIONS)
 
 
 def _read_images(path: Path) -> pl.DataFrame:

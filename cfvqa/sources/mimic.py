@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -15,7 +16,7 @@ from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.mimic_images import Absence, on_official_sides, one_a_study, with_files
 from cfvqa.sources.order import Policy, order_pairs
 from cfvqa.sources.paths import existing_file, existing_root
-from cfvqa.sources.source import FileTree, SourceFiles
+from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files
 from cfvqa.sources.splits import first_subjects, on_two_sides, subject_split
 from cfvqa.sources.tables import Tables, conform
 
@@ -30,6 +31,16 @@ class _Releases:
     images: Path
     graphs: Path
     questions: Path
+
+
+@dataclass(frozen=True)
+class _Named:
+    """What the tables name: one image a study, the subjects that `limit` leaves (None: all), studies, what was skipped."""
+
+    images: pl.DataFrame
+    subjects: pl.Series | None
+    studies: int
+    skipped: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -73,24 +84,28 @@ class MimicSource:
 
     def files(self) -> SourceFiles:
         """Return the tables of the releases, the radiographs and the scene graphs."""
-        releases = self._releases()
+        return found_files(existing_root(self.root), self._image_root(), self.wanted())
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """Return where the files of the releases are looked for."""
+        existing_root(self.root)
         published = (mimic_cxr_jpg.METADATA, mimic_cxr_jpg.SPLIT)
         asked = (medical_diff_vqa.STUDIES, medical_diff_vqa.QUESTIONS)
-        return SourceFiles(
-            root=existing_root(self.root),
-            images=releases.images,
-            tables=(
-                *(find_csv(releases.tables, name, mimic_cxr_jpg.KEY) for name in published),
-                mimic_cxr_jpg.labels_file(releases.tables, self.labels),
-                *(find_csv(releases.questions, name, medical_diff_vqa.KEY) for name in asked),
-                existing_file(releases.questions, key_information.RECORDS, medical_diff_vqa.KEY),
-                *([gold_boxes.boxes_file(releases.graphs)] if self.boxes == "gold" else []),
-            ),
-            trees=(
-                FileTree(releases.images / "files", self._suffix),
-                FileTree(chest_imagenome.graph_folder(releases.graphs), "_SceneGraph.json"),
-            ),
+        gold = [Wanted(f"{self.graphs}/{gold_boxes.BOXES}", self._gold_boxes)] if self.boxes == "gold" else []
+        return (
+            *(Wanted(f"{self.images}/{name}", partial(self._published, name)) for name in published),
+            Wanted(f"{self.images}/{mimic_cxr_jpg.LABELS.get(self.labels, self.labels)}", self._labels),
+            *(Wanted(f"{self.questions}/{name}", partial(self._asked, name)) for name in asked),
+            Wanted(f"{self.questions}/{key_information.RECORDS}", self._records),
+            *gold,
+            Wanted(f"{self.dicom or self.images}/files", self._image_tree),
+            Wanted(self.graphs, self._graph_tree),
         )
+
+    def listed(self) -> Listing:
+        """Return one image a study, as `read` takes them where all files are there."""
+        releases = self._releases()
+        return Listing(releases.images, self._named(releases).images.select("subject_id", "path"))
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read, join and check everything.
@@ -137,17 +152,59 @@ class MimicSource:
         return ".jpg" if self.dicom is None else ".dcm"
 
     def _releases(self) -> _Releases:
-        root = existing_root(self.root)
-        tables = existing_root(root / self.images, mimic_cxr_jpg.KEY)
         return _Releases(
-            tables=tables,
-            images=tables if self.dicom is None else existing_root(root / self.dicom, "source.dicom"),
-            graphs=existing_root(root / self.graphs, "source.graphs"),
-            questions=existing_root(root / self.questions, medical_diff_vqa.KEY),
+            tables=self._table_root(),
+            images=self._image_root(),
+            graphs=self._graph_root(),
+            questions=self._question_root(),
         )
+
+    def _published(self, name: str) -> Path:
+        return find_csv(self._table_root(), name, mimic_cxr_jpg.KEY)
+
+    def _labels(self) -> Path:
+        return mimic_cxr_jpg.labels_file(self._table_root(), self.labels)
+
+    def _asked(self, name: str) -> Path:
+        return find_csv(self._question_root(), name, medical_diff_vqa.KEY)
+
+    def _records(self) -> Path:
+        return existing_file(self._question_root(), key_information.RECORDS, medical_diff_vqa.KEY)
+
+    def _gold_boxes(self) -> Path:
+        return gold_boxes.boxes_file(self._graph_root())
+
+    def _image_tree(self) -> FileTree:
+        return FileTree(self._image_root() / "files", self._suffix)
+
+    def _graph_tree(self) -> FileTree:
+        return FileTree(chest_imagenome.graph_folder(self._graph_root()), "_SceneGraph.json")
+
+    def _table_root(self) -> Path:
+        return existing_root(existing_root(self.root) / self.images, mimic_cxr_jpg.KEY)
+
+    def _image_root(self) -> Path:
+        return self._table_root() if self.dicom is None else existing_root(Path(self.root) / self.dicom, "source.dicom")
+
+    def _graph_root(self) -> Path:
+        return existing_root(existing_root(self.root) / self.graphs, "source.graphs")
+
+    def _question_root(self) -> Path:
+        return existing_root(existing_root(self.root) / self.questions, medical_diff_vqa.KEY)
 
     def _images(self, releases: _Releases) -> tuple[pl.DataFrame, pl.Series | None, dict[str, int]]:
         """Return one image a study, the subjects that `limit` leaves (None: all), and what was skipped."""
+        named = self._named(releases)
+        images, missing = with_files(named.images, releases.images, self.on_missing)
+        if not len(images):
+            metadata = self._published(mimic_cxr_jpg.METADATA)
+            raise InputError(
+                f"none of the {named.studies} studies of {self._asked(medical_diff_vqa.STUDIES)} has a radiograph in "
+                f"{metadata} that can be used: give releases that belong together"
+            )
+        return images, named.subjects, named.skipped | missing
+
+    def _named(self, releases: _Releases) -> _Named:
         studies = medical_diff_vqa.read_studies(releases.questions)
         subjects = None if self.limit is None else first_subjects(studies["subject_id"], self.limit)
         if subjects is not None:
@@ -157,15 +214,7 @@ class MimicSource:
         if self.split == "official":
             images, unsplit = on_official_sides(images)
             skipped |= unsplit
-        images, missing = with_files(images, releases.images, self.on_missing)
-        skipped |= missing
-        if not len(images):
-            raise InputError(
-                f"none of the {len(studies)} studies of {releases.questions / medical_diff_vqa.STUDIES} has a "
-                f"radiograph in {find_csv(releases.tables, mimic_cxr_jpg.METADATA, mimic_cxr_jpg.KEY)} that can be "
-                "used: give releases that belong together"
-            )
-        return images.sort("subject_id", "study_order", "study_id"), subjects, skipped
+        return _Named(images.sort("subject_id", "study_order", "study_id"), subjects, len(studies), skipped)
 
     def _split(self, images: pl.DataFrame, questions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         if self.split == "paper":

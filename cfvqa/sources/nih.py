@@ -1,7 +1,9 @@
 """NIH ChestX-ray14: public radiographs with follow-ups; pairs and questions are made from its labels."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -15,8 +17,8 @@ from cfvqa.sources.image_labels import whole_image_findings
 from cfvqa.sources.nih_boxes import BOXES, IMAGE_NAME, LABELS, read_finding_boxes
 from cfvqa.sources.nih_questions import ask_questions
 from cfvqa.sources.paths import check_ids, existing_file, existing_root, refuse_unlisted
-from cfvqa.sources.source import FileTree, SourceFiles
-from cfvqa.sources.splits import first_subjects, subject_split
+from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files, if_there
+from cfvqa.sources.splits import of_first_subjects, subject_split
 from cfvqa.sources.tables import Tables, conform, empty
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
 
@@ -28,6 +30,7 @@ CAVEATS = (
 
 SplitRule = Literal["subject", "official"]
 _NO_FINDING = "No Finding"
+_ENTRIES, _IMAGES = "Data_Entry_2017.csv", "images"
 _LISTS = ("test_list.txt", "train_val_list.txt")
 
 
@@ -59,13 +62,25 @@ class NihSource:
     def files(self) -> SourceFiles:
         """Return the tables that are there, and the radiographs."""
         root = existing_root(self.root)
-        optional = [root / name for name in (BOXES, *_LISTS)]
-        return SourceFiles(
-            root=root,
-            images=root,
-            tables=(_entry_table(root), *(path for path in optional if path.is_file())),
-            trees=tuple(FileTree(folder, ".png") for folder in _image_folders(root)),
+        return found_files(root, root, self.wanted())
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """Return the table of labels, those that may be left out, and the radiographs."""
+        root = existing_root(self.root)
+        lists = existing_file if self.split == "official" else _optional_file
+        folders = _image_folders(root) or [root / _IMAGES]
+        return (
+            Wanted(_ENTRIES, partial(_entry_table, root)),
+            Wanted(BOXES, partial(_optional_file, root, BOXES)),
+            *(Wanted(name, partial(lists, root, name)) for name in _LISTS),
+            *(Wanted(os.path.relpath(folder, root), partial(FileTree, folder, ".png")) for folder in folders),
         )
+
+    def listed(self) -> Listing:
+        """Return the images of the table of labels."""
+        root = existing_root(self.root)
+        images = _place(of_first_subjects(_read_entries(root), self.limit), root)
+        return Listing(root, images.select("subject_id", "path"))
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read labels and images, and ask the questions that the labels answer.
@@ -74,16 +89,12 @@ class NihSource:
             progress: called with the number of image files checked so far.
         """
         root = existing_root(self.root)
-        entries = _read_entries(root)
-        labelled = entries.select("image_id")
-        if self.limit is not None:
-            first = first_subjects(entries["subject_id"], self.limit)
-            entries = entries.filter(pl.col("subject_id").is_in(first.implode()))
-        images = measure_images(_place(entries, root), root, progress)
+        labelled = _read_entries(root)
+        images = measure_images(_place(of_first_subjects(labelled, self.limit), root), root, progress)
         for folder in _image_folders(root):
             refuse_unlisted(folder, ".png", labelled["image_id"] + ".png", _entry_table(root))
         images = images.with_columns(self._split(images, root))
-        boxes, strange = read_finding_boxes(root, labelled, images)
+        boxes, strange = read_finding_boxes(root, labelled.select("image_id"), images)
         skipped = {"box of an image without labels": strange}
         return validate(
             Tables(
@@ -120,11 +131,15 @@ class NihSource:
 
 def _entry_table(root: Path) -> Path:
     candidates = sorted(root.glob("Data_Entry_2017*.csv"))
-    return candidates[0] if candidates else existing_file(root, "Data_Entry_2017.csv")
+    return candidates[0] if candidates else existing_file(root, _ENTRIES)
+
+
+def _optional_file(root: Path, name: str) -> Path | None:
+    return if_there(root / name)
 
 
 def _image_folders(root: Path) -> list[Path]:
-    return [folder for folder in (root / "images", *sorted(root.glob("images_*/images"))) if folder.is_dir()]
+    return [folder for folder in (root / _IMAGES, *sorted(root.glob("images_*/images"))) if folder.is_dir()]
 
 
 def _names_in(path: Path) -> list[str]:
@@ -200,5 +215,5 @@ def _place(entries: pl.DataFrame, root: Path) -> pl.DataFrame:
     folders = _image_folders(root)
     place = {file.name: file.relative_to(root).as_posix() for folder in folders for file in folder.iterdir()}
     names = entries["image_id"] + ".png"
-    paths = [place.get(name, f"images/{name}") for name in names]
+    paths = [place.get(name, f"{_IMAGES}/{name}") for name in names]
     return entries.with_columns(pl.Series("path", paths, dtype=pl.String))

@@ -1,9 +1,11 @@
 """What every reader of a data set offers: its tables, and the files that shape them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+import polars as pl
 
 from cfvqa.sources.tables import Tables
 
@@ -33,8 +35,73 @@ class SourceFiles:
     trees: tuple[FileTree, ...]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A table, or a folder of files, that a source looks for.
+
+    Attributes:
+        name: below the folder of the data set.
+        find: returns it, None where it may be left out and is not there; raises an `InputError` where it is missing.
+    """
+
+    name: str
+    find: Callable[[], Path | FileTree | None]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images that the tables of a source name.
+
+    Attributes:
+        root: folder that the paths are relative to.
+        images: subject_id and path of each.
+    """
+
+    root: Path
+    images: pl.DataFrame
+
+
+def found_files(root: Path, images: Path, wanted: Sequence[Wanted]) -> SourceFiles:
+    """Return what is there of what a source looks for.
+
+    Raises:
+        InputError: if something is missing.
+    """
+    found = [one.find() for one in wanted]
+    return SourceFiles(
+        root=root,
+        images=images,
+        tables=tuple(one for one in found if isinstance(one, Path)),
+        trees=tuple(one for one in found if isinstance(one, FileTree)),
+    )
+
+
+def if_there(path: Path) -> Path | None:
+    """Return the path of a file that may be left out, None where it is."""
+    return path if path.is_file() else None
+
+
 class Source(Protocol):
-    """A published data set on disk."""
+    """A published data set on disk; a dataclass, so that a copy with another `limit` reads a sample."""
+
+    name: str
+    version: str
+    split: str
+    limit: int | None
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """Return everything that shapes the tables, there or not.
+
+        Raises:
+            InputError: if there is no folder of the data set.
+        """
+
+    def listed(self) -> Listing:
+        """Return the images that are read; none of their files is looked at.
+
+        Raises:
+            InputError: if a table that lists them is missing or wrong.
+        """
 
     def files(self) -> SourceFiles:
         """Return the files that shape the tables.

@@ -5,11 +5,11 @@ import hashlib
 import polars as pl
 
 SPLITS = ("train", "val", "test")
+FRACTIONS = (0.8, 0.1, 0.1)
+"""Of the subjects, in each."""
 
 
-def subject_split(
-    subject_ids: pl.Series, *, seed: int, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
-) -> pl.Series:
+def subject_split(subject_ids: pl.Series, *, seed: int, fractions: tuple[float, float, float] = FRACTIONS) -> pl.Series:
     """Return the split of every subject: a hash of (seed, subject), so adding subjects moves nobody."""
     unique = subject_ids.unique().to_list()
     split_of = {subject: _split_of(subject, seed, fractions) for subject in unique}
@@ -32,6 +32,13 @@ def paper_split(count: int) -> pl.Series:
 def first_subjects(subject_ids: pl.Series, limit: int) -> pl.Series:
     """Return the first subjects by id, each once: those of a dry run."""
     return subject_ids.unique().sort().head(limit)
+
+
+def of_first_subjects(images: pl.DataFrame, limit: int | None) -> pl.DataFrame:
+    """Return the rows of the first subjects by id; all where there is no limit."""
+    if limit is None:
+        return images
+    return images.filter(pl.col("subject_id").is_in(first_subjects(images["subject_id"], limit).implode()))
 
 
 def on_two_sides(table: pl.DataFrame, key: str) -> pl.Series:

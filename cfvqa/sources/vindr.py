@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,8 +15,8 @@ from cfvqa.sources.finding_boxes import fuse, within_images
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.image_labels import Labels, question_row, questions_about, whole_image_findings
 from cfvqa.sources.paths import existing_root, refuse_unlisted
-from cfvqa.sources.source import FileTree, SourceFiles
-from cfvqa.sources.splits import first_subjects, subject_split
+from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files
+from cfvqa.sources.splits import of_first_subjects, subject_split
 from cfvqa.sources.tables import SCHEMAS, Tables, conform, empty
 from cfvqa.sources.vindr_names import ANSWERS, NODES
 from cfvqa.sources.vindr_tables import NO_FINDING, PARTS, box_table, label_table, read_boxes, read_labels
@@ -30,6 +31,7 @@ CAVEATS = (
 
 SplitRule = Literal["official", "subject"]
 _SUFFIX = ".dicom"
+_TABLES = {"labels": label_table, "boxes": box_table}
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,21 @@ class VindrSource:
     def files(self) -> SourceFiles:
         """Return the annotation tables and the radiographs."""
         root = existing_root(self.root)
-        return SourceFiles(
-            root=root,
-            images=root,
-            tables=tuple(table(root, part) for part in PARTS for table in (label_table, box_table)),
-            trees=tuple(FileTree(root / part, _SUFFIX) for part in PARTS),
+        return found_files(root, root, self.wanted())
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """Return the annotation tables and the radiographs of both parts."""
+        root = existing_root(self.root)
+        tables = {f"{kind} of {part}": partial(find, root, part) for part in PARTS for kind, find in _TABLES.items()}
+        return (
+            *(Wanted(name, find) for name, find in tables.items()),
+            *(Wanted(part, partial(FileTree, root / part, _SUFFIX)) for part in PARTS),
         )
+
+    def listed(self) -> Listing:
+        """Return the images that have labels."""
+        root = existing_root(self.root)
+        return Listing(root, of_first_subjects(_images(root), self.limit).select("subject_id", "path"))
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read labels, boxes and headers of images, and ask the questions that the labels answer.
@@ -77,10 +88,7 @@ class VindrSource:
         root = existing_root(self.root)
         images = _images(root)
         drawn = {part: _boxes(root, part, images) for part in PARTS}
-        if self.limit is not None:
-            first = first_subjects(images["subject_id"], self.limit)
-            images = images.filter(pl.col("subject_id").is_in(first.implode()))
-        images = measure_images(images, root, progress)
+        images = measure_images(of_first_subjects(images, self.limit), root, progress)
         images = images.with_columns(self._split(images))
         boxes = pl.concat(within_images(drawn[part], images, box_table(root, part)) for part in PARTS)
         named = boxes.filter(pl.col("finding").is_in(list(NODES)))

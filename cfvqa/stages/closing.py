@@ -46,7 +46,7 @@ def _next(config: DictConfig, overrides: Sequence[str]) -> list[str]:
         ("report", [*_without(overrides, way), f"{way}={other_way}"], "answers written in another way"),
         ("report", [*_without(overrides, pairs), f"{pairs}={config.report.seed + 1}"], "other pairs to look at"),
     )
-    return [f"{_program(command)} {shlex.join(words)}  # {why}" for command, words, why in tries]
+    return [f"{program(command)} {shlex.join(words)}  # {why}" for command, words, why in tries]
 
 
 def _other_way(decoding: DictConfig) -> tuple[str, str]:
@@ -56,7 +56,7 @@ def _other_way(decoding: DictConfig) -> tuple[str, str]:
     return "evaluation.decoding.num_beams", "1" if decoding.num_beams > 1 else "3"
 
 
-def _program(command: str) -> str:
+def program(command: str) -> str:
     """Return how a command is called from here: by its name, or with its folder where no shell would find it."""
     name = f"cfvqa-{command}"
     beside = Path(sys.executable).with_name(name)

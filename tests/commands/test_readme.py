@@ -14,7 +14,8 @@ from cfvqa.commands import searching
 from cfvqa.commands.application import config_folder
 from cfvqa.commands.arguments import quoted, readable
 from cfvqa.stages.building import plain
-from cfvqa.stages.settings import check, check_training
+from cfvqa.stages.settings import check
+from cfvqa.stages.training_checks import check_training
 from cfvqa.training.ranks import process_count
 
 README = Path(__file__).parents[2] / "README.md"

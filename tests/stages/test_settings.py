@@ -11,7 +11,8 @@ from cfvqa.commands.application import config_folder
 from cfvqa.errors import InputError
 from cfvqa.stages.building import plain
 from cfvqa.stages.reader import Widths, build_model, train_tokenizer, used
-from cfvqa.stages.settings import check, check_folders, check_training
+from cfvqa.stages.settings import check, check_folders
+from cfvqa.stages.training_checks import check_training
 
 
 @cache
@@ -250,7 +251,7 @@ def test_more_gpus_than_there_are(monkeypatch):
 
 
 def test_a_batch_that_does_not_go_round_among_the_processes(monkeypatch):
-    monkeypatch.setattr("cfvqa.stages.settings._try_trainer", lambda block, place: None)
+    monkeypatch.setattr("cfvqa.stages.training_checks._try_trainer", lambda block, place: None)
     monkeypatch.setattr("cfvqa.training.ranks.torch.cuda.device_count", lambda: 8)
     key = "phases.pretrain.units_per_batch"
     with pytest.raises(InputError, match=f"{key} is 8, and 32 processes share it: give 32 at least"):
@@ -258,7 +259,7 @@ def test_a_batch_that_does_not_go_round_among_the_processes(monkeypatch):
 
 
 def test_a_precision_that_the_gpu_lacks(monkeypatch):
-    monkeypatch.setattr("cfvqa.stages.settings._try_trainer", lambda block, place: None)
+    monkeypatch.setattr("cfvqa.stages.training_checks._try_trainer", lambda block, place: None)
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: False)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda: "an old card")
     with pytest.raises(InputError, match="an old card has none"):

@@ -1,0 +1,146 @@
+"""Whether the rows of a data set lead to files that can be read: a sample, however many there are."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from cfvqa.data.frames import letterbox
+from cfvqa.doctor.data_set import SUBJECTS, DataSet
+from cfvqa.doctor.note import MISSING, OK, WARNING, Note
+from cfvqa.doctor.words import duration, size
+from cfvqa.errors import InputError
+from cfvqa.sources.image_files import read_image
+from cfvqa.sources.paths import safe_path
+from cfvqa.sources.source import Listing
+from cfvqa.sources.tables import Tables
+
+IMAGES, DECODED = 200, 16
+"""Images of a sample whose files are looked for, and of these, whose files are read."""
+
+_NAMED = 3  # of what is not as it should be
+_REVERSED = "reversed pair"  # how reasons begin, see `sources.order`
+_HALF = 0.25  # of the pairs: more are reversed in release 1.0.0, which breaks about half of them
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What was read of a data set.
+
+    Attributes:
+        tables: of the first subjects.
+        times: how often their images go into those of the experiment.
+        decoding: seconds that an image file takes.
+    """
+
+    tables: Tables
+    times: float
+    decoding: float
+
+
+def look(data: DataSet, side: int) -> tuple[list[Note], Sample | None]:
+    """Look for a sample of the images, decode some, and read some subjects whole.
+
+    Args:
+        data: the data set.
+        side: of the frames that networks see, in pixels.
+
+    Returns:
+        What was found, and the sample, None where there is none to go on with.
+    """
+    try:
+        listing = data.reader.listed()
+        files, note = images_there(listing)
+    except InputError as error:
+        return [Note(MISSING, "rows", str(error))], None
+    decoding, decoded = decode(files, side)
+    subjects = listing.images["subject_id"].n_unique()
+    tables, read = read_subjects(data, subjects)
+    notes = [note, *decoded, *read]
+    if tables is None or decoding is None:
+        return notes, None
+    return notes, Sample(tables, data.times * len(listing.images) / len(tables.images), decoding)
+
+
+def images_there(listing: Listing) -> tuple[list[Path], Note]:
+    """Return the files that are there of a sample of the images, and what to say of them.
+
+    Raises:
+        InputError: if a path leads out of the data set.
+    """
+    names = spread(listing.images["path"].to_list(), IMAGES)
+    paths = {name: safe_path(listing.root, name) for name in names}
+    lost = [name for name, path in paths.items() if not path.is_file()]
+    files = [path for name, path in paths.items() if name not in lost]
+    of_all = f"of {len(names)} images (of {len(listing.images):,}, spread over all)"
+    if lost:
+        text = f"{len(lost)} {of_all} are not there: {_some(lost)}. Restore them, or leave them out of the tables"
+        return files, Note(MISSING, "sample", text)
+    mean = sum(path.stat().st_size for path in files) / len(files)
+    all_of_them = size(mean * len(listing.images))
+    return files, Note(OK, "sample", f"{len(files)} {of_all} are there; about {all_of_them} together")
+
+
+def decode(files: Sequence[Path], side: int) -> tuple[float | None, list[Note]]:
+    """Decode some images into frames of `side` pixels; return the seconds that each takes, and what to say."""
+    seconds, broken = [], []
+    for path in spread(files, DECODED):
+        start = time.perf_counter()
+        try:
+            letterbox(read_image(path), side)
+        except InputError as error:
+            broken.append(str(error))
+        else:
+            seconds.append(time.perf_counter() - start)
+    notes = []
+    if broken:
+        notes.append(Note(MISSING, "decoding", f"{len(broken)} of {len(broken) + len(seconds)}: {_some(broken)}"))
+    if not seconds:
+        return None, notes
+    mean = sum(seconds) / len(seconds)
+    return mean, [*notes, Note(OK, "decoding", f"{len(seconds)} of them decode, {1 / mean:,.0f} images/s on a core")]
+
+
+def read_subjects(data: DataSet, subjects: int) -> tuple[Tables | None, list[Note]]:
+    """Read the first of so many subjects as `cfvqa-prepare` does, with everything that is known of them.
+
+    Those of a larger data set are split by subjects: another split may leave the first ones on one side.
+    """
+    sampled = {"limit": SUBJECTS, "split": "subject"} if subjects > SUBJECTS else {}
+    start = time.perf_counter()
+    try:
+        tables = replace(data.reader, **sampled).read()
+    except InputError as error:
+        return None, [Note(MISSING, "reading", str(error))]
+    counts = ", ".join(
+        f"{len(getattr(tables, name)):,} {name}" for name in ("images", "regions", "findings", "questions")
+    )
+    first = tables.images["subject_id"].n_unique()
+    seconds = duration(time.perf_counter() - start)
+    return tables, [Note(OK, "reading", f"first {first} subjects, {seconds}: {counts}"), *_left_out(tables)]
+
+
+def _left_out(tables: Tables) -> list[Note]:
+    """Say what the reading has left out, and which release of Medical-Diff-VQA its pairs look like."""
+    if not tables.skipped:
+        return []
+    notes = [Note(OK, "left out", "; ".join(f"{reason} {count}" for reason, count in tables.skipped.items()))]
+    turned = sum(count for reason, count in tables.skipped.items() if reason.startswith(_REVERSED))
+    pairs = len(tables.questions.filter(tables.questions["question_type"] == "difference"))
+    if turned > _HALF * pairs:
+        text = f"{turned} pairs are reversed, as in release 1.0.0 of Medical-Diff-VQA: 1.0.1 has them in order"
+        notes.append(Note(WARNING, "order", text))
+    return notes
+
+
+def spread(items: Sequence[Item], count: int) -> list[Item]:
+    """Return at most so many items, spread over all."""
+    return list(items[:: max(1, -(-len(items) // count))])
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -1,0 +1,152 @@
+"""Checks of devices, networks and what trains them, before the hours are spent."""
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+import torch
+from omegaconf import DictConfig
+from torch import nn
+
+from cfvqa.errors import InputError
+from cfvqa.stages.building import (
+    OBJECTIVES,
+    OPTIMIZERS,
+    SCHEDULES,
+    TRACKERS,
+    VISION,
+    Allowed,
+    build,
+    new_network,
+    plain,
+    trying,
+)
+from cfvqa.stages.reader import Widths, build_model, check_needs, train_tokenizer, used
+from cfvqa.stages.schema import RANK, WRITE, ranks
+from cfvqa.stages.settings import PHASES, select
+from cfvqa.training.compiling import has_compiler
+from cfvqa.training.fit import quiet_lightning
+from cfvqa.training.ranks import device_count, process_count, uses_gpu
+
+TRAINERS = ("trainer", "detector.training.trainer", "classifier.training.trainer", "extraction.trainer")
+"""Keys of the blocks that say on which devices something is made."""
+
+_WIDTHS = Widths(region=8, finding=8)  # of features, where only whether a model can be made is asked
+
+
+def check_training(config: DictConfig) -> None:
+    """Refuse devices that are not there, and networks, texts, losses and optimizers that cannot be made.
+
+    Raises:
+        InputError: naming the block, and what it says of its settings.
+    """
+    for part in TRAINING_CHECKS.values():
+        part(plain(config))
+
+
+def _check_devices(content: dict[str, Any]) -> None:
+    for place in TRAINERS:
+        _try_trainer(select(content, place), place)
+
+
+def _check_precision(content: dict[str, Any]) -> None:
+    for place in TRAINERS:
+        key = "precision" if place == "trainer" else f"{place}.precision"
+        _check_half(str(select(content, key) or 32), select(content, place), key)
+    if str(content["precision"]) == "bf16" and uses_gpu(content["trainer"]):
+        _check_bf16()
+
+
+def _check_compiler(content: dict[str, Any]) -> None:
+    if content["compile"] and not has_compiler():
+        raise InputError(
+            "compile=true needs a C++ compiler: install g++ or clang++, or name one in CXX; or compile=false"
+        )
+
+
+def _check_vision(content: dict[str, Any]) -> None:
+    with torch.random.fork_rng(devices=[]):
+        for place in ("detector.network", "classifier.network"):
+            new_network(select(content, place), place, VISION)
+
+
+def _check_readers(content: dict[str, Any]) -> None:
+    """Refuse readers and the blind control with what trains them, where one of them cannot be made."""
+    with torch.random.fork_rng(devices=[]):
+        models = {phases: _try_model(content, place) for phases, place in PHASES.items()}
+    if ranks(content["evaluation"]["decoding"]) and hasattr(models["phases"], "answer"):
+        raise InputError(
+            f"evaluation.decoding.way is {RANK}: {type(models['phases']).__name__} does not write all of its answers, "
+            f"so that they cannot be ranked: choose {WRITE}"
+        )
+    objectives = {name: _try(block, f"objective.{name}", OBJECTIVES) for name, block in content["objective"].items()}
+    for place, model in models.items():
+        for phase, settings in select(content, place).items():
+            check_needs({name: objectives[name] for name in used(settings)}, model, f"{place}.{phase}")
+            _try_phase(settings, f"{place}.{phase}")
+
+
+def _check_tracker(content: dict[str, Any]) -> None:
+    if content["logger"]["tracker"] is not None:
+        _try(content["logger"]["tracker"], "logger.tracker", TRACKERS)
+
+
+def _check_batches(content: dict[str, Any]) -> None:
+    """Refuse a batch that does not go round among the processes."""
+    processes = process_count(content["trainer"])
+    for place in PHASES:
+        for phase, settings in select(content, place).items():
+            _check_batch(settings["units_per_batch"], processes, f"{place}.{phase}.units_per_batch")
+
+
+TRAINING_CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "devices": _check_devices,
+    "precision": _check_precision,
+    "compiler": _check_compiler,
+    "vision networks": _check_vision,
+    "readers": _check_readers,
+    "tracker": _check_tracker,
+    "batches": _check_batches,
+}
+"""What `check_training` looks at, in this order, by what a user calls it; each takes the content of a config."""
+
+
+def _try_trainer(block: dict[str, Any], key: str) -> None:
+    with trying(key), quiet_lightning():
+        device_count(block)
+        L.Trainer(**block, logger=False, enable_progress_bar=False, enable_model_summary=False)
+
+
+def _check_batch(units: int, processes: int, key: str) -> None:
+    if units < processes:
+        raise InputError(f"{key} is {units}, and {processes} processes share it: give {processes} at least")
+
+
+def _check_half(precision: str, trainer: dict[str, Any], key: str) -> None:
+    """Refuse 16-bit floats on a processor; Lightning would take bf16 and go on."""
+    if precision.startswith("16") and not uses_gpu(trainer):
+        raise InputError(f"{key}={precision} needs a GPU: give bf16 or 32, or a trainer with one")
+
+
+def _check_bf16() -> None:
+    """Refuse bf16 on a GPU that would only emulate it."""
+    if not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise InputError(f"precision=bf16: {torch.cuda.get_device_name()} has none: give precision=16 or precision=32")
+
+
+def _try_model(content: dict[str, Any], key: str) -> nn.Module:
+    text = content["text"]
+    with trying(f"{key}.network"):
+        return build_model(select(content, key), text, tokenizer=train_tokenizer(text, []), widths=_WIDTHS, seed=0)
+
+
+def _try(block: dict[str, Any], key: str, allowed: Allowed) -> Any:
+    with trying(key):
+        return build(block, key, allowed)
+
+
+def _try_phase(settings: dict[str, Any], key: str) -> None:
+    with trying(f"{key}.optimizer"):
+        optimizer = build(settings["optimizer"], f"{key}.optimizer", OPTIMIZERS)([nn.Parameter(torch.zeros(1))])
+    with trying(f"{key}.schedule"):
+        build(settings["schedule"], f"{key}.schedule", SCHEDULES)(optimizer, steps=10)

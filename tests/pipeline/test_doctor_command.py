@@ -1,0 +1,26 @@
+"""The command: it looks at everything, makes nothing, and its status says whether a run can begin."""
+
+import pytest
+from calling import refused
+
+SMALL = ("experiment=phantom_tiny", "image_size=64", "source.phantom.size=64", "text.transformer.width=32")
+
+
+@pytest.mark.slow
+def test_a_look_before_a_run_makes_nothing_and_names_the_next_command(call):
+    status, output = call("doctor", *SMALL)
+    assert status == 0, output
+    for word in ("machine", "phantom", "sample", "detector", "finetune", "disk of"):
+        assert word in output
+    assert output.splitlines()[-1].endswith(f"run {' '.join(SMALL)}")
+    assert not list(call.folder.iterdir())
+
+
+def test_what_stands_in_the_way_is_named_and_the_status_says_so(call):
+    words = ("source.root: no folder nowhere", "1 thing stands in the way")
+    refused(call, words, "doctor", *SMALL, "source=nih", "source.root=nowhere")
+
+
+@pytest.mark.parametrize("argument", ["--multirun", "-m", "--multi", "sweep=ablation", "hydra.mode=MULTIRUN"])
+def test_a_sweep_is_refused_in_one_message(call, argument):
+    refused(call, ("looks at one experiment", argument), "doctor", *SMALL, argument)
