@@ -35,7 +35,14 @@ class _Releases:
 
 @dataclass(frozen=True)
 class _Named:
-    """What the tables name: one image a study, the subjects that `limit` leaves (None: all), studies, what was skipped."""
+    """What the tables name.
+
+    Attributes:
+        images: one a study.
+        subjects: that `limit` leaves; None: all.
+        studies: how many.
+        skipped: how many of what was left out.
+    """
 
     images: pl.DataFrame
     subjects: pl.Series | None
