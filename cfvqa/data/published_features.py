@@ -42,6 +42,7 @@ MISSING = tuple(region for region in REGIONS if region not in CLASSES)
 _NODES = len(CLASSES)
 _COLUMN = np.array([REGION_INDEX.get(name, -1) for name in CLASSES])  # of a class among our regions; -1: none
 _SIDE = 1024  # pixels: the program squeezes every image into a square of this side, whatever its shape
+_LARGE = np.finfo(np.float16).max  # what our shards hold
 _UNKNOWN = 0.5
 _AT_ONCE = 128  # rows that are read together at most: 27 MB
 
@@ -100,19 +101,18 @@ class PublishedFeatures:
             features, boxes, classes = (
                 table[low:high][rows - low] for table in (self.features, self.boxes, self.classes)
             )
-        found = (boxes[:, :_NODES, 2:] > boxes[:, :_NODES, :2]).all(-1)
-        self._check(features, found, classes[:, :_NODES], placed)
+        boxes, classes = boxes[:, :_NODES], classes[:, :_NODES]  # those behind are the same, and labels of diseases
+        self._check(features, boxes, classes, placed)
         scale = placed.select("width", "height", width2="width", height2="height").to_numpy() / _SIDE
-        return _placed(features, boxes * scale[:, None], found, classes[:, :_NODES])
+        return _placed(features, boxes * scale[:, None], classes)
 
-    def _check(self, features: np.ndarray, found: np.ndarray, classes: np.ndarray, placed: pl.DataFrame) -> None:
-        """Refuse rows that are not what the program writes."""
+    def _check(self, features: np.ndarray, boxes: np.ndarray, classes: np.ndarray, placed: pl.DataFrame) -> None:
+        """Refuse rows that are not what the program writes; what is no number is not between two either."""
         wrong = {
-            "holds no region: the program was stopped before it wrote it": ~found.any(1),
-            f"holds classes that are not 0 to {_NODES - 1}": ((classes < 0) | (classes >= _NODES)).any(1),
-            "holds features that are no numbers, or too large": ~(np.abs(features) < np.finfo(np.float16).max).all(
-                (1, 2)
-            ),
+            "holds no region: the program was stopped before it wrote it": ~_found(boxes).any(1),
+            f"holds boxes that are not inside 0 to {_SIDE}": ~((boxes >= 0) & (boxes <= _SIDE)).all((1, 2)),
+            f"holds classes that are not 0 to {_NODES - 1}": ~((classes >= 0) & (classes < _NODES)).all(1),
+            "holds features that are no numbers, or too large": ~(np.abs(features) < _LARGE).all((1, 2)),
         }
         for what, where in wrong.items():
             if where.any():
@@ -120,11 +120,15 @@ class PublishedFeatures:
                 raise InputError(f"{self.path}, row {row} ({image}) {what}: give a file that is whole, with {KEY}")
 
 
-def _placed(features: np.ndarray, boxes: np.ndarray, found: np.ndarray, classes: np.ndarray) -> ImageFeatures:
+def _found(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[..., 2:] > boxes[..., :2]).all(-1)
+
+
+def _placed(features: np.ndarray, boxes: np.ndarray, classes: np.ndarray) -> ImageFeatures:
     """Return N rows as features of our regions: each node goes where its class says."""
     count, regions, findings = len(features), len(REGIONS), len(FINDINGS)
     # From the last node to the first: were a region there twice, the first would stay, which a detector is surer of.
-    image, node = (places[::-1] for places in np.nonzero(found & (_COLUMN[classes] >= 0)))
+    image, node = (places[::-1] for places in np.nonzero(_found(boxes) & (_COLUMN[classes] >= 0)))
     column = _COLUMN[classes[image, node]]
 
     def spread(values: np.ndarray, dtype: type) -> torch.Tensor:

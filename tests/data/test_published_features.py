@@ -116,6 +116,10 @@ SPOILED = {
     "no features at all": (lambda t: cut(t, "image_features", np.s_[:0]), r"image_features is \(0, 52, 6\)"),
     "no classes": (lambda t: t.arrays.pop("bbox_label"), "holds no data set bbox_label: give one that combine_dicts"),
     "classes of another detector": (lambda t: damage(t, "bbox_label", 30), r"row \d+ \(image-\d\) holds classes"),
+    "boxes of another frame": (
+        lambda t: damage(t, "image_bb", [0, 0, 3000, 9]),
+        "holds boxes that are not inside 0 to 1024",
+    ),
     "a row that was not written": (lambda t: damage(t, "image_bb", 0), r"row \d+ \(image-\d\) holds no region"),
     "features that are no numbers": (
         lambda t: damage(t, "image_features", np.nan),
