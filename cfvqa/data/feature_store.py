@@ -59,6 +59,17 @@ def shard_ids(path: Path) -> list[str]:
         raise InputError(f"{path} is no whole feature shard ({error}): delete it and extract again") from error
 
 
+def split_into_shards(image_ids: list[str], rows: int) -> dict[int, list[str]]:
+    """Return the image ids of every shard by its number."""
+    return {number: image_ids[start : start + rows] for number, start in enumerate(range(0, len(image_ids), rows))}
+
+
+def has_shard(folder: Path, number: int, image_ids: list[str]) -> bool:
+    """Whether a shard is there, and of these images."""
+    path = folder / shard_name(number)
+    return path.is_file() and shard_ids(path) == image_ids
+
+
 def write_index(folder: Path) -> None:
     """List every row of the shards of `folder` in `index.parquet`."""
     parts = [

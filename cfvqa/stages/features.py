@@ -1,4 +1,4 @@
-"""The extraction stage: features of every image, in shards; a stopped extraction goes on behind them."""
+"""The stage of the features of every image, in shards: extracted or imported; stopped, it goes on behind them."""
 
 import time
 from pathlib import Path
@@ -9,12 +9,13 @@ import torch
 from omegaconf import DictConfig
 from torch.utils.data import DataLoader, Subset
 
-from cfvqa.data.feature_store import shard_ids, shard_name, write_index
+from cfvqa.data.feature_store import has_shard, split_into_shards, write_index
 from cfvqa.data.image_sets import ImageSet, labels_of
 from cfvqa.data.loaders import start_method
 from cfvqa.stages.building import plain
 from cfvqa.stages.distribution import others_of
 from cfvqa.stages.identity import Stage, ensure, identify
+from cfvqa.stages.importing import imported, imports
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.vision import anatomy, findings, load_classifier, load_detector
@@ -24,7 +25,11 @@ from cfvqa.training.ranks import local_rank, process_count, rank, started_proces
 
 
 def features(config: DictConfig, console: StageConsole) -> Stage:
-    """Return the stage of the features, extracted if need be."""
+    """Return the stage of the features, extracted or imported if need be."""
+    return imported(config, console) if imports(config) else _extracted(config, console)
+
+
+def _extracted(config: DictConfig, console: StageConsole) -> Stage:
     source = tables(config, console)
     detector, classifier = anatomy(config, console), findings(config, console)
     settings = config.extraction
@@ -36,22 +41,16 @@ def features(config: DictConfig, console: StageConsole) -> Stage:
         images = ImageSet(labels_of(read, read.images), size=config.detector.image_size, cache_gib=0)
         networks = load_detector(config, detector), load_classifier(config, classifier)
         module = ExtractionModule(*networks, images, truth=settings.truth)
-        shards = _shards(images, settings.rows_per_shard)
+        shards = split_into_shards(images.labels.image_ids, settings.rows_per_shard)
         _extract(config, module, images, folder, shards)
         if rank() > 0:
             return {}
-        while not all(_finished(folder, number, ids) for number, ids in shards.items()):
+        while not all(has_shard(folder, number, ids) for number, ids in shards.items()):
             time.sleep(0.2)  # other processes still write theirs
         write_index(folder)
         return {"images": str(len(images)), "shards": str(len(shards))}
 
     return ensure(stage, make, console, others=others_of(config, "features", plain(config.extraction.trainer)))
-
-
-def _shards(images: ImageSet, rows: int) -> dict[int, list[str]]:
-    """Return the image ids of every shard by its number."""
-    ids = images.labels.image_ids
-    return {number: ids[start : start + rows] for number, start in enumerate(range(0, len(ids), rows))}
 
 
 def _extract(
@@ -63,7 +62,7 @@ def _extract(
     trainer = plain(settings.trainer)
     processes = min(process_count(trainer), started_processes())  # of more than are asked for, some have nothing to do
     own = [number for number in shards if number % processes == rank()]
-    todo = [number for number in own if not _finished(folder, number, shards[number])]
+    todo = [number for number in own if not has_shard(folder, number, shards[number])]
     chosen = [number * rows + row for number in todo for row in range(len(shards[number]))]
     if not chosen:
         return
@@ -86,8 +85,3 @@ def _alone(trainer: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in trainer.items() if key not in ("devices", "num_nodes", "strategy")}
     on_gpu = torch.cuda.is_available() and trainer.get("accelerator") != "cpu"
     return kept | {"devices": [local_rank()] if on_gpu else 1}
-
-
-def _finished(folder: Path, number: int, ids: list[str]) -> bool:
-    path = folder / shard_name(number)
-    return path.is_file() and shard_ids(path) == ids

@@ -41,10 +41,16 @@ def load_run(folder: Path) -> Model:
     """Load a run (runs/NAME) and the vision models that it was trained with.
 
     Raises:
-        InputError: if the folder holds no finished run, or a vision model is gone or was made anew differently.
+        InputError: if the folder holds no finished run, it learned from what no radiograph brings along, or a vision
+            model is gone or was made anew differently.
     """
     decoding = _decoding(folder)
     reader = load_reader(folder / "vqa")
+    if "published" in reader.description:
+        raise InputError(
+            f"{folder} was trained on imported features (extraction.published), which nothing here makes of a "
+            "radiograph: give a run that was trained with vision models"
+        )
     vision = reader.description.get("vision")
     if vision is None:
         raise InputError(

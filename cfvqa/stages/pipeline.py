@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage
+from cfvqa.stages.importing import imports
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tracking import sending_lines
 from cfvqa.stages.vision import anatomy, findings
@@ -33,6 +34,8 @@ def show_sending(config: DictConfig, console: StageConsole, names: Sequence[str]
     """Print how to send what a tracker has kept on this machine of finished stages, and of what the run holds else."""
     if config.logger.tracker is None:
         return
+    if imports(config) and config.task == "vqa":  # no vision model was trained
+        names = [name for name in names if name not in ("anatomy", "findings")]
     run = Path(config.runs) / str(config.name)
     folders = [run if name == "vqa" else STAGES[name](config, console).folder for name in names]
     for line in sending_lines(config, folders):

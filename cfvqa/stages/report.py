@@ -134,6 +134,8 @@ def _curves(config: DictConfig, ran: Ran) -> tuple[Curve, ...]:
     vision = (("Anatomy detector", ran.anatomy, "val/map_50"), ("Finding classifier", ran.findings, "val/auroc"))
     curves = []
     for title, stage, monitor in vision:
+        if stage is None:
+            continue
         tested = test_figure(stage)
         note = f"On test subjects: {tested}." if tested else ""
         curves.append(curve_of(stage.folder / "metrics.csv", title=title, monitor=monitor, mode="max", note=note))

@@ -3,7 +3,7 @@
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -14,6 +14,7 @@ from cfvqa.evaluation.report import Facts
 from cfvqa.stages.building import plain
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage
+from cfvqa.stages.importing import imports
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import TablesStage, tables
 from cfvqa.stages.vision import anatomy, findings
@@ -27,11 +28,11 @@ Rows = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Ran:
-    """The finished stages behind an evaluation, in the order in which they ran."""
+    """The finished stages behind an evaluation, in their order; imported features have no vision models."""
 
     tables: TablesStage
-    anatomy: Stage
-    findings: Stage
+    anatomy: Stage | None
+    findings: Stage | None
     features: Stage
     reader: Stage
     control: Stage
@@ -41,12 +42,14 @@ class Ran:
     def behind(cls, config: DictConfig, judged: Stage) -> "Ran":
         """Find the stages behind a finished evaluation; all are there, so that nothing is made or said."""
         quiet = StageConsole(quiet=True)
-        stages = (stage(config, quiet) for stage in (tables, anatomy, findings, features, vqa, blind))
-        return cls(*stages, judged)
+        vision = (None, None) if imports(config) else (anatomy(config, quiet), findings(config, quiet))
+        stages = (stage(config, quiet) for stage in (features, vqa, blind))
+        return cls(tables(config, quiet), *vision, *stages, judged)
 
     def named(self) -> dict[str, Stage]:
         """Return the stages by their titles on the page."""
-        return {_TITLES[field.name]: getattr(self, field.name) for field in fields(self)}
+        stages = {title: getattr(self, name) for name, title in _TITLES.items()}
+        return {title: stage for title, stage in stages.items() if stage is not None}
 
 
 _TITLES = {
@@ -121,6 +124,8 @@ def _data(config: DictConfig, data: Mapping[str, Any]) -> Rows:
 def _vision(config: DictConfig, ran: Ran) -> Rows:
     rows: list[tuple[str, str]] = []
     for name, stage in (("detector", ran.anatomy), ("classifier", ran.findings)):
+        if stage is None:
+            return (("features", "imported, published ones (extraction.published)"),)
         block = plain(config[name])
         training = block["training"]
         rows.append((name, words(block["network"])))

@@ -200,6 +200,7 @@ EXPERIMENT = Block(
                 "rows_per_shard": _COUNT,
                 "workers": _WORKERS,
                 "truth": Choice(("none", "regions", "findings")),
+                "published": OrNull(_FOLDER),
                 "trainer": _TRAINER,
             },
         ),

@@ -17,7 +17,7 @@ from cfvqa.stages.reader import compares, used
 from cfvqa.stages.schema import ANSWERS, EXPERIMENT, RANK
 
 PHASES = {"phases": "model", "evaluation.blind.phases": "evaluation.blind.model"}  # and whom they train
-_FOLDERS = ("root", "pretrained", "trained", "work", "runs")
+_FOLDERS = ("root", "pretrained", "trained", "published", "work", "runs")
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,13 @@ _LENGTH = "text.transformer.max_length"
 _WIDTH = "text.transformer.width"
 _CAPTION = "model.network.max_length"
 _WAY = "evaluation.decoding.way"
+_NONE = "must be none for"
 _RELATIONS = (
     _Relation("evaluation.decoding.num_beams", _WAY, lambda beams, way: beams == 1 or way != RANK, "must be 1 for"),
     _Relation("evaluation.decoding.do_sample", _WAY, lambda drawn, way: not (drawn and way == RANK), "cannot go with"),
     _Relation("classifier.image_size", "detector.image_size", lambda one, other: one == other, "must be that of"),
     _Relation("extraction.batch_size", "extraction.rows_per_shard", lambda one, all_: all_ % one == 0, "must divide"),
+    _Relation("extraction.truth", "extraction.published", lambda truth, given: not given or truth == "none", _NONE),
     _Relation("text.transformer.heads", _WIDTH, lambda one, all_: all_ % one == 0, "must divide"),
     _Relation("pairs.question_length", _LENGTH, lambda one, most: one <= most, "must not be above"),
     _Relation("pairs.answer_length", _LENGTH, lambda one, most: one <= most, "must not be above"),

@@ -21,6 +21,7 @@ from cfvqa.stages.building import plain
 from cfvqa.stages.distribution import others_of
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
+from cfvqa.stages.importing import imports
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.reader import Widths, build_model, pair_settings, phase_module, train_tokenizer, used
 from cfvqa.stages.run_folders import hold_folder, is_made, run_lock, take_folder
@@ -193,10 +194,20 @@ def _describe(training: _Training, widths: Widths, last_phase: str) -> dict[str,
         "last_phase": last_phase,
         "monitor": blocks["phases"][last_phase]["monitor"],
         "truth": str(config.extraction.truth),
+        **_seen_with(config, console),
+    }
+
+
+def _seen_with(config: DictConfig, console: StageConsole) -> dict[str, Any]:
+    """Return the vision models whose features a reader learned from; of imported features, what tells them apart."""
+    if imports(config):
+        return {"vision": None, "published": features(config, console).id}
+    detector, classifier = anatomy(config, console), findings(config, console)
+    return {
         "vision": {
-            "detector": describe_vision(config.detector, anatomy(config, console)),
-            "classifier": describe_vision(config.classifier, findings(config, console)),
-        },
+            "detector": describe_vision(config.detector, detector),
+            "classifier": describe_vision(config.classifier, classifier),
+        }
     }
 
 

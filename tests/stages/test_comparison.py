@@ -98,6 +98,16 @@ def test_decoding_and_vision_models_are_told_apart_too(tmp_path):
         compared(runs)
 
 
+def test_imported_features_are_told_from_those_of_vision_models(tmp_path):
+    runs = [write_run(tmp_path, name, heads=2, f1=0.5) for name in ("a", "b")]
+    part = {"id": "d", "network": {"width": 8}, "image_size": 256, "folder": "/a"}
+    add(tmp_path / "a/vqa/reader.json", vision={"detector": part, "classifier": part})
+    add(tmp_path / "b/vqa/reader.json", vision=None, published="0f")
+    found, _ = compared(runs)
+    assert found[0].settings["published"] is None
+    assert found[1].settings == {"published": "0f", **dict.fromkeys(found[1].settings.keys() - {"published"})}
+
+
 def test_other_questions_are_refused_and_both_named(tmp_path):
     runs = [write_run(tmp_path, "a", heads=2, f1=0.5), write_run(tmp_path, "b", heads=2, f1=0.5, tables="u")]
     with pytest.raises(InputError, match="a was judged on tables t, split test, and b on tables u, split test"):

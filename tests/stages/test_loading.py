@@ -50,6 +50,14 @@ def test_a_damaged_record_of_the_vision_models_is_named_with_its_file(tmp_path, 
         load_run(run_with(tmp_path, monkeypatch, vision))
 
 
+def test_a_reader_of_imported_features_cannot_be_asked_about_radiographs(tmp_path, monkeypatch):
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    reader = TrainedReader(model=None, tokenizer=None, description={"vision": None, "published": "0f"})
+    monkeypatch.setattr(loading, "load_reader", lambda place: reader)
+    with pytest.raises(InputError, match=r"was trained on imported features \(extraction\.published\)"):
+        load_run(tmp_path)
+
+
 @pytest.mark.parametrize("config", ["5", "text", "[1]", "evaluation: 5", "a: ["])
 def test_a_config_that_is_damaged_is_named(tmp_path, config):
     (tmp_path / "config.yaml").write_text(config)

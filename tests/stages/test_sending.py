@@ -23,8 +23,9 @@ def sent(tmp_path, monkeypatch, capsys):
         if name in pipeline.TASKS:
             monkeypatch.setitem(pipeline.TASKS, name, pipeline.STAGES[name])
 
-    def called(act, logger=WANDB, task="vqa"):
-        act(OmegaConf.create({"logger": logger, "task": task, "runs": "runs", "name": "a"}), StageConsole())
+    def called(act, logger=WANDB, task="vqa", published=None):
+        config = {"logger": logger, "task": task, "runs": "runs", "name": "a", "extraction": {"published": published}}
+        act(OmegaConf.create(config), StageConsole())
         return [line.split()[3] for line in capsys.readouterr().out.splitlines()]
 
     return called
@@ -35,6 +36,13 @@ def test_a_whole_run_names_what_it_tracked_and_nothing_that_holds_nothing(sent):
     assert sent(pipeline.show_sending) == [f"{place}/wandb/offline-run-*" for place in places]
     assert sent(pipeline.show_sending, logger={"tracker": None}) == []
     assert sent(pipeline.show_sending, logger={"tracker": WANDB["tracker"] | {"offline": False}}) == []
+
+
+def test_vision_models_are_not_asked_for_where_features_are_imported(sent, monkeypatch):
+    for name in ("anatomy", "findings"):
+        monkeypatch.setitem(pipeline.STAGES, name, None)
+    places = ["runs/a", "work/blind/3"]
+    assert sent(pipeline.show_sending, published="folder") == [f"{place}/wandb/offline-run-*" for place in places]
 
 
 def test_a_training_names_what_it_needs_before_too(sent):

@@ -90,6 +90,9 @@ TABLE = [
     *wrong("extraction.batch_size", "0", words=WHOLE),
     *wrong("extraction.batch_size", "100", words="must divide extraction.rows_per_shard, which is 512"),
     *wrong("extraction.workers", "-1", words=WHOLE),
+    *wrong("extraction.published", "''", "5", "[a]", words="give the name of a folder, or null"),
+    *wrong("extraction.published", "'???'", words="is not set: give extraction.published=FOLDER"),
+    (["extraction.published=x", "extraction.truth=findings"], ["extraction.truth is findings: it must be none for"]),
     *wrong(
         "evaluation.tasks", "[]", "answers", "[translation]", "[answers,answers]", words="give a list of one or more of"
     ),
