@@ -66,18 +66,18 @@ def described(tables: Tables) -> pl.DataFrame:
     return training(_with(tables, tables.findings))
 
 
-def label_notes(boxes: Tables | None, findings: Tables) -> list[Note]:
+def label_notes(boxes: Tables | None, findings: Tables | None) -> list[Note]:
     """Say where there is nothing to learn from.
 
     Args:
-        boxes: tables that the detector learns from; None where it has been trained.
-        findings: tables that the classifier learns from.
+        boxes: tables that the detector learns from; None where it is not to be trained.
+        findings: tables that the classifier learns from; None where it is not to be trained.
     """
     notes = []
     if boxes is not None and not len(boxed(boxes)):
         text = "the sample has none: take those of another, source@detector_source=phantom, or detector.trained=FOLDER"
         notes.append(Note(MISSING, "boxes", text))
-    if not len(described(findings)):
+    if findings is not None and not len(described(findings)):
         notes.append(Note(MISSING, "findings", "the sample has none, and the classifier learns from nothing else"))
     return notes
 

@@ -60,8 +60,13 @@ def doctor(config: DictConfig, console: Console, overrides: Sequence[str], chose
 
 def _places(config: DictConfig) -> list[str]:
     """Return the data sets of an experiment."""
-    other = config.get(_BOXES) is not None and config.detector.trained is None
+    other = config.get(_BOXES) is not None and _learns_regions(config)
     return [_SOURCE, _BOXES] if other else [_SOURCE]
+
+
+def _learns_regions(config: DictConfig) -> bool:
+    """Whether a detector is trained: it was not before, and features are not somebody else's."""
+    return config.detector.trained is None and config.extraction.published is None
 
 
 def _look(data: DataSet, config: DictConfig, samples: dict[str, Sample]) -> list[Note]:
@@ -80,16 +85,15 @@ def _costs(config: DictConfig, samples: dict[str, Sample], page: Page) -> list[C
         page.show("time and disk", [Note(WARNING, "estimate", f"none: {why}")])
         return []
     boxes, source = samples.get(_BOXES, samples[_SOURCE]), samples[_SOURCE]
-    trained = config.detector.trained is not None
-    if notes := label_notes(None if trained else boxes.tables, source.tables):
+    detects, extracts = _learns_regions(config), config.extraction.published is None
+    if notes := label_notes(boxes.tables if detects else None, source.tables if extracts else None):
         page.show("labels", notes)
         return []
-    parts: list[Callable[[], list[Cost]]] = [
-        *([] if trained else [lambda: [detector_cost(config, boxes)]]),
-        lambda: [classifier_cost(config, source)],
-        lambda: [extraction_cost(config, source)],
-        lambda: reader_costs(config, amounts_of(source)),
-    ]
+    parts: list[Callable[[], list[Cost]]] = [lambda: reader_costs(config, amounts_of(source))]
+    if extracts:
+        parts = [lambda: [classifier_cost(config, source)], lambda: [extraction_cost(config, source)], *parts]
+    if detects:
+        parts = [lambda: [detector_cost(config, boxes)], *parts]
     costs, notes = [], []
     for part in parts:
         try:

@@ -16,6 +16,15 @@ def test_a_look_before_a_run_makes_nothing_and_names_the_next_command(call):
     assert not list(call.folder.iterdir())
 
 
+@pytest.mark.slow
+def test_of_imported_features_the_reader_alone_is_measured(call):
+    (call.folder / "given").mkdir()
+    status, output = call("doctor", *SMALL, "extraction.published=given")
+    assert status == 0, output
+    assert "finetune" in output
+    assert not any(word in output for word in ("detector", "classifier"))
+
+
 def test_what_stands_in_the_way_is_named_and_the_status_says_so(call):
     words = ("source.root: no folder nowhere", "1 thing stands in the way")
     refused(call, words, "doctor", *SMALL, "source=nih", "source.root=nowhere")
