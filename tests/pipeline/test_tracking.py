@@ -49,11 +49,12 @@ def unpacked(content):
         yield np.asarray(Image.open(io.BytesIO(content)).convert("L")).tobytes()
 
 
-def everything(folder):
-    """Return all that lies under the W&B folders of a run, names of files and unpacked parts too."""
+def everything(*folders):
+    """Return all that lies under W&B folders, names of files and unpacked parts too."""
     parts = []
-    for path in folder.rglob("wandb/**/*"):
-        parts.append(str(path.relative_to(folder)).encode())
+    found_there = [(folder, path) for folder in folders for path in folder.rglob("wandb/**/*")]
+    for place, path in found_there:
+        parts.append(str(path.relative_to(place)).encode())
         if path.is_file():
             content = path.read_bytes()
             parts += unpacked(content)
@@ -84,11 +85,12 @@ def found(parts, canaries):
 
 
 def test_figures_are_tracked_and_data_only_when_they_are_shared(folder, canaries, call_tiny):
-    tracked = ("name=tracked", "logger=wandb", "phases=finetune_only", "+trainer.limit_train_batches=8")
+    tracked = ("name=tracked", "logger=wandb", "phases=finetune_only", "+trainer.limit_train_batches=8", "work=tracked")
     status, output = run(folder, "run", *tracked)
     assert status == 0, output
     assert "wandb sync runs/tracked/wandb/offline-run-*" in output
-    parts = everything(folder / "runs" / "tracked")
+    trained = [next((folder / "tracked" / stage).glob("*/wandb")).parent for stage in ("anatomy", "findings", "blind")]
+    parts = everything(folder / "runs" / "tracked", *trained)
     assert all(len(some) > 20 for some in canaries.values())
     assert found(parts, canaries) == {"identifiers": 0, "texts": 0, "pixels": 0}
     assert not any(str(folder).encode() in part for part in parts)
