@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
 
+from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.files import write_text
@@ -89,9 +90,12 @@ def forget_failures(folder: Path) -> None:
 
 
 def read_jobs(folder: Path) -> list[Job]:
-    """Return the jobs that were recorded in `folder`, by their names."""
-    jobs = [Job(**json.loads(path.read_text())) for path in (folder / _JOBS).glob("*.json")]
-    return sorted(jobs, key=lambda job: job.name)
+    """Return the jobs that were recorded in `folder`, by their names.
+
+    Raises:
+        InputError: if a record is damaged.
+    """
+    return sorted(map(_read, (folder / _JOBS).glob("*.json")), key=lambda job: job.name)
 
 
 def write_tables(jobs: Sequence[Job], folder: Path) -> tuple[Path, Path]:
@@ -137,6 +141,15 @@ def _best_loss(training: Path) -> dict[str, float]:
     with (training / last / "metrics.csv").open(newline="") as file:
         losses = [float(row[monitor]) for row in csv.DictReader(file) if row.get(monitor)]
     return {monitor: min(losses)} if losses else {}
+
+
+def _read(file: Path) -> Job:
+    try:
+        return Job(**json.loads(file.read_text()))
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{file} is damaged ({error}): delete it, and repeat the sweep; what its job has made is kept"
+        ) from error
 
 
 def _file_of(job: Job, folder: Path) -> Path:
