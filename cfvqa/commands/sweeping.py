@@ -29,6 +29,7 @@ from cfvqa.stages.sweeps import (
     own_overrides,
     read_jobs,
     record,
+    training_seconds,
     write_tables,
 )
 from cfvqa.training.meeting import end_job
@@ -50,7 +51,8 @@ def run_job(config: DictConfig, task: Callable[[DictConfig], Outcome]) -> Job:
     config.group, config.name = str(config.group), job_name(str(config.name), overrides)
     start = time.monotonic()
     outcome = task(config)
-    figures, outcome = _figures(Path(str(config.runs)) / str(config.name), outcome)
+    run = Path(str(config.runs)) / str(config.name)
+    figures, outcome = _figures(run, outcome)
     job = Job(
         overrides=overrides,
         name=str(config.name),
@@ -61,7 +63,8 @@ def run_job(config: DictConfig, task: Callable[[DictConfig], Outcome]) -> Job:
         figures=figures,
     )
     if rank() == 0:
-        record(job, Path(hydra.sweep.dir))
+        trained = None if job.state == FAILED else training_seconds(run)  # what a failed one left may be another's
+        record(job, Path(hydra.sweep.dir), trained)
     end_job(job.name, failed=outcome.state == FAILED)
     return job
 

@@ -13,7 +13,7 @@ from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.files import write_text
-from cfvqa.stages.identity import SPEED
+from cfvqa.stages.identity import SPEED, seconds_spent
 from cfvqa.stages.table_files import write_table
 
 DONE, FAILED, STOPPED, PRUNED = "done", "failed", "stopped", "pruned"
@@ -34,7 +34,7 @@ class Job:
         overrides: of its command line, without those that say nothing of what it does.
         name: of its run.
         state: `DONE`, `FAILED`, `STOPPED` from outside, or `PRUNED` by a search.
-        seconds: that it took, in the longest of the calls that worked at it.
+        seconds: of all tries to train its reader; of a job that trains none, of the longest call that worked at it.
         error: the message of a failure.
         status: exit status that the command would have ended with alone.
         figures: headline figures by name.
@@ -70,14 +70,20 @@ def job_name(name: str, overrides: Sequence[str]) -> str:
     return whole if len(whole) <= _LONGEST else f"{whole[: _LONGEST - 9]}-{_digest([name, *overrides])}"
 
 
-def record(job: Job, folder: Path) -> None:
+def record(job: Job, folder: Path, trained: float | None = None) -> None:
     """Keep what became of a job in `folder`, under its overrides: a repeated job replaces its record.
 
-    Its seconds stay where it found everything made.
+    Args:
+        job: with the seconds of this call.
+        folder: of the sweep.
+        trained: seconds of all tries to train its reader. Where it trains none, the longest call tells: a later one
+            may find everything made.
     """
     path = _file_of(job, folder)
-    if path.is_file():
-        job = replace(job, seconds=max(job.seconds, json.loads(path.read_text())["seconds"]))
+    if trained is not None:
+        job = replace(job, seconds=round(trained, 1))
+    elif path.is_file():
+        job = replace(job, seconds=max(job.seconds, _read(path).seconds))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(asdict(job), indent=2) + "\n")
 
@@ -122,6 +128,11 @@ def figures_of(run: Path) -> dict[str, float]:
             if isinstance(value, float):
                 found[title] = value
     return found | _best_loss(run / "vqa")
+
+
+def training_seconds(run: Path) -> float | None:
+    """Return the seconds of all tries to train the reader of a run; None where it has none."""
+    return seconds_spent(run / "vqa")
 
 
 def loss_of(job: Job) -> float | None:

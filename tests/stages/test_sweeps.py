@@ -1,6 +1,11 @@
 import csv
 import json
+import time
 
+import pytest
+
+from cfvqa.stages.identity import Stage, ensure
+from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.sweeps import (
     DONE,
     FAILED,
@@ -11,6 +16,7 @@ from cfvqa.stages.sweeps import (
     own_overrides,
     read_jobs,
     record,
+    training_seconds,
     write_tables,
 )
 
@@ -63,6 +69,19 @@ def test_a_job_that_finds_everything_made_keeps_its_seconds(tmp_path):
     for seconds in (60.0, 0.2):
         record(Job(["seed=1"], "a", DONE, seconds), tmp_path / "sweep")
     assert [one.seconds for one in read_jobs(tmp_path / "sweep")] == [60.0]
+
+
+def test_a_job_that_was_stopped_and_repeated_has_the_seconds_of_all_tries(tmp_path):
+    stage = Stage("vqa", tmp_path / "run" / "vqa", "id")
+    stage.folder.mkdir(parents=True)
+    assert training_seconds(tmp_path / "run") is None
+    (stage.folder / "try.json").write_text(json.dumps({"before": 60.0, "start": time.time()}))  # of one that was killed
+    assert training_seconds(tmp_path / "run") == pytest.approx(60, abs=30)
+    ensure(stage, lambda folder: {}, StageConsole(quiet=True))
+    for seconds in (500.0, 0.2):  # of calls that made the features too, and that found everything made
+        record(Job(["seed=1"], "run", DONE, seconds), tmp_path / "sweep", training_seconds(tmp_path / "run"))
+        assert [one.seconds for one in read_jobs(tmp_path / "sweep")] == [stage.seconds]
+    assert stage.seconds == pytest.approx(60, abs=30)
 
 
 def test_the_table_has_a_row_a_job_with_its_figures(tmp_path):
