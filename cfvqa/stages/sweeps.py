@@ -22,6 +22,7 @@ _LOSS = "val/"
 
 _JOBS = "jobs"
 _LONGEST = 100  # characters of a name, as `kinds.Name` has it
+_ORDINARY = re.compile(r"[\w.]+=[\w.-]*[\w.]")  # an override whose name tells all of it
 _SHARED = ("experiment", "name", "work", "runs", "group", "trial", "sweep", "logger", "resume", "checkpoint_steps")
 _HEADLINES = {"change F1": "changes.f1", "others exact": "other_types.exact_match", "flip": "flip.consistency"}
 
@@ -63,9 +64,10 @@ def is_shared(key: str) -> bool:
 def job_name(name: str, overrides: Sequence[str]) -> str:
     """Return the name of the run of a job: that of the sweep, and its own overrides by their keys.
 
-    The same overrides, in whatever order, give the same name, so that a repeated sweep finds its runs.
+    The same overrides, in whatever order, give the same name, so that a repeated sweep finds its runs; other ones give
+    another.
     """
-    suffix = "-".join(re.sub(r"[^\w.-]+", "-", text).strip("-") for text in sorted(overrides, key=_key))
+    suffix = "-".join(map(_part, sorted(overrides, key=_key)))
     whole = f"{name}-{suffix}" if suffix else name
     return whole if len(whole) <= _LONGEST else f"{whole[: _LONGEST - 9]}-{_digest([name, *overrides])}"
 
@@ -142,6 +144,13 @@ def loss_of(job: Job) -> float | None:
 
 def _key(override: str) -> str:
     return override.lstrip("+~").partition("=")[0]
+
+
+def _part(override: str) -> str:
+    """Return the part of a name that an override gives; with a digest, if other overrides would be written alike."""
+    text = override.lstrip("+")
+    written = re.sub(r"[^\w.-]+", "-", text).strip("-")
+    return written if _ORDINARY.fullmatch(text) else f"{written}-{_digest([text])}"
 
 
 def _best_loss(training: Path) -> dict[str, float]:

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import time
 
 import pytest
@@ -36,13 +37,20 @@ def test_a_name_holds_what_the_jobs_differ_in():
     assert named("demo", ["seed=2", "trial={study:'/x/study.db',number:3}"]) == "demo-seed-2"
     assert named("demo", ["seed=2", "logger=wandb", "logger.tracker.offline=false", "resume=never"]) == "demo-seed-2"
     assert named("demo", ["seed=-1"]) != named("demo", ["seed=1"])
-    assert (
-        named("demo", ["+phases.finetune.optimizer.betas=[0.9,0.9]"]) == "demo-phases.finetune.optimizer.betas-0.9-0.9"
-    )
+    assert named("demo", ["+phases.finetune.label_fraction=0.1"]) == "demo-phases.finetune.label_fraction-0.1"
     long = [f"phases.finetune.objectives.fine=0.{number}" for number in range(20)]
     assert len(named("demo", long)) == len(named("d" * 90, long)) == 100  # what a name may have
     assert named("d" * 100, ["seed=1"]) != named("d" * 100, ["seed=2"])
     assert named("demo", long) != named("demo", [*long[:-1], "seed=3"])
+
+
+def test_overrides_that_differ_in_signs_alone_have_names_of_their_own():
+    values = ("1e-3", "1e+3", "[a,b]", "[a-b]", "a/b", "a-b", "a-b-", "{a:b}", "-a", "a", "+a", "''", "null")
+    alike = [*(f"lr={value}" for value in values), "~lr", "~lr=a"]
+    names = [named("demo", [text]) for text in alike]
+    assert len(set(names)) == len(alike)
+    assert names[0] == "demo-lr-1e-3"
+    assert all(re.fullmatch(r"demo-lr[\w.-]*", name) for name in names)
 
 
 def test_the_order_of_overrides_and_what_makes_a_job_faster_do_not_name_it():
