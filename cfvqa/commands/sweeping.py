@@ -15,6 +15,7 @@ from omegaconf import DictConfig, ListConfig
 from rich.console import Console
 from rich.table import Table
 
+from cfvqa.commands.composing import compose_a_job
 from cfvqa.commands.launching import kept
 from cfvqa.commands.messages import INPUT_ERROR, PROGRAM_ERROR
 from cfvqa.commands.outcomes import Outcome, report
@@ -88,11 +89,12 @@ class SweepEnd(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Forget the failures of an earlier try, what was done stays in the table; and keep jobs from those killed.
 
-        Runs that are compared are no sweep, and have no folder for one.
+        Runs that are compared are no sweep, and have no folder for one. A sweep that cannot begin leaves no file.
         """
         with _ending():
             if isinstance(config.runs, ListConfig):
                 raise InputError("runs: a comparison of runs is no sweep: leave --multirun out")
+            compose_a_job(config)
             if rank() == 0:  # which keeps the records of all processes that torchrun or srun has started
                 folder = Path(config.hydra.sweep.dir)
                 _hold(folder)

@@ -17,8 +17,8 @@ def swept(tmp_path, monkeypatch):
     """Sweep a task over seeds, in an empty folder; returns the exit status."""
     monkeypatch.chdir(tmp_path)
 
-    def sweep(task, seeds):
-        monkeypatch.setattr(sys, "argv", ["cfvqa-x", "--multirun", f"seed={seeds}"])
+    def sweep(task, seeds, *more):
+        monkeypatch.setattr(sys, "argv", ["cfvqa-x", "--multirun", f"seed={seeds}", *more])
         GlobalHydra.instance().clear()
         try:
             run(task, needs=())
@@ -79,6 +79,22 @@ def test_a_sweep_of_a_name_that_another_one_has_is_refused(swept, tmp_path, caps
 
 def test_a_sweep_without_fault_ends_with_status_zero(swept):
     assert swept(lambda config, _: None, "1,2") == 0
+
+
+@pytest.mark.parametrize("more", [["sed=1,2"], ["sed=choice(1,2)", "hydra/sweeper=optuna"], ["sed=1"]])
+def test_a_sweep_over_an_unknown_key_is_refused_with_one_message_and_leaves_no_file(swept, tmp_path, capsys, more):
+    seen = []
+    assert swept(lambda config, _: seen.append(config.seed), "1,2", *more) == 2
+    assert not seen
+    printed = capsys.readouterr().err
+    assert printed.count("error: ") == printed.count("key 'sed' is unknown; did you mean 'seed'?") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_over_nothing_is_refused(swept, tmp_path, capsys):
+    assert swept(lambda config, _: None, "range(1,1)") == 2
+    assert capsys.readouterr().err.count("error: seed=range(1,1): there is nothing to sweep over") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_record_of_a_job_ends_a_sweep_before_its_first_job(swept, tmp_path, capsys):
