@@ -1,8 +1,7 @@
-"""What the commands share: the config folder, and errors that a user can read."""
+"""What the commands share: how one starts, and ends with errors that a user can read."""
 
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,15 +12,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-import cfvqa
 from cfvqa.commands import searching
 from cfvqa.commands.arguments import readable
-from cfvqa.commands.messages import INPUT_ERROR, INTERRUPTED, PROGRAM_ERROR, WRONG_INPUT, message_of
-from cfvqa.commands.sweeping import Outcome, run_job
+from cfvqa.commands.messages import INTERRUPTED, WRONG_INPUT
+from cfvqa.commands.outcomes import Outcome, config_folder, report
+from cfvqa.commands.sweeping import run_job
 from cfvqa.errors import InputError, Pruned
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.settings import check, check_folders
-from cfvqa.stages.sweeps import FAILED, PRUNED, Job
+from cfvqa.stages.sweeps import PRUNED, Job
 from cfvqa.stages.training_checks import check_training
 from cfvqa.training.keeping import PREEMPTED, preemptible
 from cfvqa.training.meeting import open_calls
@@ -32,13 +31,6 @@ Check = Callable[[DictConfig], None]
 CommandLineCheck = Callable[[Sequence[str]], None]
 
 _STOPPED = "stopped: the same command goes on where it was\n"
-
-
-def config_folder() -> str:
-    """Return the folder of the configs: inside the installed package, or beside it in a checkout."""
-    package = Path(cfvqa.__file__).parent
-    inside = package / "conf"
-    return str(inside if inside.is_dir() else package.parent / "conf")
 
 
 def run(
@@ -91,13 +83,13 @@ def _ending() -> Iterator[None]:
             sys.stderr.write(_STOPPED)
         raise
     except WRONG_INPUT as error:
-        sys.exit(_report(error).status)
+        sys.exit(report(error).status)
     except RuntimeError as error:  # of submitit, which looks for srun when it is asked for SLURM
         if "srun" not in str(error):
             raise
-        sys.exit(_report(InputError(f"hydra/launcher=slurm: no SLURM is on this machine ({error})")).status)
+        sys.exit(report(InputError(f"hydra/launcher=slurm: no SLURM is on this machine ({error})")).status)
     except (OSError, ValueError) as error:  # Hydra's own, of the folder of a sweep or of a group that is null
-        sys.exit(_report(InputError(f"the command cannot be started: {error}")).status)
+        sys.exit(report(InputError(f"the command cannot be started: {error}")).status)
 
 
 def _attempt(task: Task, checks: tuple[Check, ...], config: DictConfig) -> Outcome:
@@ -109,15 +101,5 @@ def _attempt(task: Task, checks: tuple[Check, ...], config: DictConfig) -> Outco
     except Pruned as end:
         return Outcome(message=str(end), state=PRUNED)
     except Exception as error:
-        return _report(error)
+        return report(error)
     return Outcome()
-
-
-def _report(error: Exception) -> Outcome:
-    """Print what is wrong; the exit status says whose fault it is."""
-    if isinstance(error, WRONG_INPUT):
-        message = message_of(error, Path(config_folder()))
-        sys.stderr.write(f"error: {message}\n")
-        return Outcome(INPUT_ERROR, message, FAILED)
-    traceback.print_exception(error)
-    return Outcome(PROGRAM_ERROR, f"{type(error).__name__}: {error}", FAILED)

@@ -5,7 +5,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
@@ -13,6 +12,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from cfvqa.commands.composing import asked
 from cfvqa.commands.launching import NAMESPACE, KeptLauncher
 from cfvqa.errors import InputError
 from cfvqa.stages.kinds import Whole
@@ -74,9 +74,7 @@ class OptunaSweeper(Sweeper):
         """
         for name in ("trials", "jobs"):
             Whole(1).check(getattr(self, name), f"hydra.sweeper.{name}")
-        given = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
-        parsed = OverridesParser.create(config_loader=self.hydra_context.config_loader).parse_overrides(given)
-        latest = {override.get_key_element(): override for override in parsed}  # the command line is behind `params`
+        latest = asked(self.params, arguments, self.hydra_context.config_loader)
         space = {key: override for key, override in latest.items() if override.is_sweep_override()}
         if not space:
             raise InputError("nothing to search: give KEY=choice(a,b), KEY=range(1,9) or KEY=interval(0.1,0.9)")

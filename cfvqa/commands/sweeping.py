@@ -2,11 +2,11 @@
 
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
@@ -15,11 +15,12 @@ from omegaconf import DictConfig, ListConfig
 from rich.console import Console
 from rich.table import Table
 
+from cfvqa.commands.composing import compose_a_job
 from cfvqa.commands.launching import kept
 from cfvqa.commands.messages import INPUT_ERROR, PROGRAM_ERROR
+from cfvqa.commands.outcomes import Outcome, report
 from cfvqa.errors import InputError
 from cfvqa.stages.sweeps import (
-    DONE,
     FAILED,
     STOPPED,
     Job,
@@ -29,25 +30,11 @@ from cfvqa.stages.sweeps import (
     own_overrides,
     read_jobs,
     record,
+    training_seconds,
     write_tables,
 )
 from cfvqa.training.meeting import end_job
 from cfvqa.training.ranks import rank
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a command ended.
-
-    Attributes:
-        status: exit status that it would end with alone.
-        message: what was printed of a failure.
-        state: `DONE`, `FAILED` or `PRUNED`.
-    """
-
-    status: int = 0
-    message: str = ""
-    state: str = DONE
 
 
 def run_job(config: DictConfig, task: Callable[[DictConfig], Outcome]) -> Job:
@@ -65,7 +52,8 @@ def run_job(config: DictConfig, task: Callable[[DictConfig], Outcome]) -> Job:
     config.group, config.name = str(config.group), job_name(str(config.name), overrides)
     start = time.monotonic()
     outcome = task(config)
-    figures, outcome = _figures(Path(str(config.runs)) / str(config.name), outcome)
+    run = Path(str(config.runs)) / str(config.name)
+    figures, outcome = _figures(run, outcome)
     job = Job(
         overrides=overrides,
         name=str(config.name),
@@ -76,7 +64,8 @@ def run_job(config: DictConfig, task: Callable[[DictConfig], Outcome]) -> Job:
         figures=figures,
     )
     if rank() == 0:
-        record(job, Path(hydra.sweep.dir))
+        trained = None if job.state == FAILED else training_seconds(run)  # what a failed one left may be another's
+        record(job, Path(hydra.sweep.dir), trained)
     end_job(job.name, failed=outcome.state == FAILED)
     return job
 
@@ -100,30 +89,44 @@ class SweepEnd(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Forget the failures of an earlier try, what was done stays in the table; and keep jobs from those killed.
 
-        Runs that are compared are no sweep, and have no folder for one.
+        Runs that are compared are no sweep, and have no folder for one. A sweep that cannot begin leaves no file.
         """
-        if isinstance(config.runs, ListConfig):
-            _refuse("runs: a comparison of runs is no sweep: leave --multirun out")
-        if rank() == 0:  # which keeps the records of all processes that torchrun or srun has started
-            folder = Path(config.hydra.sweep.dir)
-            _hold(folder)
-            forget_failures(folder)
-        kept(config)
+        with _ending():
+            if isinstance(config.runs, ListConfig):
+                raise InputError("runs: a comparison of runs is no sweep: leave --multirun out")
+            compose_a_job(config)
+            if rank() == 0:  # which keeps the records of all processes that torchrun or srun has started
+                folder = Path(config.hydra.sweep.dir)
+                _hold(folder)
+                forget_failures(folder)
+            kept(config)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Write and print the table."""
-        if rank() > 0:
-            return
-        folder = Path(config.hydra.sweep.dir)
-        jobs = read_jobs(folder)
-        table, page = write_tables(jobs, folder)
-        console = Console()
-        console.print(_shown(jobs))
-        console.print(f"the jobs of this sweep: {table}, {page}", highlight=False, soft_wrap=True)
-        _lock(folder.absolute()).release()
-        statuses = [job.status for job in jobs if job.status]
-        if statuses:  # wrong input alone ends as it does in a single command
-            sys.exit(PROGRAM_ERROR if PROGRAM_ERROR in statuses else INPUT_ERROR)
+        if rank() == 0:
+            with _ending():
+                _end(Path(config.hydra.sweep.dir))
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """End the command at an error: Hydra makes a warning of one in a callback, and would end as if all were well."""
+    try:
+        yield
+    except Exception as error:
+        sys.exit(report(error).status)
+
+
+def _end(folder: Path) -> None:
+    jobs = read_jobs(folder)
+    table, page = write_tables(jobs, folder)
+    console = Console()
+    console.print(_shown(jobs))
+    console.print(f"the jobs of this sweep: {table}, {page}", highlight=False, soft_wrap=True)
+    _lock(folder.absolute()).release()
+    statuses = [job.status for job in jobs if job.status]
+    if statuses:  # wrong input alone ends as it does in a single command
+        sys.exit(PROGRAM_ERROR if PROGRAM_ERROR in statuses else INPUT_ERROR)
 
 
 def _hold(folder: Path) -> None:
@@ -131,21 +134,15 @@ def _hold(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _lock(folder.absolute()).acquire(timeout=0)
-    except Timeout:
-        _refuse(f"another sweep is at work in {folder}: wait for it, or choose another name=...")
+    except Timeout as error:
+        raise InputError(f"another sweep is at work in {folder}: wait for it, or choose another name=...") from error
     except OSError as error:
-        _refuse(f"the sweep cannot be started: {error}")
+        raise InputError(f"the sweep cannot be started: {error}") from error
 
 
 @cache  # a lock is let go when nobody knows it any more, and launchers copy a callback
 def _lock(folder: Path) -> FileLock:
     return FileLock(folder / "sweep.lock")
-
-
-def _refuse(message: str) -> NoReturn:
-    """End with one message; Hydra makes a warning of an exception in a callback."""
-    sys.stderr.write(f"error: {message}\n")
-    sys.exit(INPUT_ERROR)
 
 
 def _shown(jobs: list[Job]) -> Table:

@@ -71,6 +71,17 @@ def shaping(block: Any) -> Any:
     return [shaping(value) for value in block] if isinstance(block, list) else block
 
 
+def seconds_spent(folder: Path) -> float | None:
+    """Return the seconds of all tries to make the stage in a folder, finished or not; None where nothing was begun.
+
+    Of a try that was stopped they reach up to the last file that it wrote.
+    """
+    written = _content(folder / SUCCESS).get("seconds")
+    if written is not None:
+        return float(written)
+    return _seconds_of_tries(folder) if (folder / _TRY).is_file() else None
+
+
 Make = Callable[[Path], dict[str, str]]
 
 

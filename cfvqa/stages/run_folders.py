@@ -31,17 +31,30 @@ def run_lock(stage: Stage, console: StageConsole) -> Iterator[None]:
         return
     run = stage.folder.parent
     run.parent.mkdir(parents=True, exist_ok=True)
+    # What the folder holds is of an earlier training, until the one at work has begun: it tells nothing of that.
+    holder = run.with_name(f".{run.name}.holder")
 
     def busy() -> None:
-        held = _read(stage.folder)
-        if held is not None and held["id"] != stage.id:
+        if _named(holder) not in (None, stage.id):
             raise InputError(
                 f"another process is at work in {run} with other settings: choose another name=..., or wait for it"
             )
         console.print(f"another process is at work in {run}; waiting for it")
 
     with locked(run.with_name(f".{run.name}.lock"), busy):
-        yield
+        write_text(holder, stage.id)
+        try:
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+
+
+def _named(holder: Path) -> str | None:
+    """Return the id of the training at work; None in the moment in which it has not told, and is waited for."""
+    try:
+        return holder.read_text()
+    except FileNotFoundError:
+        return None
 
 
 def take_folder(stage: Stage, settings: dict[str, Any], *, resume: str, console: StageConsole) -> None:

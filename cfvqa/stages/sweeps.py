@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
 
+from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.files import write_text
-from cfvqa.stages.identity import SPEED
+from cfvqa.stages.identity import SPEED, seconds_spent
 from cfvqa.stages.table_files import write_table
 
 DONE, FAILED, STOPPED, PRUNED = "done", "failed", "stopped", "pruned"
@@ -21,6 +22,7 @@ _LOSS = "val/"
 
 _JOBS = "jobs"
 _LONGEST = 100  # characters of a name, as `kinds.Name` has it
+_ORDINARY = re.compile(r"[\w.]+=[\w.-]*[\w.]")  # an override whose name tells all of it
 _SHARED = ("experiment", "name", "work", "runs", "group", "trial", "sweep", "logger", "resume", "checkpoint_steps")
 _HEADLINES = {"change F1": "changes.f1", "others exact": "other_types.exact_match", "flip": "flip.consistency"}
 
@@ -33,7 +35,7 @@ class Job:
         overrides: of its command line, without those that say nothing of what it does.
         name: of its run.
         state: `DONE`, `FAILED`, `STOPPED` from outside, or `PRUNED` by a search.
-        seconds: that it took, in the longest of the calls that worked at it.
+        seconds: of all tries to train its reader; of a job that trains none, of the longest call that worked at it.
         error: the message of a failure.
         status: exit status that the command would have ended with alone.
         figures: headline figures by name.
@@ -62,21 +64,28 @@ def is_shared(key: str) -> bool:
 def job_name(name: str, overrides: Sequence[str]) -> str:
     """Return the name of the run of a job: that of the sweep, and its own overrides by their keys.
 
-    The same overrides, in whatever order, give the same name, so that a repeated sweep finds its runs.
+    The same overrides, in whatever order, give the same name, so that a repeated sweep finds its runs; other ones give
+    another.
     """
-    suffix = "-".join(re.sub(r"[^\w.-]+", "-", text).strip("-") for text in sorted(overrides, key=_key))
+    suffix = "-".join(map(_part, sorted(overrides, key=_key)))
     whole = f"{name}-{suffix}" if suffix else name
     return whole if len(whole) <= _LONGEST else f"{whole[: _LONGEST - 9]}-{_digest([name, *overrides])}"
 
 
-def record(job: Job, folder: Path) -> None:
+def record(job: Job, folder: Path, trained: float | None = None) -> None:
     """Keep what became of a job in `folder`, under its overrides: a repeated job replaces its record.
 
-    Its seconds stay where it found everything made.
+    Args:
+        job: with the seconds of this call.
+        folder: of the sweep.
+        trained: seconds of all tries to train its reader. Where it trains none, the longest call tells: a later one
+            may find everything made.
     """
     path = _file_of(job, folder)
-    if path.is_file():
-        job = replace(job, seconds=max(job.seconds, json.loads(path.read_text())["seconds"]))
+    if trained is not None:
+        job = replace(job, seconds=round(trained, 1))
+    elif path.is_file():
+        job = replace(job, seconds=max(job.seconds, _read(path).seconds))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(asdict(job), indent=2) + "\n")
 
@@ -89,9 +98,12 @@ def forget_failures(folder: Path) -> None:
 
 
 def read_jobs(folder: Path) -> list[Job]:
-    """Return the jobs that were recorded in `folder`, by their names."""
-    jobs = [Job(**json.loads(path.read_text())) for path in (folder / _JOBS).glob("*.json")]
-    return sorted(jobs, key=lambda job: job.name)
+    """Return the jobs that were recorded in `folder`, by their names.
+
+    Raises:
+        InputError: if a record is damaged.
+    """
+    return sorted(map(_read, (folder / _JOBS).glob("*.json")), key=lambda job: job.name)
 
 
 def write_tables(jobs: Sequence[Job], folder: Path) -> tuple[Path, Path]:
@@ -120,6 +132,11 @@ def figures_of(run: Path) -> dict[str, float]:
     return found | _best_loss(run / "vqa")
 
 
+def training_seconds(run: Path) -> float | None:
+    """Return the seconds of all tries to train the reader of a run; None where it has none."""
+    return seconds_spent(run / "vqa")
+
+
 def loss_of(job: Job) -> float | None:
     """Return the best validation loss of the last phase of a job: what a search makes small."""
     return next((value for name, value in job.figures.items() if name.startswith(_LOSS)), None)
@@ -127,6 +144,13 @@ def loss_of(job: Job) -> float | None:
 
 def _key(override: str) -> str:
     return override.lstrip("+~").partition("=")[0]
+
+
+def _part(override: str) -> str:
+    """Return the part of a name that an override gives; with a digest, if other overrides would be written alike."""
+    text = override.lstrip("+")
+    written = re.sub(r"[^\w.-]+", "-", text).strip("-")
+    return written if _ORDINARY.fullmatch(text) else f"{written}-{_digest([text])}"
 
 
 def _best_loss(training: Path) -> dict[str, float]:
@@ -137,6 +161,15 @@ def _best_loss(training: Path) -> dict[str, float]:
     with (training / last / "metrics.csv").open(newline="") as file:
         losses = [float(row[monitor]) for row in csv.DictReader(file) if row.get(monitor)]
     return {monitor: min(losses)} if losses else {}
+
+
+def _read(file: Path) -> Job:
+    try:
+        return Job(**json.loads(file.read_text()))
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{file} is damaged ({error}): delete it, and repeat the sweep; what its job has made is kept"
+        ) from error
 
 
 def _file_of(job: Job, folder: Path) -> Path:

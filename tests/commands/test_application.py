@@ -4,7 +4,9 @@ import sys
 
 import pytest
 from filelock import FileLock
+from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
 
 from cfvqa.commands.application import run
 from cfvqa.errors import InputError
@@ -15,8 +17,8 @@ def swept(tmp_path, monkeypatch):
     """Sweep a task over seeds, in an empty folder; returns the exit status."""
     monkeypatch.chdir(tmp_path)
 
-    def sweep(task, seeds):
-        monkeypatch.setattr(sys, "argv", ["cfvqa-x", "--multirun", f"seed={seeds}"])
+    def sweep(task, seeds, *more):
+        monkeypatch.setattr(sys, "argv", ["cfvqa-x", "--multirun", f"seed={seeds}", *more])
         GlobalHydra.instance().clear()
         try:
             run(task, needs=())
@@ -77,3 +79,53 @@ def test_a_sweep_of_a_name_that_another_one_has_is_refused(swept, tmp_path, caps
 
 def test_a_sweep_without_fault_ends_with_status_zero(swept):
     assert swept(lambda config, _: None, "1,2") == 0
+
+
+@pytest.mark.parametrize("more", [["sed=1,2"], ["sed=choice(1,2)", "hydra/sweeper=optuna"], ["sed=1"]])
+def test_a_sweep_over_an_unknown_key_is_refused_with_one_message_and_leaves_no_file(swept, tmp_path, capsys, more):
+    seen = []
+    assert swept(lambda config, _: seen.append(config.seed), "1,2", *more) == 2
+    assert not seen
+    printed = capsys.readouterr().err
+    assert printed.count("error: ") == printed.count("key 'sed' is unknown; did you mean 'seed'?") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_over_nothing_is_refused(swept, tmp_path, capsys):
+    assert swept(lambda config, _: None, "range(1,1)") == 2
+    assert capsys.readouterr().err.count("error: seed=range(1,1): there is nothing to sweep over") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_record_of_a_job_ends_a_sweep_before_its_first_job(swept, tmp_path, capsys):
+    record, seen = tmp_path / "runs/sweeps/trial/jobs/a.json", []
+    record.parent.mkdir(parents=True)
+    record.write_text("{")
+    assert swept(lambda config, _: seen.append(config.seed), "1,2") == 2
+    assert not seen
+    printed = capsys.readouterr().err
+    assert printed.count("error: runs/sweeps/trial/jobs/a.json is damaged") == 1
+    assert "Traceback" not in printed
+
+
+def test_a_sweep_whose_table_cannot_be_written_does_not_end_as_if_all_were_well(swept, tmp_path, capsys, recwarn):
+    def task(config, _):
+        (tmp_path / "runs/sweeps/trial/jobs").mkdir(exist_ok=True)
+        (tmp_path / "runs/sweeps/trial/jobs/a.json").write_text("[]")
+
+    assert swept(task, "1") == 2
+    assert capsys.readouterr().err.count("error: runs/sweeps/trial/jobs/a.json is damaged") == 1
+    assert not [warning for warning in recwarn if "Callback" in str(warning.message)]
+
+
+def test_an_error_of_the_program_in_a_callback_of_a_sweep_ends_it(tmp_path, monkeypatch, capsys):
+    def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("cfvqa.commands.sweeping.write_tables", broken)
+    sweep = {"callbacks": {"sweep": {"_target_": "cfvqa.commands.sweeping.SweepEnd"}}, "sweep": {"dir": str(tmp_path)}}
+    config = OmegaConf.create({"hydra": sweep})
+    with pytest.raises(SystemExit) as end:
+        Callbacks(config).on_multirun_end(config)  # of Hydra, which makes warnings of errors
+    assert end.value.code == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err

@@ -134,6 +134,25 @@ def test_two_trainings_of_one_name_and_different_settings_do_not_meet(tmp_path):
     assert other.exitcode == 0
 
 
+class Waits(StageConsole):
+    """Tell the test that another process is waited for, in place of waiting."""
+
+    def print(self, *_, **__):
+        raise TimeoutError
+
+
+def test_who_is_at_work_counts_and_not_whose_training_the_folder_still_holds(tmp_path):
+    train(tmp_path, settings_of(seed=1), finished=True)
+    earlier, at_work = (stage_of(tmp_path, settings_of(seed=seed)) for seed in (1, 2))
+    with run_lock(at_work, CONSOLE):  # and has not begun
+        with pytest.raises(TimeoutError), run_lock(at_work, Waits(quiet=True)):
+            pass
+        with pytest.raises(InputError, match="with other settings"), run_lock(earlier, Waits(quiet=True)):
+            pass
+    with run_lock(earlier, CONSOLE):
+        assert earlier.whole
+
+
 TWO = {"accelerator": "cpu", "devices": 2}
 
 

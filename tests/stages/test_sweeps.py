@@ -1,6 +1,12 @@
 import csv
 import json
+import re
+import time
 
+import pytest
+
+from cfvqa.stages.identity import Stage, ensure
+from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.sweeps import (
     DONE,
     FAILED,
@@ -11,6 +17,7 @@ from cfvqa.stages.sweeps import (
     own_overrides,
     read_jobs,
     record,
+    training_seconds,
     write_tables,
 )
 
@@ -30,13 +37,20 @@ def test_a_name_holds_what_the_jobs_differ_in():
     assert named("demo", ["seed=2", "trial={study:'/x/study.db',number:3}"]) == "demo-seed-2"
     assert named("demo", ["seed=2", "logger=wandb", "logger.tracker.offline=false", "resume=never"]) == "demo-seed-2"
     assert named("demo", ["seed=-1"]) != named("demo", ["seed=1"])
-    assert (
-        named("demo", ["+phases.finetune.optimizer.betas=[0.9,0.9]"]) == "demo-phases.finetune.optimizer.betas-0.9-0.9"
-    )
+    assert named("demo", ["+phases.finetune.label_fraction=0.1"]) == "demo-phases.finetune.label_fraction-0.1"
     long = [f"phases.finetune.objectives.fine=0.{number}" for number in range(20)]
     assert len(named("demo", long)) == len(named("d" * 90, long)) == 100  # what a name may have
     assert named("d" * 100, ["seed=1"]) != named("d" * 100, ["seed=2"])
     assert named("demo", long) != named("demo", [*long[:-1], "seed=3"])
+
+
+def test_overrides_that_differ_in_signs_alone_have_names_of_their_own():
+    values = ("1e-3", "1e+3", "[a,b]", "[a-b]", "a/b", "a-b", "a-b-", "{a:b}", "-a", "a", "+a", "''", "null")
+    alike = [*(f"lr={value}" for value in values), "~lr", "~lr=a"]
+    names = [named("demo", [text]) for text in alike]
+    assert len(set(names)) == len(alike)
+    assert names[0] == "demo-lr-1e-3"
+    assert all(re.fullmatch(r"demo-lr[\w.-]*", name) for name in names)
 
 
 def test_the_order_of_overrides_and_what_makes_a_job_faster_do_not_name_it():
@@ -63,6 +77,19 @@ def test_a_job_that_finds_everything_made_keeps_its_seconds(tmp_path):
     for seconds in (60.0, 0.2):
         record(Job(["seed=1"], "a", DONE, seconds), tmp_path / "sweep")
     assert [one.seconds for one in read_jobs(tmp_path / "sweep")] == [60.0]
+
+
+def test_a_job_that_was_stopped_and_repeated_has_the_seconds_of_all_tries(tmp_path):
+    stage = Stage("vqa", tmp_path / "run" / "vqa", "id")
+    stage.folder.mkdir(parents=True)
+    assert training_seconds(tmp_path / "run") is None
+    (stage.folder / "try.json").write_text(json.dumps({"before": 60.0, "start": time.time()}))  # of one that was killed
+    assert training_seconds(tmp_path / "run") == pytest.approx(60, abs=30)
+    ensure(stage, lambda folder: {}, StageConsole(quiet=True))
+    for seconds in (500.0, 0.2):  # of calls that made the features too, and that found everything made
+        record(Job(["seed=1"], "run", DONE, seconds), tmp_path / "sweep", training_seconds(tmp_path / "run"))
+        assert [one.seconds for one in read_jobs(tmp_path / "sweep")] == [stage.seconds]
+    assert stage.seconds == pytest.approx(60, abs=30)
 
 
 def test_the_table_has_a_row_a_job_with_its_figures(tmp_path):

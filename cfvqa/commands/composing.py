@@ -1,0 +1,55 @@
+"""What a sweep is asked for: its overrides, and whether a job of it can be composed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from cfvqa.errors import InputError
+
+
+def asked(params: Mapping[str, Any] | None, arguments: Sequence[str], loader: ConfigLoader) -> dict[str, Override]:
+    """Return key -> override of a sweep.
+
+    Args:
+        params: block `hydra.sweeper.params`; the command line is behind it.
+        arguments: overrides of the command line.
+        loader: of the configs.
+    """
+    given = [*(f"{key}={value}" for key, value in (params or {}).items()), *arguments]
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(given)
+    return {override.get_key_element(): override for override in parsed}
+
+
+def compose_a_job(config: DictConfig) -> None:
+    """Compose the config of a job of a sweep, as Hydra does when everything is set up for all.
+
+    Args:
+        config: of the sweep.
+
+    Raises:
+        HydraException: if that cannot be, as where a key is unknown.
+        InputError: if there is no job, or a group has no choice.
+    """
+    loader = GlobalHydra.instance().config_loader()
+    params = OmegaConf.select(config, "hydra.sweeper.params")
+    overrides = asked(params, config.hydra.overrides.task, loader)
+    job = [_of_a_job(key, override) for key, override in overrides.items()]
+    try:
+        loader.load_sweep_config(config, job)
+    except ValueError as error:  # Hydra's own, of a group that is null
+        raise InputError(f"the sweep cannot be started: {error}") from error
+
+
+def _of_a_job(key: str, override: Override) -> str:
+    if override.is_discrete_sweep():
+        for value in override.sweep_string_iterator():
+            return f"{key}={value}"
+        raise InputError(f"{override.input_line}: there is nothing to sweep over")
+    if override.is_interval_sweep():
+        return f"{key}={override.value().start}"
+    return str(override.input_line)
