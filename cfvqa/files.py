@@ -10,6 +10,9 @@ from pathlib import Path
 
 from cfvqa.errors import InputError
 
+DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a file raises that holds something else than it should; the last is of what is nested too deeply."""
+
 _NO_SPACE = 64 * 1024  # bytes; less than anything that is written at once
 
 
@@ -67,3 +70,20 @@ def full_disk_named(path: Path) -> Iterator[None]:
                 "what is finished is kept"
             ) from error
         raise
+
+
+@contextmanager
+def damage_named(what: Path | str, remedy: str) -> Iterator[None]:
+    """Make a message of what reading a file raises that holds something else than it should.
+
+    Args:
+        what: the file.
+        remedy: what to do about it.
+
+    Raises:
+        InputError: naming the file.
+    """
+    try:
+        yield
+    except DAMAGE as error:
+        raise InputError(f"{what} is damaged ({error!r}): {remedy}") from error

@@ -1,1 +1,12 @@
 """One thin Hydra application a command."""
+
+import sys
+
+from cfvqa.environment import check_ranks
+from cfvqa.errors import InputError
+
+try:  # here, because Lightning reads the environment as it is imported, which every command does first
+    check_ranks()
+except InputError as error:
+    sys.stderr.write(f"error: {error}\n")
+    sys.exit(2)

@@ -14,7 +14,8 @@ from cfvqa.stages.building import PRUNERS, SAMPLERS, resolve
 from cfvqa.stages.sweeps import is_shared
 
 _QUOTED = re.compile(r"""(['"])(?:(?!\1)[^\\]|\\.)*\1""", re.DOTALL)
-_FOREIGN_CONFIG = re.compile(r"--config-[pn]|-c[pn]")  # argparse takes what is left of an option's name too
+# argparse takes what is left of an option's name too; --experimental-rerun unpickles a file, and code runs.
+_FOREIGN_CONFIG = re.compile(r"--config-[pn]|-c[pn]|--e")
 _LEAVING = re.compile(r"\.\.|(?<![\w.-])/|\$\{")
 _OF_HYDRA = ("launcher", "sweeper", "sweep", "run", "mode", "verbose")
 _OF_SEARCHES = {"hydra.sweeper.sampler": SAMPLERS, "hydra.sweeper.pruner": PRUNERS}

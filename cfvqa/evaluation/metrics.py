@@ -161,7 +161,7 @@ def read_metrics(path: Path) -> Figures:
     """
     try:
         return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} is damaged ({error}): delete its folder and give the command that made it again"
         ) from error

@@ -153,6 +153,7 @@ _OF_CONSTRUCTORS = (
     ValueError,
     KeyError,
     RuntimeError,
+    ArithmeticError,
     AssertionError,  # torch checks its arguments so
     MisconfigurationException,
 )

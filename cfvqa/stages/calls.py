@@ -1,17 +1,24 @@
 """Blocks that are as open as what they call: whatever the class or function takes, and nothing else."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin
 
 from cfvqa.errors import InputError
 from cfvqa.stages.blocks import inside, mapping, unknown
 from cfvqa.stages.building import SOURCES, Allowed, check_targets, resolve
-from cfvqa.stages.kinds import Choice, Kind, OrNull, Real, Text, Truth, Whole, shown
+from cfvqa.stages.kinds import Choice, Kind, Listed, OrNull, Real, Text, Truth, Whole, shown
 
 _OF_HYDRA = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
-_OF_ANNOTATION: dict[Any, Kind] = {int: Whole(), float: Real(), bool: Truth(), str: Text(), str | None: OrNull(Text())}
+_OF_ANNOTATION: dict[Any, Kind] = {
+    int: Whole(),
+    float: Real(),
+    bool: Truth(),
+    str: Text(),
+    str | None: OrNull(Text()),
+    Sequence[str]: Listed(),
+}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import read_metrics
+from cfvqa.stages.hub import check_push, push
 from cfvqa.stages.loading import load
 from cfvqa.stages.publishing import write_export
 
@@ -16,12 +17,14 @@ def export(config: DictConfig, console: Console) -> Path:
     """Write the run of the config into the folder `to`, and send it to the hub as `push`, if that is set.
 
     Raises:
-        InputError: if the run is not there, not judged yet, or `to` cannot be made; naming the key.
+        InputError: if the run is not there, not judged yet, `to` cannot be made, or the hub does not take it.
     """
     if not config.run:
         raise InputError("run is not set: give the folder of a trained run, run=runs/NAME")
     if not config.to:
         raise InputError("to is not set: give the folder to write, to=FOLDER")
+    if config.push is not None:
+        check_push(str(config.push))
     run, to = Path(config.run).expanduser(), Path(config.to).expanduser()
     model = load(run)
     write_export(model, _figures_of(run), to)
@@ -30,7 +33,7 @@ def export(config: DictConfig, console: Console) -> Path:
         f'next       cfvqa.load("{to}").ask(main=FILE, reference=FILE), or cfvqa-predict run={to}', soft_wrap=True
     )
     if config.push is not None:
-        _push(to, str(config.push), console)
+        push(to, str(config.push), console)
     return to
 
 
@@ -39,22 +42,3 @@ def _figures_of(run: Path) -> dict[str, Any]:
         if file.is_file():
             return read_metrics(file)
     raise InputError(f"{run} was not judged, and a model card needs figures: cfvqa-evaluate with its config first")
-
-
-def _push(folder: Path, name: str, console: Console) -> None:
-    """Send an exported folder to the Hugging Face hub, into a repository that only its owner sees."""
-    from huggingface_hub import HfApi  # slow to import
-    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
-
-    console.print(
-        "warning: weights trained on MIMIC data may be restricted by its data-use agreement; the repository is made "
-        "private, and whether it may be opened is yours to find out",
-        soft_wrap=True,
-    )
-    hub = HfApi()
-    try:
-        hub.create_repo(name, private=True, exist_ok=True)
-        hub.upload_folder(repo_id=name, folder_path=folder)
-    except (HfHubHTTPError, LocalTokenNotFoundError, OSError, ValueError) as error:
-        raise InputError(f"push={name}: the hub says: {error}; the folder {folder} is there") from error
-    console.print(f"pushed     https://huggingface.co/{name}", soft_wrap=True)

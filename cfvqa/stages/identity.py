@@ -46,16 +46,17 @@ class Stage:
         return self._written().get("id") == self.id
 
     def facts(self) -> dict[str, str]:
-        """Return what the stage wrote of itself when it finished."""
-        return self._written()["facts"]
+        """Return what the stage wrote of itself when it finished; nothing of one that has not."""
+        return self._written().get("facts", {})
 
     @property
     def seconds(self) -> float:
         """How long it took to make: all tries together, those that were stopped up to the last file that they wrote."""
-        return float(self._written()["seconds"])
+        return float(self._written().get("seconds", 0.0))
 
     def _written(self) -> dict[str, Any]:
-        return _content(self.folder / SUCCESS)
+        content = _content(self.folder / SUCCESS)
+        return content if isinstance(content.get("facts"), dict) and _is_number(content.get("seconds")) else {}
 
 
 def identify(*parts: Any) -> str:
@@ -173,7 +174,7 @@ def _begin_try(folder: Path) -> float:
 def _seconds_of_tries(folder: Path) -> float:
     """Return how long was worked on a folder; of a try that was killed nothing tells but the files that it left."""
     last = _content(folder / _TRY)
-    if not last:
+    if not (_is_number(last.get("before")) and _is_number(last.get("start"))):
         return 0.0
     newest = max(file.stat().st_mtime for file in folder.rglob("*") if file.is_file())
     return last["before"] + max(0.0, newest - last["start"])
@@ -188,8 +189,13 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _content(file: Path) -> dict[str, Any]:
-    """Return what a file notes; nothing where there is none, or a power cut has left it empty."""
+    """Return what a file notes; nothing where there is none, a power cut has left it empty, or it holds no notes."""
     try:
-        return json.loads(file.read_text())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        content = json.loads(file.read_text())
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)

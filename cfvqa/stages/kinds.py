@@ -149,6 +149,17 @@ class Texts(_Value):
 
 
 @dataclass(frozen=True)
+class Listed(_Value):
+    """A list of texts, which may be empty; a text alone would be taken for its letters."""
+
+    wanted = "give a list of texts, [a,b]"
+
+    def fits(self, value: Any) -> bool:
+        """Whether the value is such a list."""
+        return isinstance(value, list) and all(Text().fits(one) for one in value)
+
+
+@dataclass(frozen=True)
 class Name(_Value):
     """The name of a folder that is made: it cannot lead elsewhere. A number is a name too."""
 

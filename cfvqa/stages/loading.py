@@ -1,7 +1,6 @@
 """A trained run, or an exported one, loaded from its folder to be asked about radiographs that are in no table."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,11 @@ from yaml import YAMLError
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import decoding_in
+from cfvqa.files import DAMAGE, damage_named
 from cfvqa.stages.answering import Model
 from cfvqa.stages.building import plain
 from cfvqa.stages.closed_answers import ClosedAnswers
+from cfvqa.stages.hub import fetch
 from cfvqa.stages.identity import SUCCESS, Stage
 from cfvqa.stages.publishing import is_export, read_export
 from cfvqa.stages.schema import DECODING, ranks
@@ -33,7 +34,7 @@ def load(source: Path | str) -> Model:
     """
     folder = Path(source).expanduser()
     if not folder.is_dir():
-        folder = _from_hub(str(source))
+        folder = fetch(str(source))
     return read_export(folder) if is_export(folder) else load_run(folder)
 
 
@@ -62,7 +63,9 @@ def load_run(folder: Path) -> Model:
             f"{folder} was trained on true {truth} (extraction.truth), which new radiographs do "
             "not have: give another run"
         )
-    DESCRIPTIONS.check(vision, f"{folder / 'vqa' / 'reader.json'}: vision")
+    file = folder / "vqa" / "reader.json"
+    with damage_named(file, "give the command that trained the run again"):
+        DESCRIPTIONS.check(vision, f"{file}: vision")
     return Model(
         folder=folder,
         detector=_vision_model(folder, "detector", vision["detector"]),
@@ -72,18 +75,6 @@ def load_run(folder: Path) -> Model:
         decoding=decoding,
         closed=ClosedAnswers.load(folder / "evaluation") if ranks(decoding) else None,
     )
-
-
-def _from_hub(name: str) -> Path:
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or Path(name).parent.is_dir():  # runs/NAME with a slip in it
-        raise InputError(f"no folder {name}; give the folder of a trained run, runs/NAME, or of an exported one")
-    from huggingface_hub import snapshot_download  # slow to import
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors"]))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise InputError(f"no folder {name}, and the hub gives no model of this name: {error}") from error
 
 
 def _decoding(folder: Path) -> dict[str, Any]:
@@ -97,7 +88,7 @@ def _decoding(folder: Path) -> dict[str, Any]:
             decoding = decoding_in(decode)
         else:
             decoding = plain(OmegaConf.load(file))["evaluation"]["decoding"]
-    except (OmegaConfBaseException, YAMLError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (*DAMAGE, OmegaConfBaseException, YAMLError, OSError) as error:
         raise InputError(f"{file} or {judged} is damaged ({error!r}): run the command of this run again") from error
     DECODING.check(decoding, f"{judged if judged.is_file() else file}: decoding")
     return decoding

@@ -14,17 +14,26 @@ from torch import nn
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.report_figures import figure_at
-from cfvqa.files import full_disk_named
+from cfvqa.files import DAMAGE, damage_named, full_disk_named
 from cfvqa.stages.answering import Model
 from cfvqa.stages.building import VISION, build_network
+from cfvqa.stages.calls import Call
 from cfvqa.stages.closed_answers import ClosedAnswers
-from cfvqa.stages.schema import DECODING, ranks
-from cfvqa.stages.trained import TOKENIZER, TrainedReader, for_answering, load_tokenizer, new_model
+from cfvqa.stages.schema import DECODING, SIDE, ranks
+from cfvqa.stages.trained import (
+    TOKENIZER,
+    TrainedReader,
+    check_description,
+    for_answering,
+    load_tokenizer,
+    new_model,
+)
 from cfvqa.stages.vision import for_inference
 
 FORMAT = 1
 """Raised when older exports can no longer be read."""
 
+_REMEDY = "export the run again"
 _SETTINGS, _CARD, _FIGURES = "config.json", "README.md", "metrics.json"
 _SHOWN = {
     "changes.f1": "change F1",
@@ -78,16 +87,14 @@ def read_export(folder: Path) -> Model:
     """
     file = folder / _SETTINGS
     settings = _read_settings(file)
-    try:
-        description = settings["reader"]
+    with damage_named(file, _REMEDY):
+        description, decoding, image_size = settings["reader"], settings["decoding"], settings["image_size"]
+        SIDE.check(image_size, f"{file}: image_size")
+        DECODING.check(decoding, f"{file}: decoding")
+        check_description(description, f"{file}: reader")
+        networks = {name: _network_of(description, name, file) for name in ("detector", "classifier")}
         tokenizer = load_tokenizer(folder / TOKENIZER, description)
-        reader = for_answering(new_model(description, tokenizer))
-        vision = {name: description["vision"][name]["network"] for name in ("detector", "classifier")}
-        networks = {name: build_network(block, f"{file}: {name}.network", VISION) for name, block in vision.items()}
-        decoding, image_size = dict(settings["decoding"]), int(settings["image_size"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{file} is damaged ({error!r}): export the run again") from error
-    DECODING.check(decoding, f"{file}: decoding")
+        reader = for_answering(new_model(description, tokenizer, f"{file}: reader"))
     for name, network in {"reader": reader, **networks}.items():
         _fill(network, folder / f"{name}.safetensors")
     return Model(
@@ -138,12 +145,18 @@ def _settings_of(model: Model) -> dict[str, Any]:
     }
 
 
+def _network_of(description: Mapping[str, Any], name: str, file: Path) -> nn.Module:
+    block, place = description["vision"][name]["network"], f"{file}: {name}.network"
+    Call(VISION).check(block, place)
+    return build_network(block, place, VISION)
+
+
 def _read_settings(file: Path) -> dict[str, Any]:
     try:
         settings = json.loads(file.read_text())
         written = settings["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} is no export of cfvqa, or damaged ({error!r}): export the run again") from error
+    except DAMAGE as error:
+        raise InputError(f"{file} is no export of cfvqa, or damaged ({error!r}): {_REMEDY}") from error
     if written != FORMAT:
         raise InputError(
             f"{file} has format {written}, this version of cfvqa reads {FORMAT}: use the version that wrote it"
@@ -154,9 +167,9 @@ def _read_settings(file: Path) -> dict[str, Any]:
 def _fill(network: nn.Module, file: Path) -> None:
     """Load the weights of a network; safetensors holds arrays and nothing else."""
     if not file.is_file():
-        raise InputError(f"{file} is missing: export the run again")
+        raise InputError(f"{file} is missing: {_REMEDY}")
     try:
         load_model(network, str(file))
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{file} is damaged, or of another model ({reason}): export the run again") from error
+        raise InputError(f"{file} is damaged, or of another model ({reason}): {_REMEDY}") from error

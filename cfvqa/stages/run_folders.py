@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from cfvqa.errors import InputError
-from cfvqa.files import write_text
+from cfvqa.files import damage_named, write_text
 from cfvqa.stages.identity import SUCCESS, Stage, locked
 from cfvqa.stages.progress import StageConsole
 from cfvqa.training.ranks import rank
 
 _HELD = "settings.json"
+_REMEDY = "delete the folder, or choose another name=..."
 
 
 @contextmanager
@@ -118,21 +119,20 @@ def _read(folder: Path) -> dict[str, Any] | None:
     file = folder / _HELD
     if not file.is_file():
         return None
-    try:
+    with damage_named(file, _REMEDY):
         content = json.loads(file.read_text())
-        return {"id": content["id"], "settings": content["settings"]}
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} is damaged ({error!r}): delete the folder, or choose another name=...") from error
+        return {"id": str(content["id"]), "settings": dict(content["settings"])}
 
 
 def _check_harmless(stage: Stage, old: dict[str, Any], new: dict[str, Any]) -> None:
     open_phases = [phase for phase in new["phases"] if not (stage.folder / phase / SUCCESS).is_file()]
     may_grow = {f"phases.{phase}.epochs" for phase in open_phases}
-    changed = {
-        key: (before, after)
-        for key, (before, after) in differences(old, new).items()
-        if key not in may_grow or before is None or after < before
-    }
+    with damage_named(stage.folder / _HELD, _REMEDY):
+        changed = {
+            key: (before, after)
+            for key, (before, after) in differences(old, new).items()
+            if key not in may_grow or before is None or after < before
+        }
     if not changed:
         return
     listed = "; ".join(f"{key} was {before}, is {after}" for key, (before, after) in changed.items())

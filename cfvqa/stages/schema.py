@@ -32,7 +32,9 @@ ANSWERS, RETRIEVAL, ZERO_SHOT = "answers", "retrieval", "zero_shot"
 _COUNT = Whole(1)
 _SEED = Whole(0, 2**32 - 1)
 _SHARE = Real(0.0, 1.0)
-_SIDE = Whole(32, 4096)  # pixels
+SIDE = Whole(32, 4096)
+"""Pixels of a side of an image."""
+
 _FOLDER = Text("give the name of a folder")
 _WORKERS = Whole(0)
 
@@ -81,7 +83,7 @@ _VISION_TRAINING = Block(
         "trainer": _TRAINER,
     }
 )
-_VISION: dict[str, Kind] = {"image_size": _SIDE, "network": Call(VISION), "training": _VISION_TRAINING}
+_VISION: dict[str, Kind] = {"image_size": SIDE, "network": Call(VISION), "training": _VISION_TRAINING}
 
 _TEXT = Block(
     {
@@ -109,6 +111,15 @@ _MODEL = Block(
         ),
     }
 )
+_PAIRS = Block({"question_length": Whole(4), "answer_length": Whole(4), "swap": _SHARE, "workers": _WORKERS})
+READER = {
+    "model": _MODEL,
+    "text": _TEXT,
+    "pairs": _PAIRS,
+    "widths": Block({"region": _COUNT, "finding": _COUNT}),
+}
+"""What a trained reader is built from; one from elsewhere brings it along."""
+
 _PHASES = Each(
     Block(
         {
@@ -166,7 +177,7 @@ EXPERIMENT = Block(
         "checkpoint_steps": _COUNT,
         "precision": Choice(("32", "bf16", "16")),
         "compile": Truth(),
-        "image_size": _SIDE,
+        "image_size": SIDE,
         "trial": Maybe(Block({"study": Text(), "number": Whole(0)})),
         "predictions": OrNull(Text()),
         "main": OrNull(Text()),
@@ -191,9 +202,7 @@ EXPERIMENT = Block(
         "phases": _PHASES,
         "trainer": _READER_TRAINER,
         "logger": Block({"tracker": Maybe(Call(TRACKERS))}, optional={"share_samples": Truth()}),
-        "pairs": Block(
-            {"question_length": Whole(4), "answer_length": Whole(4), "swap": _SHARE, "workers": _WORKERS},
-        ),
+        "pairs": _PAIRS,
         "extraction": Block(
             {
                 "batch_size": _COUNT,

@@ -93,14 +93,34 @@ class Search:
 
 
 def trial_of(place: Any) -> Trial | None:
-    """Return the trial that a training is, from the config block `trial`; None in all processes but the first."""
+    """Return the trial that a training is, from the config block `trial`; None in all processes but the first.
+
+    Raises:
+        InputError: if there is no such study or trial, or it names a foreign class.
+    """
     if rank() > 0:
         return None
+    file = Path(place.study)
+    if not file.is_file():  # SQLite would make it
+        raise InputError(f"trial.study: no file {file}: leave trial out, a search sets it for its jobs")
+    _optuna()  # which brings the errors below
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return _trial_in(file, place.number)
+    except (SQLAlchemyError, KeyError, IndexError, RuntimeError) as error:
+        raise InputError(
+            f"trial: {file} holds no trial {place.number} of a search ({error}): leave trial out, a search sets it "
+            "for its jobs"
+        ) from error
+
+
+def _trial_in(file: Path, number: int) -> Trial:
     optuna = _optuna()
-    where = {"study_name": _NAME, "storage": _storage(Path(place.study))}
+    where = {"study_name": _NAME, "storage": _storage(file)}
     pruner = optuna.load_study(**where).user_attrs[_PRUNER]
     study = optuna.load_study(**where, pruner=_made(_PRUNER, pruner, PRUNERS))
-    return optuna.Trial(study, study.get_trials(deepcopy=False)[place.number]._trial_id)
+    return optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
 
 
 def _optuna() -> Any:

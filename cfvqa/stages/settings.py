@@ -1,7 +1,7 @@
 """Checks of a config before anything runs: of what would fail after hours, or run on as if it were right."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,7 @@ def check(config: DictConfig) -> None:
         raise InputError(f"{key} is not set: give {key}={'FOLDER' if key.split('.')[-1] in _FOLDERS else 'VALUE'}")
     content = plain(config)
     EXPERIMENT.check(content, "")
-    for relation in _RELATIONS:
-        _check_relation(content, relation)
+    check_relations(content)
     for place in PHASES:
         for phase, settings in select(content, place).items():
             _check_phase(content["objective"], settings, f"{place}.{phase}")
@@ -76,6 +75,18 @@ def check(config: DictConfig) -> None:
         raise InputError(
             f"resume={content['resume']}: choose auto, never, or the path of a checkpoint; there is no such file"
         )
+
+
+def check_relations(content: Mapping[str, Any]) -> None:
+    """Refuse values that do not go together; of blocks that are absent nothing is asked.
+
+    Raises:
+        InputError: naming both keys.
+    """
+    for relation in _RELATIONS:
+        first, second = select(content, relation.first), select(content, relation.second)
+        if {} not in (first, second) and not relation.holds(first, second):
+            raise InputError(f"{relation.first} is {first}: it {relation.words} {relation.second}, which is {second}")
 
 
 def check_folders(config: DictConfig) -> None:
@@ -105,17 +116,11 @@ def _missing(block: Any, key: str = "") -> Iterator[str]:
             yield from _missing(value, inside(key, name))
 
 
-def select(content: dict[str, Any], key: str) -> Any:
+def select(content: Mapping[str, Any], key: str) -> Any:
     """Return what stands behind a dotted key, an empty block where there is nothing."""
     for name in key.split("."):
         content = content.get(name, {})
     return content
-
-
-def _check_relation(content: dict[str, Any], relation: _Relation) -> None:
-    first, second = select(content, relation.first), select(content, relation.second)
-    if {} not in (first, second) and not relation.holds(first, second):
-        raise InputError(f"{relation.first} is {first}: it {relation.words} {relation.second}, which is {second}")
 
 
 def _check_phase(known: dict[str, Any], settings: dict[str, Any], key: str) -> None:

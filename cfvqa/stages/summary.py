@@ -18,6 +18,7 @@ from yaml import YAMLError
 from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import decoding_in, read_metrics
 from cfvqa.evaluation.report_figures import dig
+from cfvqa.files import DAMAGE
 from cfvqa.stages.identity import SUCCESS
 from cfvqa.stages.run_folders import differences, settings_in
 from cfvqa.stages.table_files import write_table
@@ -142,7 +143,7 @@ def _judged(run: Path) -> Judged:
             figures={name: dig(metrics, key) for name, key in _FIGURES.items()}
             | {"parameters": float(done["facts"]["parameters"].replace(",", "")), "seconds": float(done["seconds"])},
         )
-    except (OSError, ValueError, KeyError, TypeError, OmegaConfBaseException, YAMLError) as error:
+    except (*DAMAGE, OSError, OmegaConfBaseException, YAMLError) as error:
         raise InputError(f"{run} is no whole run ({error}): train and judge it again, or take it away") from error
 
 

@@ -9,9 +9,13 @@ import torch
 from torch import nn
 
 from cfvqa.errors import InputError
+from cfvqa.files import damage_named
 from cfvqa.language.tokenizer import AnswerTokenizer, PretrainedTokenizer, Tokenizer
 from cfvqa.models.momentum import without_momentum
+from cfvqa.stages.building import trying
 from cfvqa.stages.reader import Widths, build_model
+from cfvqa.stages.schema import READER
+from cfvqa.stages.settings import check_relations
 from cfvqa.training.checkpoints import load_weights
 
 TOKENIZER = "tokenizer"
@@ -47,13 +51,12 @@ def load_reader(folder: Path, phase: str | None = None) -> TrainedReader:
     file = folder / "reader.json"
     if not file.is_file():
         raise InputError(f"{folder} holds no trained reader (reader.json is missing): run cfvqa-train first")
-    try:
+    with damage_named(file, "delete the folder and run cfvqa-train again"):
         description = json.loads(file.read_text())
-        tokenizer = load_tokenizer(folder / TOKENIZER, description)
         last, holder = str(description["last_phase"]), nn.Module()
-        holder.model = new_model(description, tokenizer)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} is damaged ({error!r}): delete the folder and run cfvqa-train again") from error
+        check_description(description, str(file))
+        tokenizer = load_tokenizer(folder / TOKENIZER, description)
+        holder.model = new_model(description, tokenizer, str(file))
     load_weights(holder, folder / (phase or last) / "checkpoints" / "best.ckpt")
     return TrainedReader(for_answering(holder.model), tokenizer, description)
 
@@ -63,11 +66,29 @@ def for_answering(model: nn.Module) -> nn.Module:
     return without_momentum(model).eval().requires_grad_(requires_grad=False)
 
 
-def new_model(description: dict[str, Any], tokenizer: Tokenizer) -> nn.Module:
-    """Return the model of a description (see `TrainedReader`), which waits for its weights."""
+def check_description(description: Any, place: str) -> None:
+    """Check a description (see `TrainedReader`), which may be a stranger's, before anything is made of it.
+
+    Raises:
+        InputError: naming the place and the key.
+        KeyError, TypeError: if a part is not there at all.
+    """
+    for name, kind in READER.items():
+        kind.check(description[name], f"{place}: {name}")
+    with trying(place):
+        check_relations(description)
+
+
+def new_model(description: dict[str, Any], tokenizer: Tokenizer, place: str) -> nn.Module:
+    """Return the model of a description that is checked, which waits for its weights.
+
+    Raises:
+        InputError: naming the place, if it cannot be made.
+    """
     text = description["text"] | {"pretrained": None}  # its weights are among those to come
     widths = Widths(**description["widths"])
-    return build_model(description["model"], text, tokenizer=tokenizer, widths=widths, seed=0)
+    with trying(place):
+        return build_model(description["model"], text, tokenizer=tokenizer, widths=widths, seed=0)
 
 
 def load_tokenizer(folder: Path, description: dict[str, Any]) -> Tokenizer:

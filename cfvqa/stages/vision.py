@@ -13,14 +13,16 @@ from torchmetrics import Metric
 
 from cfvqa.data.image_data import ImageData, ImageDataSettings
 from cfvqa.errors import InputError
+from cfvqa.files import damage_named
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.blocks import Block
 from cfvqa.stages.building import VISION, build_network, new_network, plain
 from cfvqa.stages.calls import Call
 from cfvqa.stages.distribution import Others, others_of
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
-from cfvqa.stages.kinds import Text, Whole
+from cfvqa.stages.kinds import Text
 from cfvqa.stages.progress import StageConsole
+from cfvqa.stages.schema import SIDE
 from cfvqa.stages.tables import detector_tables, load_tables, tables
 from cfvqa.stages.tracking import training_loggers
 from cfvqa.training.checkpoints import load_weights
@@ -102,7 +104,7 @@ def for_inference(network: nn.Module) -> nn.Module:
 _DESCRIPTION = Block(
     {
         "network": Call(VISION),
-        "image_size": Whole(1),
+        "image_size": SIDE,
         "folder": Text("give the name of a folder"),
         "id": Text("give the id of a stage"),
     }
@@ -125,10 +127,8 @@ def _given(folder: Path, name: str) -> Stage:
     marker = folder / SUCCESS
     if not marker.is_file():
         raise InputError(f"detector.trained: {folder} holds no finished {name} stage; give a folder of work/{name}")
-    try:
-        return Stage(name, folder, json.loads(marker.read_text())["id"])
-    except (ValueError, KeyError) as error:
-        raise InputError(f"detector.trained: {marker} is damaged ({error!r}): train the detector again") from error
+    with damage_named(f"detector.trained: {marker}", "train the detector again"):
+        return Stage(name, folder, str(json.loads(marker.read_text())["id"]))
 
 
 def _others(config: DictConfig, name: str) -> Others | None:

@@ -80,6 +80,8 @@ def _fitting_weights(module: torch.nn.Module, path: Path) -> dict[str, torch.Ten
         state, written = content["state_dict"], content.get(_FORMAT_KEY)
     except Exception as error:
         raise InputError(f"checkpoint {path} is damaged or foreign: give another, or train again") from error
+    if written is None:
+        raise InputError(f"{path} is no checkpoint of cfvqa: give one that cfvqa-train has written, or train again")
     if written != FORMAT:
         raise InputError(
             f"checkpoint {path} has format {written}, this version of cfvqa reads {FORMAT}: "

@@ -18,6 +18,7 @@ import torch
 from lightning.fabric.plugins.environments import LightningEnvironment
 from torch import distributed
 
+from cfvqa.environment import number_in
 from cfvqa.errors import InputError
 from cfvqa.training.keeping import PREEMPTED
 
@@ -27,21 +28,25 @@ _PATIENCE = 20.0  # seconds that a training has to notice that a peer has died
 
 
 def rank() -> int:
-    """Return the number of this process among all of its training; 0 alone."""
+    """Return the number of this process among all of its training; 0 alone.
+
+    Raises:
+        InputError: as all that read the environment here, naming a variable that holds no number.
+    """
     for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
         if name in os.environ and (name != "SLURM_PROCID" or by_slurm()):
-            return int(os.environ[name])
+            return number_in(name)
     return 0
 
 
 def started_processes() -> int:
     """Return how many processes there are of this training, whatever its trainer asks for."""
-    return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1") if by_slurm() else "1"))
+    return _first_of("WORLD_SIZE", "SLURM_NTASKS", otherwise=1)
 
 
 def local_rank() -> int:
     """Return the number of this process on its machine: that of its device."""
-    return int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0") if by_slurm() else "0"))
+    return _first_of("LOCAL_RANK", "SLURM_LOCALID", otherwise=0)
 
 
 def started_outside() -> bool:
@@ -56,7 +61,14 @@ def started_by_us() -> bool:
 
 def by_slurm() -> bool:
     """Whether srun has started this process as one of several."""
-    return "SLURM_PROCID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
+    return "SLURM_PROCID" in os.environ and "SLURM_NTASKS" in os.environ and number_in("SLURM_NTASKS") > 1
+
+
+def _first_of(ours: str, of_slurm: str, otherwise: int) -> int:
+    """Return the number in a variable; that of SLURM counts where srun has started several processes."""
+    if ours in os.environ:
+        return number_in(ours)
+    return number_in(of_slurm) if by_slurm() and of_slurm in os.environ else otherwise
 
 
 def environment() -> list[LightningEnvironment]:

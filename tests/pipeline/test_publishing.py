@@ -154,7 +154,7 @@ def test_a_full_disk_is_named_and_nothing_is_left(folder, call, small_disk):
         ('"format": 1', '"form": 1', "no export"),
         ('"widths"', '"width"', "damaged"),
         ('"num_beams"', '"custom_generate"', "decoding.custom_generate' is unknown"),
-        ('"question_and_images"', '"${oc.create:{_target_: os.system, command: true}}"', "nothing is filled in"),
+        ('"question_and_images"', '"${oc.create:{_target_: os.system, command: true}}"', "choose one of"),
     ],
 )
 def test_settings_of_a_stranger_are_refused_before_anything_is_made(exported, tmp_path, old, new, words):

@@ -1,20 +1,31 @@
 """A run from elsewhere: what its records say is checked before anything is made of it."""
 
 import json
+from copy import deepcopy
 
 import pytest
 
 from cfvqa.errors import InputError
+from cfvqa.language.tokenizer import AnswerTokenizer
+from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.stages import loading, publishing
 from cfvqa.stages.loading import load_run
 from cfvqa.stages.publishing import read_export
-from cfvqa.stages.trained import TrainedReader
+from cfvqa.stages.trained import TrainedReader, load_reader, new_model
 
 CONFIG = (
     "evaluation: {decoding: {num_beams: 1, do_sample: false, repetition_penalty: 1.0, max_new_tokens: 8}, draws: 3}"
 )
 TRUNK = {"_target_": "cfvqa.vision.trunk.Trunk", "channels": [4, 4, 4, 4], "width": 4}
 DETECTOR = {"_target_": "cfvqa.vision.region_queries.RegionQueries", "trunk": TRUNK, "channels": 4, "width": 4}
+READER = {
+    "model": {"network": {"_target_": "cfvqa.models.coarse_to_fine.CoarseToFine"}},
+    "text": {"pretrained": None, "transformer": {"width": 16, "layers": 1, "heads": 2, "max_length": 32}},
+    "pairs": {"question_length": 16, "answer_length": 16, "swap": 0.5, "workers": 0},
+    "widths": {"region": 8, "finding": 8},
+    "vision": {"detector": {"network": DETECTOR}, "classifier": {"network": DETECTOR}},
+    "last_phase": "finetune",
+}
 RECORD = {"network": DETECTOR, "image_size": 64, "folder": "work/anatomy/x", "id": "x"}
 
 
@@ -58,7 +69,7 @@ def test_a_reader_of_imported_features_cannot_be_asked_about_radiographs(tmp_pat
         load_run(tmp_path)
 
 
-@pytest.mark.parametrize("config", ["5", "text", "[1]", "evaluation: 5", "a: ["])
+@pytest.mark.parametrize("config", ["5", "text", "[1]", "evaluation: 5", "a: [", pytest.param("[" * 5000, id="deep")])
 def test_a_config_that_is_damaged_is_named(tmp_path, config):
     (tmp_path / "config.yaml").write_text(config)
     with pytest.raises(InputError, match=r"config\.yaml or .*is damaged"):
@@ -79,3 +90,75 @@ def test_an_export_whose_settings_are_damaged_is_named(tmp_path, settings):
     (tmp_path / "config.json").write_text(json.dumps({"format": publishing.FORMAT, **settings}))
     with pytest.raises(InputError, match=r"config\.json is damaged"):
         read_export(tmp_path)
+
+
+def reader_with(key, value):
+    """Return the description of a reader with something else behind a dotted key."""
+    description = deepcopy(READER)
+    *blocks, name = key.split(".")
+    place = description
+    for block in blocks:
+        place = place[block]
+    place[name] = value
+    return description
+
+
+WRONG = [
+    ("model.network.memory", 5, r"model\.network\.memory is '5': choose one of"),
+    ("model.network.encoders", "x", r"model\.network\.encoders is 'x': choose one of"),
+    ("model", 5, "model is '5': it is a block"),
+    ("text.transformer.layers", "x", r"text\.transformer\.layers is 'x': give a whole number"),
+    ("text.transformer.width", 0, r"text\.transformer\.width is '0'"),
+    ("text.transformer.max_length", [], r"text\.transformer\.max_length is"),
+    ("pairs", [], "pairs is .*: it is a block"),
+    ("pairs.question_length", "16", r"pairs\.question_length is '16'"),
+    ("pairs.question_length", 64, r"pairs\.question_length is 64: it must not be above text\.transformer\.max_length"),
+    ("widths.region", None, r"widths\.region is 'null'"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "words"), WRONG)
+def test_the_reader_of_a_stranger_is_checked_as_a_config_is(tmp_path, key, value, words):
+    (tmp_path / "reader.json").write_text(json.dumps(reader_with(key, value)))
+    with pytest.raises(InputError, match=rf"reader\.json: {words}"):
+        load_reader(tmp_path)
+
+
+def settings_with(reader=READER, **others):
+    decoding = {"num_beams": 1, "do_sample": False, "repetition_penalty": 1.0, "max_new_tokens": 8}
+    settings = {"format": publishing.FORMAT, "decoding": decoding, "image_size": 64, "reader": reader}
+    return json.dumps(settings | others)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (settings_with(image_size="64"), "image_size is '64'"),
+        (settings_with(image_size=10**9), "image_size is '1000000000'"),
+        (settings_with(reader_with("model.network.memory", 5)), r"reader: model\.network\.memory is '5'"),
+        (
+            settings_with(reader_with("vision.detector.network", DETECTOR | {"width": "x"})),
+            r"detector\.network\.width is 'x'",
+        ),
+        (
+            settings_with(reader_with("vision.detector.network", DETECTOR | {"trunk": TRUNK | {"channels": "x"}})),
+            r"detector\.network cannot be made",
+        ),
+    ],
+)
+def test_the_settings_of_an_export_are_checked_as_a_config_is(tmp_path, settings, words):
+    (tmp_path / "config.json").write_text(settings)
+    with pytest.raises(InputError, match=rf"config\.json: {words}"):
+        read_export(tmp_path)
+
+
+def test_an_export_whose_settings_are_nested_too_deeply_is_damaged(tmp_path):
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match=r"config\.json is no export of cfvqa, or damaged"):
+        read_export(tmp_path)
+
+
+def test_a_reader_that_cannot_be_made_is_named_with_its_file():
+    tokenizer = AnswerTokenizer.train(["is there edema ?", *node_texts()])
+    with pytest.raises(InputError, match=r"reader\.json: model\.network cannot be made"):
+        new_model(reader_with("model.network.heads", 3), tokenizer, "reader.json")

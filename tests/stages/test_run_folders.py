@@ -110,6 +110,21 @@ def test_damaged_settings_of_a_run_are_named(tmp_path):
         train(tmp_path, settings_of(), finished=False)
 
 
+@pytest.mark.parametrize("damage", ["5", "[]", '{"id": "x"}', '{"id": "x", "settings": 5}'])
+def test_settings_of_a_run_that_hold_something_else_are_damaged(tmp_path, damage):
+    train(tmp_path, settings_of(), finished=False)
+    (tmp_path / "runs/trial/vqa/settings.json").write_text(damage)
+    with pytest.raises(InputError, match=r"settings\.json is damaged"):
+        train(tmp_path, settings_of(), finished=False)
+
+
+@pytest.mark.parametrize("epochs", ["8", [8]])
+def test_epochs_of_a_run_that_are_no_number_are_damaged(tmp_path, epochs):
+    train(tmp_path, settings_of(finetune=epochs), finished=False)
+    with pytest.raises(InputError, match=r"settings\.json is damaged"):
+        train(tmp_path, settings_of(finetune=2), finished=False)
+
+
 def hold(folder, settings, ready, over):
     stage = stage_of(folder, settings)
     with run_lock(stage, CONSOLE):

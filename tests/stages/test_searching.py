@@ -86,6 +86,15 @@ def test_a_study_of_a_stranger_names_no_foreign_class(tmp_path):
         trial_of(OmegaConf.create({"study": str(tmp_path / STUDY), "number": number}))
 
 
+@pytest.mark.parametrize(("name", "number"), [("nowhere/x.db", 0), ("other.db", 0), (STUDY, 7)])
+def test_a_trial_that_is_not_there_is_named(tmp_path, name, number):
+    search_in(tmp_path, f"{LR}=interval(0.1,0.9)").ask()
+    (tmp_path / "other.db").write_text("no database, " * 100)
+    with pytest.raises(InputError, match=f"trial.*{name}"):
+        trial_of(OmegaConf.create({"study": str(tmp_path / name), "number": number}))
+    assert not (tmp_path / "nowhere").exists()
+
+
 @pytest.mark.parametrize("sweep", ["glob(*)", "shuffle(1,2)"])
 def test_what_cannot_be_searched_is_named(tmp_path, sweep):
     with pytest.raises(InputError, match=f"{HEADS}: give choice"):

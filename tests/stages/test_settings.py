@@ -170,6 +170,8 @@ TABLE = [
     ),
     *wrong("+logger.share_samples", "maybe", words="give true or false"),
     (["logger=wandb", "logger.tracker.offline=perhaps"], ["logger.tracker.offline", "give true or false"]),
+    (["logger=wandb", "logger.tracker.tags=baseline"], ["logger.tracker.tags", "give a list of texts"]),
+    (["logger=wandb", "logger.tracker.tags=[5]"], ["logger.tracker.tags", "give a list of texts"]),
     (["+logger.tracker.nosuch=1", "logger=wandb"], ["key 'logger.tracker.nosuch' is unknown"]),
     (["runs=[a,b]"], ["runs is a list, which only cfvqa-compare takes"]),
     *wrong("+trainer.precision", "16-mixed", words="set by the program itself"),

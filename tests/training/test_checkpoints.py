@@ -41,6 +41,16 @@ def test_a_truncated_a_foreign_and_a_missing_checkpoint_are_refused_by_name(tmp_
         check_weights(nn.Linear(3, 2), tmp_path / "b.ckpt")
 
 
+def test_a_checkpoint_of_another_program_and_one_of_another_format_are_refused_by_name(tmp_path):
+    path, module = tmp_path / "a.ckpt", nn.Linear(3, 2)
+    torch.save({"state_dict": module.state_dict()}, path)
+    with pytest.raises(InputError, match=r"a\.ckpt is no checkpoint of cfvqa"):
+        check_weights(module, path)
+    torch.save({"state_dict": module.state_dict(), "cfvqa_format": 99}, path)
+    with pytest.raises(InputError, match=r"a\.ckpt has format 99, .*use the version that wrote it"):
+        check_weights(module, path)
+
+
 class Planted:
     def __reduce__(self):
         return eval, ("__import__('pathlib').Path('planted').write_text('x')",)

@@ -3,6 +3,8 @@
 import pytest
 from lightning.fabric.plugins.environments import LightningEnvironment
 
+from cfvqa.environment import check_ranks
+from cfvqa.errors import InputError
 from cfvqa.training.ranks import environment, local_rank, rank, started_outside, started_processes
 
 ALL = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "CFVQA_PROCESSES")
@@ -29,3 +31,23 @@ def test_the_environment_says_who_a_process_is(monkeypatch, variables, expected)
     assert (rank(), local_rank(), started_processes(), started_outside()) == expected
     kinds = [LightningEnvironment] if "CFVQA_PROCESSES" in variables else []  # SLURM would say 1 process
     assert [type(found) for found in environment()] == kinds
+
+
+@pytest.mark.parametrize(
+    ("read", "name", "variables"),
+    [
+        (rank, "RANK", {"RANK": "y"}),
+        (check_ranks, "SLURM_PROCID", {"RANK": "1", "SLURM_PROCID": "x"}),
+        (rank, "LOCAL_RANK", {"LOCAL_RANK": ""}),
+        (local_rank, "LOCAL_RANK", {"LOCAL_RANK": "-1"}),
+        (rank, "SLURM_NTASKS", {"SLURM_PROCID": "0", "SLURM_NTASKS": ""}),
+        (started_processes, "WORLD_SIZE", {"WORLD_SIZE": "1.5"}),
+    ],
+)
+def test_a_variable_that_holds_no_number_is_named(monkeypatch, read, name, variables):
+    for other in ALL:
+        monkeypatch.delenv(other, raising=False)
+    for other, value in variables.items():
+        monkeypatch.setenv(other, value)
+    with pytest.raises(InputError, match=f"{name} is '{variables[name]}' in the environment"):
+        read()
