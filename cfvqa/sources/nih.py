@@ -18,7 +18,7 @@ from cfvqa.sources.nih_boxes import BOXES, IMAGE_NAME, LABELS, read_finding_boxe
 from cfvqa.sources.nih_questions import ask_questions
 from cfvqa.sources.paths import check_ids, existing_file, existing_root, refuse_unlisted
 from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files, if_there
-from cfvqa.sources.splits import of_first_subjects, subject_split
+from cfvqa.sources.splits import held_out_split, of_first_subjects, subject_split
 from cfvqa.sources.tables import Tables, conform, empty
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
 
@@ -124,9 +124,7 @@ class NihSource:
         if not names.is_in(list(known)).all():
             stranger = names.filter(~names.is_in(list(known)))[0]
             raise InputError(f"image '{stranger}' is in neither list of {root}: restore the lists, or split=subject")
-        rest = subject_split(subjects, seed=self.split_seed, fractions=(0.875, 0.125, 0.0))
-        test = pl.Series(["test"]).new_from_index(0, len(rest))
-        return test.zip_with(names.is_in(listed), rest).alias("split")
+        return held_out_split(subjects, names.is_in(listed), seed=self.split_seed).alias("split")
 
 
 def _entry_table(root: Path) -> Path:

@@ -16,6 +16,12 @@ def subject_split(subject_ids: pl.Series, *, seed: int, fractions: tuple[float, 
     return subject_ids.replace_strict(split_of, return_dtype=pl.String)
 
 
+def held_out_split(subject_ids: pl.Series, test: pl.Series, *, seed: int) -> pl.Series:
+    """Return the split where a data set names its test rows: of the others, an eighth is hashed to validation."""
+    rest = subject_split(subject_ids, seed=seed, fractions=(0.875, 0.125, 0.0))
+    return pl.Series(["test"]).new_from_index(0, len(rest)).zip_with(test, rest)
+
+
 def _split_of(subject: str, seed: int, fractions: tuple[float, float, float]) -> str:
     digest = hashlib.sha256(f"{seed}:{subject}".encode()).digest()
     place = int.from_bytes(digest[:8], "big") / 2**64

@@ -16,7 +16,7 @@ from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.image_labels import Labels, question_row, questions_about, whole_image_findings
 from cfvqa.sources.paths import existing_root, refuse_unlisted
 from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files
-from cfvqa.sources.splits import of_first_subjects, subject_split
+from cfvqa.sources.splits import held_out_split, of_first_subjects, subject_split
 from cfvqa.sources.tables import SCHEMAS, Tables, conform, empty
 from cfvqa.sources.vindr_names import ANSWERS, NODES
 from cfvqa.sources.vindr_tables import NO_FINDING, PARTS, box_table, label_table, read_boxes, read_labels
@@ -113,9 +113,7 @@ class VindrSource:
         subjects = images["subject_id"]
         if self.split == "subject":
             return subject_split(subjects, seed=self.split_seed).alias("split")
-        rest = subject_split(subjects, seed=self.split_seed, fractions=(0.875, 0.125, 0.0))
-        test = pl.Series(["test"]).new_from_index(0, len(rest))
-        return test.zip_with(images["part"] == "test", rest).alias("split")
+        return held_out_split(subjects, images["part"] == "test", seed=self.split_seed).alias("split")
 
 
 def _images(root: Path) -> pl.DataFrame:
