@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import polars as pl
@@ -19,7 +19,6 @@ from cfvqa.vocabulary.regions import REGION_INDEX
 
 _FRAME = 224
 _ROUNDING = 2  # pixels of the frame
-_CUT = "box cut at the border"
 _GRAPHS_AT_ONCE = 512
 
 Boxes = Literal["silver", "gold"]
@@ -134,7 +133,7 @@ def _boxes(
             skipped["box that is empty or a region's second"] += 1
             continue
         if _overhang(box, margins) > _ROUNDING:
-            skipped[_cut_reason(skipped, objects.place)] += 1
+            skipped["box cut at the border"] += 1
         boxes[region] = (image["image_id"], region, horizontal[0], vertical[0], horizontal[1], vertical[1])
     return list(boxes.values())
 
@@ -156,13 +155,6 @@ def _frame_box(item: dict[str, Any], margins: tuple[int, ...], place: str) -> tu
             "the object"
         )
     return box
-
-
-def _cut_reason(skipped: Counter[str], place: str) -> str:
-    """Return the reason that names the first file with a cut box."""
-    return next(
-        (reason for reason in skipped if reason.startswith(_CUT)), f"{_CUT}, the first in {PurePath(place).name}"
-    )
 
 
 def _overhang(box: tuple[float, ...], margins: tuple[int, ...]) -> float:

@@ -94,7 +94,7 @@ def test_boxes_are_cut_at_the_border_and_empty_ones_counted(tree):
     boxes = of_image(tables.regions, SECOND)
     assert boxes.select("x1", "y1", "x2", "y2").rows() == [(0, 0, 60, 48)]
     assert tables.skipped == {
-        f"box cut at the border, the first in {dicom_id(SECOND)}_SceneGraph.json": 1,
+        "box cut at the border": 1,
         "box that is empty or a region's second": 2,
         "box of a region outside the 24": 1,
     }
@@ -104,7 +104,7 @@ def test_cut_boxes_are_counted_under_the_first_and_rounding_is_none(tree):
     for study, lowest in ((FIRST, 22 + 179 + 2), (SECOND, 210), (59_000_021, 215)):
         tree.graphs[dicom_id(study)]["objects"][0]["y2"] = lowest
     tables = read(tree.write())
-    assert tables.skipped == {f"box cut at the border, the first in {dicom_id(SECOND)}_SceneGraph.json": 2}
+    assert tables.skipped == {"box cut at the border": 2}
     assert of_image(tables.regions, FIRST)["y2"].item() == 48
 
 
