@@ -8,7 +8,7 @@ import polars as pl
 import torch
 from torch.utils.data import Dataset
 
-from cfvqa.data.batches import ImageFeatures, PairBatch, Texts, Tokens
+from cfvqa.data.batches import PairBatch, Texts, Tokens
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.seeding import generator
 from cfvqa.errors import InputError
@@ -133,14 +133,17 @@ class PairSet(Dataset[QuestionSample]):
         return generator(self.settings.seed, "swap", epoch, main, reference).random() < self.settings.swap
 
     def collate(self, samples: Sequence[QuestionSample]) -> PairBatch:
-        """Gather the units that the samples are about, read their features once, pad the texts."""
+        """Gather the units that the samples are about, read each of their images once, pad the texts."""
         keys = [(sample.main, sample.reference) for sample in samples]
         units = list(dict.fromkeys(keys))
         unit_of = {key: number for number, key in enumerate(units)}
+        images = list(dict.fromkeys(image for unit in units for image in unit if image is not None))
+        place = {image: number for number, image in enumerate(images)}
+        features = self.store.read(images)
         return PairBatch(
-            main=self._features([main for main, _ in units]),
+            main=features[torch.tensor([place[main] for main, _ in units])],
             # Where there is no reference the main image fills the place in memory; `has_reference` masks it.
-            reference=self._features([main if reference is None else reference for main, reference in units]),
+            reference=features[torch.tensor([place[reference or main] for main, reference in units])],
             has_reference=torch.tensor([reference is not None for _, reference in units]),
             unit=torch.tensor([unit_of[key] for key in keys]),
             question=self._tokens([s.question for s in samples], self.settings.question_length, "[ENC]"),
@@ -158,9 +161,6 @@ class PairSet(Dataset[QuestionSample]):
             answer=self._tokens(answers, self.settings.answer_length, "[DEC]"),
             keywords=self._tokens(keywords, self.settings.answer_length, "[CLS]"),
         )
-
-    def _features(self, image_ids: list[str]) -> ImageFeatures:
-        return self.store.read(image_ids)
 
     def _tokens(self, texts: list[str], length: int, first: str) -> Tokens:
         ids, mask = self.tokenizer.encode(texts, max_length=length, first=first)

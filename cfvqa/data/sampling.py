@@ -12,10 +12,11 @@ _ALIKE = 8  # processes
 
 
 class EpochBatches(Sampler[list[int]]):
-    """Shuffle groups of samples anew every epoch and yield them in batches.
+    """Shuffle groups of samples, and the samples of each, anew every epoch and yield them in batches.
 
     A group is a list of samples that belong into one batch (the questions of a pair; a single image). A batch
-    holds groups of one kind only. The order depends on (seed, epoch) alone. `skip` batches are left out once,
+    holds groups of one kind only. The order depends on (seed, epoch) alone: also within a group, as a loss that takes
+    some questions of each pair alone shall not see the same ones in every epoch. `skip` batches are left out once,
     after a resume. Each of `world` processes gets its part of every batch.
 
     Args:
@@ -70,7 +71,15 @@ class EpochBatches(Sampler[list[int]]):
         skip, self.skip = self.skip, 0
         for chosen in batches[skip:]:
             own = np.array_split(chosen, self.world)[self.rank]
-            yield [sample for group in own for sample in self.groups[group]]
+            yield [sample for group in own.tolist() for sample in self._shuffled(group)]
+
+    def _shuffled(self, group: int) -> list[int]:
+        """Return the samples of a group in the order of this epoch."""
+        samples = self.groups[group]
+        if len(samples) == 1:
+            return list(samples)
+        order = generator(self.seed, "order in a group", self.epoch, group).permutation(len(samples))
+        return [samples[place] for place in order]
 
     def _batches(self) -> list[np.ndarray]:
         """Return the groups of every batch of the epoch."""

@@ -14,10 +14,13 @@ from cfvqa.data.batches import PairBatch, swap_images
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.pair_sets import PairSet, PairSettings
 from cfvqa.evaluation.predictions import predictions_of
+from cfvqa.language.constraint import AnswerConstraint
+from cfvqa.language.questions import DIFFERENCE
+from cfvqa.models.constrained import FollowGrammar
 from cfvqa.models.outputs import Reading
 from cfvqa.stages.closed_answers import ClosedAnswers
 from cfvqa.stages.progress import StageConsole, counting
-from cfvqa.stages.schema import words_of
+from cfvqa.stages.schema import follows_grammar, words_of
 from cfvqa.stages.trained import TrainedReader, device
 
 
@@ -72,8 +75,17 @@ class Decoding:
         if hasattr(reader.model, "answer"):  # see `models.outputs.Reader`
             ids, scores = reader.model.answer(reading, batch, **written)
         else:
-            ids, scores = reader.model.text.generate(reading.memory, reading.memory_mask, **written)
+            ids, scores = reader.model.text.generate(
+                reading.memory, reading.memory_mask, **written, **self._constraint(reader, kinds)
+            )
         return reader.tokenizer.decode(ids.cpu().numpy()), scores.cpu().tolist()
+
+    def _constraint(self, reader: TrainedReader, kinds: Sequence[str | None]) -> dict[str, Any]:
+        """Return what keeps answers to difference questions to their grammar, where that is asked for."""
+        if not follows_grammar(self.settings):
+            return {}
+        kept = [kind == DIFFERENCE for kind in kinds]
+        return {"logits_processor": [FollowGrammar(AnswerConstraint(reader.tokenizer), kept)]}
 
 
 def ask_batch(reader: TrainedReader, batch: PairBatch, decoding: Decoding, kinds: Sequence[str | None]) -> BatchAnswers:

@@ -141,6 +141,7 @@ DECODING = Block(
     optional={
         "way": Choice((WRITE, RANK)),
         "candidates": _COUNT,
+        "grammar": Truth(),
         "top_p": _SHARE,
         "top_k": _COUNT,
         "temperature": Positive(),
@@ -158,9 +159,14 @@ def ranks(decoding: Mapping[str, Any]) -> bool:
     return decoding.get("way", WRITE) == RANK
 
 
+def follows_grammar(decoding: Mapping[str, Any]) -> bool:
+    """Whether answers to difference questions are kept to their grammar."""
+    return bool(decoding.get("grammar", False))
+
+
 def words_of(decoding: Mapping[str, Any]) -> dict[str, Any]:
     """Return how words are written: what transformers takes."""
-    return {name: value for name, value in decoding.items() if name not in ("way", "candidates")}
+    return {name: value for name, value in decoding.items() if name not in ("way", "candidates", "grammar")}
 
 
 EXPERIMENT = Block(

@@ -93,6 +93,20 @@ def test_a_batch_holds_groups_of_one_kind_and_every_sample_comes_once():
     assert sorted(sample for batch in whole for sample in batch) == list(range(40))
 
 
+def test_the_samples_of_a_group_stand_in_another_order_in_another_epoch_whoever_reads_them():
+    groups = [list(range(10 * n, 10 * n + 10)) for n in range(4)]
+
+    def first_of_groups(epoch, world):
+        parts = [EpochBatches(groups, groups_per_batch=4, seed=1, rank=rank, world=world) for rank in range(world)]
+        for part in parts:
+            part.set_epoch(epoch)
+        samples = [sample for part in parts for batch in part for sample in batch]
+        return [samples[place] for place in range(0, 40, 10)]
+
+    assert first_of_groups(3, world=1) == first_of_groups(3, world=2)
+    assert len({sample % 10 for epoch in range(6) for sample in first_of_groups(epoch, world=1)}) > 5
+
+
 def test_seeds_are_the_same_everywhere():
     assert stable_seed(1, "step", 2, 3) == stable_seed(1, "step", 2, 3)
     assert stable_seed(1, "step", 2, 3) != stable_seed(1, "step", 23)

@@ -1,3 +1,4 @@
+import numpy as np
 import polars as pl
 import torch
 
@@ -17,7 +18,7 @@ class Store:
         return []
 
     def read(self, image_ids):
-        return image_ids
+        return np.array(image_ids)
 
 
 def samples(**given):
@@ -76,3 +77,21 @@ def test_defect_12_nothing_but_its_words_tells_a_wrong_answer_from_the_right_one
     for text in (batch.answer, batch.wrong_answer):
         assert torch.equal((text.ids == tokenizer.id_of("[SEP]")).sum(1), torch.ones(len(text.ids), dtype=torch.int64))
         assert torch.equal(text.mask, text.ids != tokenizer.id_of("[PAD]"))
+
+
+def test_each_image_of_a_batch_is_read_once_and_an_absent_reference_not_at_all():
+    read = []
+
+    class Counting(Store):
+        def read(self, image_ids):
+            read.append(image_ids)
+            return super().read(image_ids)
+
+    tokenizer = AnswerTokenizer.train([ADDED, "is there edema?", "yes"])
+    pair_set = questions(swap=0.0, store=Counting(), tokenizer=tokenizer)
+    some = [pair_set[row] for row in range(len(pair_set))]
+    batch = pair_set.collate(some)
+    assert sorted(read[0]) == sorted({image for s in some for image in (s.main, s.reference) if image is not None})
+    for unit, sample in zip(batch.unit.tolist(), some, strict=True):
+        assert batch.main[unit] == sample.main
+        assert batch.reference[unit] == (sample.reference or sample.main)
