@@ -78,7 +78,6 @@ class PairSet(Dataset[QuestionSample]):
                 f"for instance {', '.join(missing[:3])}: extract them again with these tables"
             )
         self.questions = questions
-        self.rows = questions.to_dicts()
         self.store = store
         self.tokenizer = tokenizer
         self.settings = settings
@@ -86,7 +85,7 @@ class PairSet(Dataset[QuestionSample]):
         self.epoch = 0
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.questions)
 
     def begin_epoch(self, epoch: int) -> None:
         """Choose the epoch whose draws come next."""
@@ -108,7 +107,7 @@ class PairSet(Dataset[QuestionSample]):
 
     def __getitem__(self, index: int) -> QuestionSample:
         """Return the question of row `index`, as this epoch draws it."""
-        row = self.rows[index]
+        row = self.questions.row(index, named=True)  # a list of all rows would be gigabytes in every process
         main, reference, answer = row["main_image"], row["reference_image"], row["answer"]
         epoch = self.epoch if self.training else 0
         if row["question_type"] == DIFFERENCE and self._is_swapped(main, reference, epoch):
