@@ -14,7 +14,7 @@ Images are named by their path below the folder, everywhere.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -29,8 +29,8 @@ from cfvqa.language.questions import QUESTION_TYPES, question_type
 from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import check_values, integers, numbers, read_csv
 from cfvqa.sources.image_files import measure_images
-from cfvqa.sources.paths import existing_file, existing_root
-from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files, if_there
+from cfvqa.sources.paths import existing_file, existing_root, safe_path
+from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
 from cfvqa.sources.splits import SPLITS, of_first_subjects, subject_split
 from cfvqa.sources.tables import VIEWS, Tables, conform, empty
 from cfvqa.vocabulary.findings import NODE_OF_ANSWER
@@ -39,7 +39,6 @@ SplitRule = Literal["subject", "given"]
 QUESTIONS, IMAGES, FINDINGS, REGIONS = "questions.csv", "images.csv", "findings.csv", "regions.csv"
 FINDING_BOXES = "finding_boxes.csv"
 _BOX = ("x1", "y1", "x2", "y2")
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 
 
 @dataclass(frozen=True)
@@ -63,17 +62,17 @@ class CsvSource:
     limit: int | None = None
 
     def files(self) -> SourceFiles:
-        """Return the tables that are there, and the radiographs."""
+        """Return the tables that are there, and the radiographs that they name."""
         root = existing_root(self.root)
-        return found_files(root, root, self.wanted())
+        found = found_files(root, root, self.wanted())
+        return replace(found, listed=tuple(safe_path(root, path) for path in self.listed().images["path"]))
 
     def wanted(self) -> tuple[Wanted, ...]:
-        """Return the questions, the tables that may be left out, and the folder of the radiographs."""
+        """Return the questions, and the tables that may be left out."""
         root = existing_root(self.root)
         return (
             Wanted(QUESTIONS, partial(existing_file, root, QUESTIONS)),
             *(Wanted(name, partial(if_there, root / name)) for name in (IMAGES, FINDINGS, REGIONS, FINDING_BOXES)),
-            *(Wanted("images", partial(FileTree, root, suffix)) for suffix in _SUFFIXES),
         )
 
     def listed(self) -> Listing:

@@ -27,12 +27,14 @@ class SourceFiles:
         images: folder that the paths in the images table are relative to.
         tables: files of many rows; each one's content counts.
         trees: files of which there are too many to read: images and scene graphs.
+        listed: images that tables name, in place of a tree; one that is not there does not count.
     """
 
     root: Path
     images: Path
     tables: tuple[Path, ...]
     trees: tuple[FileTree, ...]
+    listed: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,5 @@
+import os
+
 import polars as pl
 import pytest
 from layouts import ADDED, WHAT_CHANGED, write_image
@@ -6,6 +8,7 @@ from pages import files_of
 from cfvqa.errors import InputError
 from cfvqa.language.grammar import parse_changes
 from cfvqa.sources.csv_tables import CsvSource
+from cfvqa.sources.fingerprint import fingerprint
 from cfvqa.vocabulary.findings import NODE_OF_ANSWER
 
 SUBJECTS = 30
@@ -105,6 +108,17 @@ def test_a_limit_leaves_out_all_that_is_about_other_subjects(root):
     assert tables.questions["subject_id"].is_in(kept).all()
 
 
+def test_the_images_that_are_named_count_whatever_their_suffix_and_no_others(root):
+    path = root / "images/p4-old.png"
+    path.rename(path.with_suffix(".PNG"))
+    edit(root / "questions.csv", "images/p4-old.png", "images/p4-old.PNG")
+    before = fingerprint(own(root).files())
+    write_image(root / "answer.png")
+    assert fingerprint(own(root).files()) == before
+    os.utime(path.with_suffix(".PNG"), ns=(1, 1))
+    assert fingerprint(own(root).files()) != before
+
+
 QUESTION = "question_type, one of abnormality"
 
 
@@ -145,6 +159,7 @@ def test_a_malformed_row_is_named(root, name, old, new, message):
 
 def test_a_question_about_nothing_known_and_a_missing_file_are_named(root):
     (root / "images/p4-old.png").unlink()
+    fingerprint(own(root).files())  # leaves it to the reading
     with pytest.raises(InputError, match=r"p4-old\.png is missing"):
         own(root).read()
     (root / "questions.csv").unlink()
