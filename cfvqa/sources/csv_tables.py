@@ -32,11 +32,13 @@ from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.paths import existing_file, existing_root, safe_path
 from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
 from cfvqa.sources.splits import SPLITS, of_first_subjects, subject_split
-from cfvqa.sources.tables import VIEWS, Tables, conform, empty
-from cfvqa.vocabulary.findings import NODE_OF_ANSWER
+from cfvqa.sources.tables import PRESENCES, VIEWS, Tables, conform, empty
+from cfvqa.vocabulary.findings import FINDINGS, NODE_OF_ANSWER
+from cfvqa.vocabulary.levels import LEVEL_WORDS
+from cfvqa.vocabulary.regions import REGIONS
 
 SplitRule = Literal["subject", "given"]
-QUESTIONS, IMAGES, FINDINGS, REGIONS = "questions.csv", "images.csv", "findings.csv", "regions.csv"
+QUESTIONS, IMAGES, LABELS, BOXES = "questions.csv", "images.csv", "findings.csv", "regions.csv"
 FINDING_BOXES = "finding_boxes.csv"
 _BOX = ("x1", "y1", "x2", "y2")
 
@@ -72,7 +74,7 @@ class CsvSource:
         root = existing_root(self.root)
         return (
             Wanted(QUESTIONS, partial(existing_file, root, QUESTIONS)),
-            *(Wanted(name, partial(if_there, root / name)) for name in (IMAGES, FINDINGS, REGIONS, FINDING_BOXES)),
+            *(Wanted(name, partial(if_there, root / name)) for name in (IMAGES, LABELS, BOXES, FINDING_BOXES)),
         )
 
     def listed(self) -> Listing:
@@ -93,10 +95,10 @@ class CsvSource:
         known = images["path"]
         for column in ("main", "reference"):
             _check_known(asked, column, known, root / QUESTIONS)
-        regions, findings = _read_regions(root / REGIONS, known), _read_findings(root / FINDINGS, known)
+        regions, findings = _read_regions(root / BOXES, known), _read_findings(root / LABELS, known)
         boxes = _read_finding_boxes(root / FINDING_BOXES, known)
-        images = measure_images(of_first_subjects(images, self.limit), root, progress)
         images = images.with_columns(self._split(images, root / IMAGES))
+        images = measure_images(of_first_subjects(images, self.limit), root, progress)
         kept = images["path"].implode()
         return validate(
             Tables(
@@ -116,6 +118,8 @@ class CsvSource:
         check_choice("source.split", self.split, get_args(SplitRule))
         if self.split == "subject":
             return subject_split(images["subject_id"], seed=self.split_seed).alias("split")
+        if not path.is_file():
+            raise InputError(f"source.split=given takes the column split of {path}, which is missing: add the file")
         check_values(images, "split", SPLITS, path, blanks=False)
         return images["split"]
 
@@ -125,6 +129,7 @@ def _read_questions(path: Path) -> pl.DataFrame:
     table = read_csv(path, ["main", "question", "answer"], optional=optional)
     for column in ("main", "question", "answer"):
         _check_filled(table, column, path)
+    check_values(table, "question_type", QUESTION_TYPES, path)
     kinds = [question_type(question) for question in table["question"]]
     table = table.with_columns(pl.col("question_type").fill_null(pl.Series(kinds, dtype=pl.String)))
     if table["question_type"].null_count():
@@ -210,7 +215,12 @@ def _read_findings(path: Path, known: pl.Series) -> pl.DataFrame:
     if not path.is_file():
         return empty("findings")
     table = _read_about(path, known, ["finding", "presence"], optional=["region", "level"])
-    return conform(table.with_columns(_nodes(table["finding"])), "findings")
+    table = table.with_columns(_nodes(table["finding"]))
+    for column, allowed in (("finding", FINDINGS), ("presence", PRESENCES)):
+        check_values(table, column, allowed, path, blanks=False)
+    for column, allowed in (("region", REGIONS), ("level", LEVEL_WORDS)):
+        check_values(table, column, allowed, path)
+    return conform(table, "findings")
 
 
 def _nodes(names: pl.Series) -> pl.Series:
@@ -223,7 +233,8 @@ def _read_regions(path: Path, known: pl.Series) -> pl.DataFrame:
     if not path.is_file():
         return empty("regions")
     table = _read_about(path, known, ["region", *_BOX])
-    return conform(table.with_columns(integers(table, name, path) for name in _BOX), "regions")
+    check_values(table, "region", REGIONS, path, blanks=False)
+    return conform(table.with_columns(numbers(table, _BOX, path)), "regions")
 
 
 def _read_finding_boxes(path: Path, known: pl.Series) -> pl.DataFrame:
@@ -231,6 +242,7 @@ def _read_finding_boxes(path: Path, known: pl.Series) -> pl.DataFrame:
         return empty("finding_boxes")
     table = _read_about(path, known, ["finding", *_BOX], optional=["readers"])
     table = table.with_columns(_nodes(table["finding"]), pl.col("readers").fill_null("1"))
+    check_values(table, "finding", FINDINGS, path, blanks=False)
     counted = integers(table, "readers", path, least=1)
     return conform(table.with_columns(*numbers(table, _BOX, path), counted), "finding_boxes")
 

@@ -50,7 +50,7 @@ def add_images(root, split="train"):
 
 def add_labels(root):
     write(root, "findings.csv", ["path", "finding", "presence"], [["images/p1-new.png", "edema", "yes"]])
-    box = ["images/p1-new.png", "left lung", "10", "5", "40", "30"]
+    box = ["images/p1-new.png", "left lung", "10.5", "5", "40", "30"]
     write(root, "regions.csv", ["path", "region", "x1", "y1", "x2", "y2"], [box])
     box = ["images/p1-new.png", "edema", "10.5", "5", "40", "30", "2"]
     write(root, "finding_boxes.csv", ["path", "finding", "x1", "y1", "x2", "y2", "readers"], [box])
@@ -92,7 +92,7 @@ def test_further_tables_say_order_view_split_findings_and_regions(root):
     assert images["images/p1-new.png"]["view"] == "PA"
     assert images["images/p1-new.png"]["split"] == "test"
     assert tables.findings.row(0) == ("images/p1-new.png", None, NODE_OF_ANSWER["edema"], "yes", None)
-    assert tables.regions.row(0) == ("images/p1-new.png", "left lung", 10, 5, 40, 30)
+    assert tables.regions.row(0) == ("images/p1-new.png", "left lung", 10.5, 5, 40, 30)
     assert tables.finding_boxes.row(0) == ("images/p1-new.png", NODE_OF_ANSWER["edema"], 10.5, 5, 40, 30, 2)
     assert {path.name for path in own(root).files().tables} == {
         "questions.csv", "images.csv", "findings.csv", "regions.csv", "finding_boxes.csv",
@@ -136,16 +136,19 @@ QUESTION = "question_type, one of abnormality"
         ("images.csv", "3,AP,val", "3,AP,validate", r"row 2: split is 'validate'"),
         ("images.csv", "images/p0-new.png,p0,7", "images/p0-new.png,p0,1", "main study before its reference"),
         ("images.csv", "images/p0-new.png,p0", "images/p9-new.png,p0", r"questions\.csv, row 2: main 'images/p0-new"),
-        ("finding_boxes.csv", "edema", "hiccups", "table finding_boxes, row 0: finding 'hiccups' is unknown"),
+        ("finding_boxes.csv", "edema", "hiccups", r"finding_boxes\.csv, row 2: finding is 'hiccups'"),
         ("finding_boxes.csv", "10.5", "left", r"finding_boxes\.csv, row 2: x1 is 'left'"),
         ("finding_boxes.csv", "10.5", "nan", r"finding_boxes\.csv, row 2: x1 is 'nan'"),
         ("finding_boxes.csv", "10.5", "40", r"of finding 'pulmonary edema/hazy opacity' of image .* is empty"),
         ("finding_boxes.csv", ",2", ",0", r"finding_boxes\.csv, row 2: readers is '0'"),
         ("finding_boxes.csv", "images/p1-new", "images/p1", r"finding_boxes\.csv, row 2: path .images/p1\.png."),
         ("findings.csv", "images/p1-new.png", "images/p1.png", r"findings\.csv, row 2: path 'images/p1\.png' is no"),
-        ("findings.csv", "edema", "hiccups", "finding 'hiccups' is unknown"),
-        ("regions.csv", ",40,", ",4,", r"table regions: the box \(10, 5, 4, 30\) .* is empty"),
-        ("regions.csv", "left lung", "left leg", "region 'left leg' is unknown"),
+        ("findings.csv", "edema", "hiccups", r"findings\.csv, row 2: finding is 'hiccups'"),
+        ("regions.csv", ",40,", ",4,", r"table regions: the box \(10\.5, 5, 4, 30\) .* is empty"),
+        ("findings.csv", "edema,yes", "edema,maybe", r"findings\.csv, row 2: presence is 'maybe'"),
+        ("findings.csv", "edema,yes", "edema,", r"findings\.csv, row 2: presence is blank"),
+        ("regions.csv", "left lung", "left leg", r"regions\.csv, row 2: region is 'left leg'"),
+        ("regions.csv", "10.5", "left", r"regions\.csv, row 2: x1 is 'left'"),
     ],
 )
 def test_a_malformed_row_is_named(root, name, old, new, message):
@@ -155,6 +158,28 @@ def test_a_malformed_row_is_named(root, name, old, new, message):
     edit(root / name, old, new)
     with pytest.raises(InputError, match=message):
         own(root, split="given" if name == "images.csv" else "subject").read()
+
+
+def test_wrong_values_of_columns_that_may_be_left_out_are_named(root):
+    images = [f"images/p{number}-new.png" for number in range(3)]
+    write(root, "findings.csv", ["path", "finding", "presence", "region"], [[images[0], "edema", "yes", "left leg"]])
+    with pytest.raises(InputError, match=r"findings\.csv, row 2: region is 'left leg'"):
+        own(root).read()
+    write(root, "findings.csv", ["path", "finding", "presence", "level"], [[images[0], "edema", "yes", "huge"]])
+    with pytest.raises(InputError, match=r"findings\.csv, row 2: level is 'huge'"):
+        own(root).read()
+    write(root, "questions.csv", ["main", "question_type", "question", "answer"], [[images[0], "how", "why?", "yes"]])
+    with pytest.raises(InputError, match=r"questions\.csv, row 2: question_type is 'how'"):
+        own(root).read()
+
+
+def test_a_given_split_is_checked_in_the_whole_file_and_needs_it(root):
+    with pytest.raises(InputError, match=r"split=given takes the column split of .*images\.csv, which is missing"):
+        own(root, split="given").read()
+    add_images(root)
+    edit(root / "images.csv", "images/p7-old.png,p7,3,AP,train", "images/p7-old.png,p7,3,AP,")
+    with pytest.raises(InputError, match=r"images\.csv, row 16: split is blank"):
+        own(root, split="given", limit=2).read()
 
 
 def test_a_question_about_nothing_known_and_a_missing_file_are_named(root):
