@@ -31,7 +31,7 @@ from cfvqa.sources.csv_files import check_values, integers, numbers, read_csv
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.paths import existing_file, existing_root, safe_path
 from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
-from cfvqa.sources.splits import SPLITS, of_first_subjects, subject_split
+from cfvqa.sources.splits import SPLITS, of_first_subjects, on_two_sides, subject_split
 from cfvqa.sources.tables import PRESENCES, VIEWS, Tables, conform, empty
 from cfvqa.vocabulary.findings import FINDINGS, NODE_OF_ANSWER
 from cfvqa.vocabulary.levels import LEVEL_WORDS
@@ -99,7 +99,7 @@ class CsvSource:
         boxes = _read_finding_boxes(root / FINDING_BOXES, known)
         images = images.with_columns(self._split(images, root / IMAGES))
         images = measure_images(of_first_subjects(images, self.limit), root, progress)
-        kept = images["path"].implode()
+        kept, divided = images["path"].implode(), len(on_two_sides(images, "subject_id"))
         return validate(
             Tables(
                 images=conform(images.with_columns(image_id=pl.col("path"), study_id=pl.col("path")), "images"),
@@ -110,6 +110,7 @@ class CsvSource:
                 version=self.version,
                 licence=self.licence,
                 root=root,
+                skipped={"subject on two sides of the split": divided} if divided else {},
                 finding_boxes=boxes.filter(pl.col("image_id").is_in(kept)),
             )
         )

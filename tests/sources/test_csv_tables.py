@@ -182,6 +182,13 @@ def test_a_given_split_is_checked_in_the_whole_file_and_needs_it(root):
         own(root, split="given", limit=2).read()
 
 
+def test_a_subject_that_the_given_split_divides_is_counted(root):
+    add_images(root)
+    assert own(root, split="given").read().skipped == {}
+    edit(root / "images.csv", "images/p7-old.png,p7,3,AP,train", "images/p7-old.png,p7,3,AP,test")
+    assert own(root, split="given").read().skipped == {"subject on two sides of the split": 1}
+
+
 def test_a_question_about_nothing_known_and_a_missing_file_are_named(root):
     (root / "images/p4-old.png").unlink()
     fingerprint(own(root).files())  # leaves it to the reading
