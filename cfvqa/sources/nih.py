@@ -94,8 +94,7 @@ class NihSource:
         for folder in _image_folders(root):
             refuse_unlisted(folder, ".png", labelled["image_id"] + ".png", _entry_table(root))
         images = images.with_columns(self._split(images, root))
-        boxes, strange = read_finding_boxes(root, labelled.select("image_id"), images)
-        skipped = {"box of an image without labels": strange}
+        boxes, skipped = read_finding_boxes(root, labelled.select("image_id"), images)
         return validate(
             Tables(
                 images=conform(images, "images"),

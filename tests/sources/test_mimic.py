@@ -108,10 +108,15 @@ def test_cut_boxes_are_counted_under_the_first_and_rounding_is_none(tree):
     assert of_image(tables.regions, FIRST)["y2"].item() == 48
 
 
-def test_a_box_outside_the_image_is_named(tree):
-    tree.graphs[dicom_id(SECOND)]["objects"] = [{"bbox_name": "left lung", "x1": 10, "y1": 0, "x2": 90, "y2": 15}]
-    with pytest.raises(InputError, match=rf"{dicom_id(SECOND)}_SceneGraph\.json.*'left lung' lies outside the image"):
-        read(tree.write())
+def test_boxes_that_miss_the_image_or_leave_the_frame_are_left_out_and_counted(tree):
+    tree.graphs[dicom_id(SECOND)]["objects"] = [
+        {"bbox_name": "left lung", "x1": 10, "y1": 0, "x2": 90, "y2": 15},
+        {"bbox_name": "right lung", "x1": 112, "y1": 72, "x2": 999, "y2": 152},
+        {"bbox_name": "cardiac silhouette", "x1": -500, "y1": 72, "x2": 168, "y2": 152},
+    ]
+    tables = read(tree.write())
+    assert not len(of_image(tables.regions, SECOND))
+    assert tables.skipped == {"box outside the image": 3}
 
 
 def test_region_findings_have_polarity_and_level(tree):
