@@ -62,7 +62,7 @@ class MimicSource:
         boxes: "silver" or "gold": who located the regions (see `chest_imagenome.read_graphs`).
         labels: "chexpert" or "negbio": who labelled the reports (see `mimic_cxr_jpg.read_labels`).
         name, version, licence: go into `dataset.json`.
-        split: "subject" (hashed), "paper" (the published row order), or "official" (MIMIC-CXR's).
+        split: "subject" (hashed), "paper" (as published, by rows), or "official" (MIMIC-CXR's).
         split_seed: of the hashed split.
         pairing: "auto" or "always" (see `medical_diff_vqa.read_questions`).
         on_reversed: "error", "swap" or "drop" (see `order.order_pairs`).

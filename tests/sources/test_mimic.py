@@ -228,6 +228,19 @@ def test_the_paper_split_cuts_the_file_by_row_whatever_is_left_out(tree):
     assert tables.skipped["question without an answer"] == 1
 
 
+def test_the_paper_split_is_the_published_column_where_every_row_has_it(tree):
+    for number, row in enumerate(tree.questions):
+        row["split"] = ("val", "test", "train")[min(number // 4, 2)]
+    counts = dict(read(tree.write(), split="paper").questions.group_by("split").len().rows())
+    assert counts == {"val": 4, "test": 4, "train": 28}
+    some = read(tree, split="paper", limit=6).questions["split"]
+    assert some.unique(maintain_order=True).to_list() == ["train", "val", "test"]
+    table = tree.question_root / "mimic_pair_questions.csv"
+    table.write_text(table.read_text().replace(",val\n", ",validate\n", 1))
+    with pytest.raises(InputError, match=r"mimic_pair_questions\.csv, row 2: split is 'validate'"):
+        read(tree)
+
+
 def test_no_test_subject_is_a_training_image_in_the_paper_split(tree):
     tables = read(tree.write(), split="paper")
     last = tables.questions.filter(pl.col("split") == "test")["subject_id"].unique()
