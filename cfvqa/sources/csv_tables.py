@@ -31,7 +31,7 @@ from cfvqa.sources.csv_files import check_values, integers, numbers, read_csv
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.paths import existing_file, existing_root, safe_path
 from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
-from cfvqa.sources.splits import SPLITS, of_first_subjects, on_two_sides, subject_split
+from cfvqa.sources.splits import FRACTIONS, SPLITS, of_first_subjects, on_two_sides, subject_split, training_share
 from cfvqa.sources.tables import PRESENCES, VIEWS, Tables, conform, empty
 from cfvqa.vocabulary.findings import FINDINGS, NODE_OF_ANSWER
 from cfvqa.vocabulary.levels import LEVEL_WORDS
@@ -81,7 +81,9 @@ class CsvSource:
         """Return the images of `images.csv`, or of the questions where there is none."""
         root = existing_root(self.root)
         named = _named_images(_read_questions(existing_file(root, QUESTIONS)), root)
-        return Listing(root, of_first_subjects(named, self.limit).select("subject_id", "path"))
+        images = of_first_subjects(named.with_columns(self._split(named, root / IMAGES)), self.limit)
+        training = FRACTIONS[0] if self.split == "subject" else training_share(images["split"])
+        return Listing(root, images.select("subject_id", "path"), training)
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read the tables and check every image file.

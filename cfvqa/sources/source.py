@@ -7,6 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
+from cfvqa.sources.splits import FRACTIONS
 from cfvqa.sources.tables import Tables
 
 
@@ -57,10 +58,12 @@ class Listing:
     Attributes:
         root: folder that the paths are relative to.
         images: subject_id and path of each.
+        training: share of them that trains; of subjects that are hashed, and of rows that are cut, the one aimed at.
     """
 
     root: Path
     images: pl.DataFrame
+    training: float = FRACTIONS[0]
 
 
 def found_files(root: Path, images: Path, wanted: Sequence[Wanted]) -> SourceFiles:

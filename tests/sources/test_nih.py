@@ -93,6 +93,14 @@ def test_boxes_of_images_left_out_by_limit_are_left_out_and_those_without_labels
     assert tables.skipped == {"box of an image without labels": 1}
 
 
+def test_the_share_that_trains_is_the_one_of_the_split(root):
+    names = sorted(path.name for path in (root / "images").iterdir())
+    (root / "test_list.txt").write_text("\n".join(name for name in names if name < "00000004"))
+    (root / "train_val_list.txt").write_text("\n".join(name for name in names if name >= "00000004"))
+    source = NihSource(root, split="official")
+    assert source.listed().training == (source.read().images["split"] == "train").mean()
+
+
 def test_boxes_that_are_empty_or_leave_their_image_are_left_out_and_counted(root):
     rows = [BOX_LIST.format(label="Mass", end=""), "00000001_000.png,Mass,1,2,0,4\n00000001_000.png,Mass,999,2,99,4\n"]
     (root / "BBox_List_2017.csv").write_text("".join(rows))

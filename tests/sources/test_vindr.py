@@ -1,5 +1,7 @@
 """VinDr-CXR as PhysioNet ships it: what several readers say becomes one label, and what they drew one box."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from layouts import VINDR_LABELS, VindrTree, write_dicom
@@ -73,6 +75,12 @@ def test_an_image_with_a_finding_that_has_no_name_is_abnormal_and_no_list_of_its
         assert answers(tables, image)["is there evidence of any abnormalities in this image?"] == "yes"
         assert "what abnormalities are seen in this image?" not in answers(tables, image)
     assert tables.skipped == {"label without a node of the graph: Aortic enlargement": 2}
+
+
+def test_the_share_that_trains_is_the_one_of_the_split(tree):
+    source = VindrSource(tree.write().root)
+    assert source.listed().training == (source.read().images["split"] == "train").mean()
+    assert replace(source, split="subject").listed().training == 0.8
 
 
 def test_boxes_of_three_readers_become_one_and_those_of_the_consensus_stay(tree):
