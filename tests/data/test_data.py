@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cfvqa.data.batches import ImageFeatures
 from cfvqa.data.feature_store import FeatureStore, as_stored, shard_ids, write_index, write_shard
 from cfvqa.data.frames import frame_of, letterbox
+from cfvqa.data.image_data import ImageDataSettings
 from cfvqa.data.sampling import EpochBatches, OrderedBatches
 from cfvqa.data.seeding import stable_seed
 from cfvqa.errors import InputError
@@ -31,6 +32,11 @@ def test_a_letterbox_keeps_the_shape_of_what_it_shows():
     assert frame.shape == (64, 64)
     assert frame[:16].max() == 0
     assert frame[32, 50] == 255
+
+
+def test_loading_processes_keep_no_frames_as_they_end_with_each_epoch():
+    assert ImageDataSettings(image_size=64, batch_size=2, workers=0).kept_gib == 2
+    assert ImageDataSettings(image_size=64, batch_size=2, workers=1).kept_gib == 0
 
 
 def features(count):
