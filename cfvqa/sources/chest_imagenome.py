@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,7 +20,7 @@ from cfvqa.vocabulary.regions import REGION_INDEX
 
 _FRAME = 224
 _ROUNDING = 2  # pixels of the frame
-_GRAPHS_AT_ONCE = 512
+_GRAPHS_AT_ONCE = 64  # of a megabyte or so each, once they are loaded
 
 Boxes = Literal["silver", "gold"]
 
@@ -44,7 +45,7 @@ def graph_folder(root: Path) -> Path:
 def read_graphs(
     root: Path, images: pl.DataFrame, boxes: Boxes, progress: Callable[[int], None] | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]:
-    """Read the scene graphs of `images`, one file at a time.
+    """Read the scene graphs of `images`.
 
     Args:
         root: folder of the release.
@@ -89,11 +90,12 @@ def _read_part(
     """Return regions and region findings of some images."""
     boxes: list[tuple[Any, ...]] = []
     findings: list[tuple[Any, ...]] = []
-    for image in images.iter_rows(named=True):
-        path = folder / f"{image['image_id']}_SceneGraph.json"
+    paths = [folder / f"{image}_SceneGraph.json" for image in images["image_id"]]
+    with ThreadPoolExecutor() as pool:  # a file server answers many at once
+        graphs = pool.map(_graph, paths)
+    for image, path, graph in zip(images.iter_rows(named=True), paths, graphs, strict=True):
         objects = gold.get(image["image_id"])
-        if path.is_file():
-            graph = load_graph(path)
+        if graph is not None:
             findings += _findings(graph["attributes"], image["image_id"], path, skipped)
             skipped["scene graph without a box"] += not graph["objects"]
             skipped["scene graph whose boxes gold ones stand for"] += objects is not None
@@ -105,6 +107,10 @@ def _read_part(
         pl.DataFrame(boxes, schema=SCHEMAS["regions"], orient="row"),
         pl.DataFrame(findings, schema=SCHEMAS["findings"], orient="row"),
     )
+
+
+def _graph(path: Path) -> dict[str, Any] | None:
+    return load_graph(path) if path.is_file() else None
 
 
 def _boxes(

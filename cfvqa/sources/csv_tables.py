@@ -29,7 +29,7 @@ from cfvqa.language.questions import QUESTION_TYPES, question_type
 from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import check_values, integers, numbers, read_csv
 from cfvqa.sources.image_files import measure_images
-from cfvqa.sources.paths import existing_file, existing_root, safe_path
+from cfvqa.sources.paths import existing_file, existing_root, paths_below
 from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
 from cfvqa.sources.splits import FRACTIONS, SPLITS, of_first_subjects, on_two_sides, subject_split, training_share
 from cfvqa.sources.tables import PRESENCES, VIEWS, Tables, conform, empty
@@ -67,7 +67,7 @@ class CsvSource:
         """Return the tables that are there, and the radiographs that they name."""
         root = existing_root(self.root)
         found = found_files(root, root, self.wanted())
-        return replace(found, listed=tuple(safe_path(root, path) for path in self.listed().images["path"]))
+        return replace(found, listed=tuple(map(paths_below(root), self.listed().images["path"])))
 
     def wanted(self) -> tuple[Wanted, ...]:
         """Return the questions, and the tables that may be left out."""
