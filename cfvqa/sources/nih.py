@@ -30,7 +30,7 @@ CAVEATS = (
 
 SplitRule = Literal["subject", "official"]
 _NO_FINDING = "No Finding"
-_ENTRIES, _IMAGES = "Data_Entry_2017.csv", "images"
+_ENTRIES, _NEWER, _IMAGES = "Data_Entry_2017.csv", "Data_Entry_2017_v2020.csv", "images"
 _LISTS = ("test_list.txt", "train_val_list.txt")
 
 
@@ -41,8 +41,8 @@ class NihSource:
     It has boxes of some findings, drawn by a radiologist in about one image of 130, none of regions.
 
     Attributes:
-        root: folder with `Data_Entry_2017*.csv` and `images/` or `images_*/images/`; optional are the list of boxes
-            `BBox_List_2017.csv`, and with split=subject the two lists of images.
+        root: folder with `Data_Entry_2017.csv` or `Data_Entry_2017_v2020.csv`, and `images/` or `images_*/images/`;
+            optional are the list of boxes `BBox_List_2017.csv`, and with split=subject the two lists of images.
         name, version, licence: go into `dataset.json`.
         split: "subject" (hashed), or "official" (its two lists; an eighth of the first is hashed to validation).
         split_seed: of the hashed split.
@@ -128,8 +128,10 @@ class NihSource:
 
 
 def _entry_table(root: Path) -> Path:
-    candidates = sorted(root.glob("Data_Entry_2017*.csv"))
-    return candidates[0] if candidates else existing_file(root, _ENTRIES)
+    newer = if_there(root / _NEWER)
+    if newer is not None and (root / _ENTRIES).is_file():
+        raise InputError(f"{root} has both {_ENTRIES} and {_NEWER}: keep the one that the labels shall come from")
+    return newer or existing_file(root, _ENTRIES)
 
 
 def _optional_file(root: Path, name: str) -> Path | None:

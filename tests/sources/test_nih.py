@@ -93,6 +93,19 @@ def test_boxes_of_images_left_out_by_limit_are_left_out_and_those_without_labels
     assert tables.skipped == {"box of an image without labels": 1}
 
 
+def test_the_table_of_labels_has_one_of_its_two_published_names(root):
+    (root / "Data_Entry_2017 (1).csv").write_text("not looked at")
+    (root / TABLE).rename(root / "Data_Entry_2017_v2020.csv")
+    assert NihSource(root).listed().images.height == 90
+    (root / TABLE).write_text("of before")
+    with pytest.raises(InputError, match=r"has both Data_Entry_2017\.csv and Data_Entry_2017_v2020\.csv: keep the one"):
+        NihSource(root).listed()
+    for path in root.glob("Data_Entry_2017[._]*csv"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"Data_Entry_2017\.csv is missing"):
+        NihSource(root).listed()
+
+
 def test_the_share_that_trains_is_the_one_of_the_split(root):
     names = sorted(path.name for path in (root / "images").iterdir())
     (root / "test_list.txt").write_text("\n".join(name for name in names if name < "00000004"))
