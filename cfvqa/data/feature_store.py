@@ -1,4 +1,4 @@
-"""Features of images on disk: immutable HDF5 shards and an index, one random row one read."""
+"""Features of images on disk: immutable HDF5 shards and an index, a random row of an array is one read."""
 
 import errno
 import os
