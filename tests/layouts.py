@@ -100,7 +100,7 @@ class MimicTree:
         return top | {"objects": [box], "attributes": [attribute], "relationships": []}
 
     def _add_questions(self, subject: int, study: int, reference: int) -> None:
-        ids = {"study_id": study, "subject_id": subject, "ref_id": reference, "split": "train"}
+        ids = {"study_id": study, "subject_id": subject, "ref_id": reference, "split": ""}
         for kind, question, answer in (
             ("abnormality", "what abnormalities are seen in this image?", "edema, hernia"),
             ("presence", "is there edema?", "yes"),

@@ -10,8 +10,14 @@ import torch
 def machine() -> str:
     """Describe processor, cores, threads, GPU and torch in one line."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    cores, threads = len(os.sched_getaffinity(0)), torch.get_num_threads()
-    return f"{_processor()}, {cores} cores, {threads} threads, {gpu}, torch {torch.__version__}, float32"
+    threads = torch.get_num_threads()
+    return f"{_processor()}, {cores()} cores, {threads} threads, {gpu}, torch {torch.__version__}, float32"
+
+
+def cores() -> int:
+    """Return how many processors this process may use; where the system does not say (macOS), how many there are."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -1,5 +1,10 @@
-"""Features of images on disk: immutable HDF5 shards and an index, one random row one read."""
+"""Features of images on disk: immutable HDF5 shards and an index, a random row of an array is one read."""
 
+import errno
+import os
+import resource
+from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -20,6 +25,7 @@ _DATASETS = {
     "box": ("boxes", np.float32),
     "score": ("box_score", np.float16),
 }
+_MOST_OPEN = 512  # shards: all of MIMIC-CXR's that questions are asked about
 
 
 def shard_name(number: int) -> str:
@@ -52,11 +58,28 @@ def stored_bytes(features: ImageFeatures) -> int:
 
 def shard_ids(path: Path) -> list[str]:
     """Return the image ids of a shard, in row order."""
-    try:
-        with h5py.File(path, "r") as file:
+    with _opened(path) as file:
+        try:
             return [name.decode() for name in file["image_id"][:]]
-    except (OSError, KeyError) as error:
-        raise InputError(f"{path} is no whole feature shard ({error}): delete it and extract again") from error
+        except (OSError, KeyError) as error:
+            raise InputError(f"{path} is no whole feature shard ({error}): delete it and extract again") from error
+
+
+def _opened(path: Path) -> h5py.File:
+    """Return an open shard.
+
+    Raises:
+        InputError: if it is missing or damaged; if it cannot be opened for another reason, naming that.
+    """
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if error.errno in (None, errno.ENOENT):  # None: what is there is no HDF5 file
+            raise InputError(f"{path} is no whole feature shard ({error}): delete it and extract again") from error
+        raise InputError(
+            f"{path} cannot be opened ({os.strerror(error.errno)}): it may be whole, keep it; mend the cause, as by "
+            "ulimit -n where too many files are open"
+        ) from error
 
 
 def split_into_shards(image_ids: list[str], rows: int) -> dict[int, list[str]]:
@@ -88,6 +111,20 @@ def _read_index(file: Path) -> pl.DataFrame:
         raise InputError(f"{file} is damaged ({error}): delete the folder and extract again") from error
 
 
+@dataclass(frozen=True)
+class _Shard:
+    """An open shard with its data sets: looking one up by its name takes longer than reading a row of it."""
+
+    file: h5py.File
+    tables: dict[str, h5py.Dataset]
+
+
+def _most_open() -> int:
+    """Return how many shards a process keeps open at once: other files are open too."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_OPEN if allowed == resource.RLIM_INFINITY else min(_MOST_OPEN, allowed // 2)
+
+
 class FeatureStore:
     """Read features by image id.
 
@@ -103,8 +140,8 @@ class FeatureStore:
         index = _read_index(index_file)
         self.folder = folder
         self._place = {i: (s, r) for i, s, r in index.iter_rows()}
-        self._files: dict[str, h5py.File] = {}
-        self._tables: dict[tuple[str, str], h5py.Dataset] = {}
+        self._open: OrderedDict[str, _Shard] = OrderedDict()
+        self._process = os.getpid()
         size = sum(path.stat().st_size for path in folder.glob("part-*.h5"))
         self._memory = self._load(index) if size <= preload_gib * 2**30 else None
 
@@ -115,8 +152,8 @@ class FeatureStore:
     def widths(self) -> tuple[int, int]:
         """Widths of region features and of finding features."""
         shard, _ = next(iter(self._place.values()))
-        file = self._open(shard)
-        return file["region_features"].shape[-1], file["finding_features"].shape[-1]
+        with _opened(self.folder / shard) as file:
+            return file["region_features"].shape[-1], file["finding_features"].shape[-1]
 
     def missing(self, image_ids: list[str]) -> list[str]:
         """Return the ids that the store does not hold."""
@@ -132,7 +169,7 @@ class FeatureStore:
         rows_of = [self._place[i] for i in image_ids]
         return ImageFeatures(
             **{
-                field: torch.from_numpy(np.stack([self._table(s, name)[r] for s, r in rows_of])).float()
+                field: torch.from_numpy(np.stack([self._shard(s).tables[name][r] for s, r in rows_of])).float()
                 for field, (name, _) in _DATASETS.items()
             }
         )
@@ -140,27 +177,27 @@ class FeatureStore:
     def _load(self, index: pl.DataFrame) -> tuple[ImageFeatures, dict[str, int]]:
         shards = index["shard"].unique(maintain_order=True).to_list()
         columns = {
-            field: torch.from_numpy(np.concatenate([self._open(s)[name][:] for s in shards]))
+            field: torch.from_numpy(np.concatenate([self._column(s, name) for s in shards]))
             for field, (name, _) in _DATASETS.items()
         }
         return ImageFeatures(**columns), {i: n for n, i in enumerate(index["image_id"])}
 
-    def _table(self, shard: str, name: str) -> h5py.Dataset:
-        """Return a data set of a shard; looking one up by its name takes longer than reading a row of it."""
-        if (shard, name) not in self._tables:
-            self._tables[shard, name] = self._open(shard)[name]
-        return self._tables[shard, name]
+    def _column(self, shard: str, name: str) -> np.ndarray:
+        with _opened(self.folder / shard) as file:
+            return file[name][:]
 
-    def _open(self, shard: str) -> h5py.File:
-        if shard not in self._files:
-            try:
-                self._files[shard] = h5py.File(self.folder / shard, "r")
-            except OSError as error:
-                raise InputError(
-                    f"{self.folder / shard} is no whole feature shard ({error}): delete {self.folder} and extract again"
-                ) from error
-        return self._files[shard]
+    def _shard(self, shard: str) -> _Shard:
+        """Return an open shard; those that were not asked for longest are closed where too many are open."""
+        if self._process != os.getpid():  # handles of the process that this one was forked from
+            self._open, self._process = OrderedDict(), os.getpid()
+        if shard not in self._open:
+            if len(self._open) >= _most_open():
+                self._open.popitem(last=False)[1].file.close()
+            file = _opened(self.folder / shard)
+            self._open[shard] = _Shard(file, {name: file[name] for name, _ in _DATASETS.values()})
+        self._open.move_to_end(shard)
+        return self._open[shard]
 
     def __getstate__(self) -> dict[str, object]:
         # Open HDF5 handles do not cross into worker processes: each opens its own.
-        return {**self.__dict__, "_files": {}, "_tables": {}}
+        return {**self.__dict__, "_open": OrderedDict()}

@@ -22,7 +22,7 @@ class ImageDataSettings:
         image_size: side of the frame in pixels.
         batch_size: images per optimizer step.
         workers: decoding processes.
-        cache_gib: memory for decoded frames.
+        cache_gib: memory for decoded frames; used without workers, as these end with each epoch and all they keep.
         seed: of the order.
     """
 
@@ -31,6 +31,11 @@ class ImageDataSettings:
     workers: int = 0
     cache_gib: float = 2.0
     seed: int = 1
+
+    @property
+    def kept_gib(self) -> float:
+        """Memory for frames that are kept decoded from one epoch to the next."""
+        return 0.0 if self.workers else self.cache_gib
 
 
 class ImageData(L.LightningDataModule):
@@ -61,7 +66,7 @@ class ImageData(L.LightningDataModule):
                     f"split '{split}' has no image with known {self.needs} (source {self.tables.source}): "
                     "prepare more subjects, or use a detector or classifier trained elsewhere"
                 )
-            self.sets[split] = ImageSet(labels, size=self.settings.image_size, cache_gib=self.settings.cache_gib)
+            self.sets[split] = ImageSet(labels, size=self.settings.image_size, cache_gib=self.settings.kept_gib)
 
     def train_dataloader(self) -> EpochLoader:
         """Yield shuffled training batches."""

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from cfvqa.data.batches import ImageBatch
 from cfvqa.data.frames import Frame, frame_of, letterbox
 from cfvqa.sources.image_files import check_image, read_image
-from cfvqa.sources.paths import safe_path
+from cfvqa.sources.paths import paths_below
 from cfvqa.sources.tables import Tables
 from cfvqa.vocabulary.findings import FINDING_INDEX, FINDINGS
 from cfvqa.vocabulary.levels import SEVERITY
@@ -92,7 +92,7 @@ def labels_of(tables: Tables, images: pl.DataFrame) -> ImageLabels:
     region_finding, image_finding = _findings(tables.findings.join(row_of, on="image_id"), len(ids))
     return ImageLabels(
         image_ids=ids,
-        paths=[safe_path(tables.root, path) for path in images["path"]],
+        paths=list(map(paths_below(tables.root), images["path"])),
         sizes=images.select("width", "height").to_numpy(),
         box=box,
         box_known=box_known,

@@ -8,7 +8,6 @@ import polars as pl
 
 from cfvqa.doctor.note import MISSING, Note
 from cfvqa.doctor.sample import Sample
-from cfvqa.sources.splits import FRACTIONS
 from cfvqa.sources.tables import Tables, write_tables
 
 
@@ -35,7 +34,7 @@ class Amounts:
 def amounts_of(sample: Sample) -> Amounts:
     """Return what the experiment has, if all its subjects are like those of the sample.
 
-    Of a part of the subjects, the share that trains is the one of all subjects, not the one that chance gave to it.
+    Of a part of the subjects, the share that trains is the one of all, not the one that chance gave to it.
     """
     tables, times = sample.tables, sample.times
     units = tables.questions.unique(["main_image", "reference_image"])
@@ -46,7 +45,7 @@ def amounts_of(sample: Sample) -> Amounts:
         units.filter(paired),
         units.filter(~paired),
     )
-    share = times * FRACTIONS[0]
+    share = times * sample.training
     counts = [len(rows) * share if times > 1 else len(training(rows)) for rows in learned]
     return Amounts(*(round(count) for count in (len(tables.images) * times, *counts, _bytes(tables) * times)))
 

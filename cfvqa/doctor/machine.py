@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from cfvqa.bench.machine import machine
+from cfvqa.bench.machine import cores, machine
 from cfvqa.doctor.clock import device_of, processes_of
 from cfvqa.doctor.note import MISSING, OK, WARNING, Note, noted, once
 from cfvqa.errors import InputError
@@ -35,10 +35,10 @@ def machine_notes(config: DictConfig) -> list[Note]:
 
 def load_notes() -> list[Note]:
     """Say whether other work keeps the processors busy: what is measured meanwhile takes longer than it would alone."""
-    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
-    if load <= cores + 1:  # one is this process
+    load, count = os.getloadavg()[0], cores()
+    if load <= count + 1:  # one is this process
         return []
-    text = f"{load:.0f} processes share {cores} cores: times are of a busy machine, alone it is faster"
+    text = f"{load:.0f} processes share {count} cores: times are of a busy machine, alone it is faster"
     return [Note(WARNING, "load", text)]
 
 

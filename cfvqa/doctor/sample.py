@@ -34,11 +34,13 @@ class Sample:
         tables: of the first subjects.
         times: how often their images go into those of the experiment.
         decoding: seconds that an image file takes.
+        training: share of the images of the experiment that trains.
     """
 
     tables: Tables
     times: float
     decoding: float
+    training: float
 
 
 def look(data: DataSet, side: int) -> tuple[list[Note], Sample | None]:
@@ -62,7 +64,8 @@ def look(data: DataSet, side: int) -> tuple[list[Note], Sample | None]:
     notes = [note, *decoded, *read]
     if tables is None or decoding is None:
         return notes, None
-    return notes, Sample(tables, data.times * len(listing.images) / len(tables.images), decoding)
+    times = data.times * len(listing.images) / len(tables.images)
+    return notes, Sample(tables, times, decoding, listing.training)
 
 
 def images_there(listing: Listing) -> tuple[list[Path], Note]:

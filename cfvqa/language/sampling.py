@@ -1,7 +1,9 @@
 """Questions about a pair of studies from their key information, drawn as Medical-Diff-VQA draws them.
 
 The program that drew the published ones asks of some located findings under the name of another, and writes spaces
-behind sentences; neither is repeated. Words of an area that two studies share stand in the order of the main study.
+behind sentences; neither is repeated. It also denies a finding where its second instance, or part of its first, may be;
+here only where no instance is (see `elsewhere`). Words of an area that two studies share stand in the order of the main
+study.
 """
 
 from collections.abc import Iterator
@@ -9,8 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from cfvqa.language import questions as ask
+from cfvqa.language.elsewhere import wrong_areas, wrong_places
 from cfvqa.language.grammar import Change, ChangeKind, changes_between, official_name, parse_changes, write_changes
-from cfvqa.language.reports.records import PLACES, Entity, KeyInformation, Mention
+from cfvqa.language.reports.records import Entity, KeyInformation, Mention
 from cfvqa.vocabulary.findings import OFFICIAL_FINDINGS
 
 Row = tuple[str, str, str]
@@ -21,16 +24,6 @@ Asked = tuple[str, str] | None
 
 _AP_KEPT = 0.05
 """Share of the AP images whose view is asked for."""
-
-MIRRORED = {"left": "right", "right": "left"}
-_ELSEWHERE = (
-    ("mid to lower", ("upper to mid",)),
-    ("middle to lower", ("upper to mid",)),
-    ("upper", ("lower",)),
-    ("lower", ("upper",)),
-    ("middle", ("upper", "lower")),
-    ("mid", ("upper", "lower")),
-)
 
 
 def question_rows(
@@ -125,14 +118,10 @@ def _located_presence(findings: Findings, rng: np.random.Generator) -> Asked:
     items = _shuffled(findings, rng)
     if _half(rng):
         return next((asked for name, entity in items if (asked := _where_it_is(name, entity.first)) is not None), None)
-    placed = [(name, entity.first.post_location) for name, entity in items if entity.first.post_location is not None]
-    if placed:
-        name, place = placed[0]
-        others = [other for other in PLACES if not any(word in other for word in PLACES[place])]
-        return ask.presence(name, others[int(rng.integers(len(others)))]), ask.yes_no(False)
-    for name, entity in items:
-        if (wrong := _wrong_area(entity.first.location, rng)) is not None:
-            return ask.presence(name, f"the {wrong} area"), ask.yes_no(False)
+    for find_areas in (wrong_places, wrong_areas):
+        for name, entity in items:
+            if areas := find_areas(entity):
+                return ask.presence(name, areas[int(rng.integers(len(areas)))]), ask.yes_no(False)
     return None
 
 
@@ -142,18 +131,6 @@ def _where_it_is(name: str, mention: Mention) -> Asked:
     if mention.location is not None:
         return ask.presence(name, f"the {ask.area(mention.location)} area"), ask.yes_no(True)
     return None if mention.post_location is None else (ask.presence(name, mention.post_location), ask.yes_no(True))
-
-
-def _wrong_area(location: tuple[str, ...] | None, rng: np.random.Generator) -> str | None:
-    """Return location words that are wrong: the other side, else another height; None where there is neither."""
-    words = " ".join(location or ())
-    for side, other in MIRRORED.items():
-        if side in words:
-            return words.replace(side, other)
-    for height, others in _ELSEWHERE:
-        if height in words:
-            return words.replace(height, others[int(rng.integers(len(others)))])
-    return None
 
 
 def draw_view(view: str, rng: np.random.Generator) -> tuple[str, str]:

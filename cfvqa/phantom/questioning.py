@@ -1,12 +1,17 @@
-"""Questions about a pair of studies, in the templates and with the sampling of Medical-Diff-VQA."""
+"""Questions about a pair of studies, in the templates of Medical-Diff-VQA and by a sampling of the phantom's own.
+
+One question a type is asked wherever the study has an answer, the view of every image too, of which Medical-Diff-VQA
+asks one AP image in twenty; places are denied on the other side alone, and level changes asked for by area in a tenth.
+"""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from cfvqa.language import questions as ask
+from cfvqa.language.elsewhere import MIRRORED
 from cfvqa.language.grammar import ChangeKind, changes_between, write_changes
-from cfvqa.language.sampling import MIRRORED, Row, draw_view
+from cfvqa.language.sampling import Row, draw_view
 from cfvqa.phantom.findings import PHANTOM_FINDINGS
 from cfvqa.phantom.study import Presence, StudyTruth
 

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,7 +20,7 @@ from cfvqa.vocabulary.regions import REGION_INDEX
 
 _FRAME = 224
 _ROUNDING = 2  # pixels of the frame
-_GRAPHS_AT_ONCE = 512
+_GRAPHS_AT_ONCE = 64  # of a megabyte or so each, once they are loaded
 
 Boxes = Literal["silver", "gold"]
 
@@ -44,7 +45,7 @@ def graph_folder(root: Path) -> Path:
 def read_graphs(
     root: Path, images: pl.DataFrame, boxes: Boxes, progress: Callable[[int], None] | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]:
-    """Read the scene graphs of `images`, one file at a time.
+    """Read the scene graphs of `images`.
 
     Args:
         root: folder of the release.
@@ -89,11 +90,12 @@ def _read_part(
     """Return regions and region findings of some images."""
     boxes: list[tuple[Any, ...]] = []
     findings: list[tuple[Any, ...]] = []
-    for image in images.iter_rows(named=True):
-        path = folder / f"{image['image_id']}_SceneGraph.json"
+    paths = [folder / f"{image}_SceneGraph.json" for image in images["image_id"]]
+    with ThreadPoolExecutor() as pool:  # a file server answers many at once
+        graphs = pool.map(_graph, paths)
+    for image, path, graph in zip(images.iter_rows(named=True), paths, graphs, strict=True):
         objects = gold.get(image["image_id"])
-        if path.is_file():
-            graph = load_graph(path)
+        if graph is not None:
             findings += _findings(graph["attributes"], image["image_id"], path, skipped)
             skipped["scene graph without a box"] += not graph["objects"]
             skipped["scene graph whose boxes gold ones stand for"] += objects is not None
@@ -107,6 +109,10 @@ def _read_part(
     )
 
 
+def _graph(path: Path) -> dict[str, Any] | None:
+    return load_graph(path) if path.is_file() else None
+
+
 def _boxes(
     objects: _Objects, image: dict[str, Any], skipped: Counter[str]
 ) -> list[tuple[str, str, float, float, float, float]]:
@@ -115,7 +121,7 @@ def _boxes(
     The frame scales the longer side to 224 and centres the image. The published `original_*` values are known to
     be inaccurate, so the frame is undone with the original size; a resized copy scales the outcome. Published boxes
     reach from the image into the empty margins of the frame: they are cut at the border of the image, and counted
-    where that is more than rounding. A box that leaves the frame or misses the image is an error.
+    where that is more than rounding. A box that leaves the frame or misses the image is left out, and counted.
     """
     original = image["original_width"], image["original_height"]
     ratio = _FRAME / max(original)
@@ -126,7 +132,10 @@ def _boxes(
         if region not in REGION_INDEX:
             skipped["box of a region outside the 24"] += 1
             continue
-        box = _frame_box(item, margins, objects.place)
+        box = _frame_box(item, objects.place)
+        if _is_outside(box, margins):
+            skipped["box outside the image"] += 1
+            continue
         horizontal = [_unframe(x - margins[0], ratio, original[0], image["width"]) for x in (box[0], box[2])]
         vertical = [_unframe(y - margins[1], ratio, original[1], image["height"]) for y in (box[1], box[3])]
         if region in boxes or horizontal[1] <= horizontal[0] or vertical[1] <= vertical[0]:
@@ -138,23 +147,24 @@ def _boxes(
     return list(boxes.values())
 
 
-def _frame_box(item: dict[str, Any], margins: tuple[int, ...], place: str) -> tuple[float, float, float, float]:
+def _frame_box(item: dict[str, Any], place: str) -> tuple[float, float, float, float]:
     """Return the box of an object in pixels of the frame."""
     try:
-        x1, y1, x2, y2 = box = tuple(float(item[key]) for key in ("x1", "y1", "x2", "y2"))
+        x1, y1, x2, y2 = (float(item[key]) for key in ("x1", "y1", "x2", "y2"))
+        if not all(map(math.isfinite, (x1, y1, x2, y2))):
+            raise ValueError("a corner is infinite, or no number")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{place}: object '{item.get('bbox_name')}' lacks a number among x1, y1, x2, y2: restore the file"
         ) from error
-    left, top = margins
+    return x1, y1, x2, y2
+
+
+def _is_outside(box: tuple[float, ...], margins: tuple[int, ...]) -> bool:
+    """Return whether a box misses the image, or leaves the frame by more than rounding."""
+    (left, top), (x1, y1, x2, y2) = margins, box
     missed = x2 < left or y2 < top or x1 > _FRAME - left or y1 > _FRAME - top
-    if missed or not all(math.isfinite(side) for side in box) or _overhang(box, (0, 0)) > _ROUNDING:
-        raise InputError(
-            f"{place}: the box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) of '{item['bbox_name']}' lies outside the image, "
-            f"which is within {left} to {_FRAME - left} across and {top} to {_FRAME - top} down: correct it or remove "
-            "the object"
-        )
-    return box
+    return missed or _overhang(box, (0, 0)) > _ROUNDING
 
 
 def _overhang(box: tuple[float, ...], margins: tuple[int, ...]) -> float:

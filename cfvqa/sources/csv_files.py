@@ -115,14 +115,13 @@ def integers(table: pl.DataFrame, column: str, path: Path, *, least: int = 0, mo
     return values.cast(pl.Int64)
 
 
-def numbers(table: pl.DataFrame, columns: Sequence[str], path: Path, *, first_row: int = 2) -> list[pl.Series]:
+def numbers(table: pl.DataFrame, columns: Sequence[str], path: Path) -> list[pl.Series]:
     """Return columns as 64-bit floats.
 
     Args:
         table: rows of a CSV file.
         columns: their names.
         path: the file, for the message.
-        first_row: of the table, in the file.
 
     Raises:
         InputError: naming the first row whose value is no finite number.
@@ -134,7 +133,7 @@ def numbers(table: pl.DataFrame, columns: Sequence[str], path: Path, *, first_ro
         if not good.all():
             row = int((~good).arg_true()[0])
             shown = "blank" if table[column][row] is None else f"'{table[column][row]}'"
-            raise InputError(f"{path}, row {row + first_row}: {column} is {shown}; expected a number: correct the row")
+            raise InputError(f"{path}, row {row + 2}: {column} is {shown}; expected a number: correct the row")
         found.append(values)
     return found
 

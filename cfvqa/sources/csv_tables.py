@@ -14,7 +14,7 @@ Images are named by their path below the folder, everywhere.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -29,17 +29,18 @@ from cfvqa.language.questions import QUESTION_TYPES, question_type
 from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import check_values, integers, numbers, read_csv
 from cfvqa.sources.image_files import measure_images
-from cfvqa.sources.paths import existing_file, existing_root
-from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files, if_there
-from cfvqa.sources.splits import SPLITS, of_first_subjects, subject_split
-from cfvqa.sources.tables import VIEWS, Tables, conform, empty
-from cfvqa.vocabulary.findings import NODE_OF_ANSWER
+from cfvqa.sources.paths import existing_file, existing_root, paths_below
+from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
+from cfvqa.sources.splits import FRACTIONS, SPLITS, of_first_subjects, on_two_sides, subject_split, training_share
+from cfvqa.sources.tables import PRESENCES, VIEWS, Tables, conform, empty
+from cfvqa.vocabulary.findings import FINDINGS, NODE_OF_ANSWER
+from cfvqa.vocabulary.levels import LEVEL_WORDS
+from cfvqa.vocabulary.regions import REGIONS
 
 SplitRule = Literal["subject", "given"]
-QUESTIONS, IMAGES, FINDINGS, REGIONS = "questions.csv", "images.csv", "findings.csv", "regions.csv"
+QUESTIONS, IMAGES, LABELS, BOXES = "questions.csv", "images.csv", "findings.csv", "regions.csv"
 FINDING_BOXES = "finding_boxes.csv"
 _BOX = ("x1", "y1", "x2", "y2")
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 
 
 @dataclass(frozen=True)
@@ -63,24 +64,26 @@ class CsvSource:
     limit: int | None = None
 
     def files(self) -> SourceFiles:
-        """Return the tables that are there, and the radiographs."""
+        """Return the tables that are there, and the radiographs that they name."""
         root = existing_root(self.root)
-        return found_files(root, root, self.wanted())
+        found = found_files(root, root, self.wanted())
+        return replace(found, listed=tuple(map(paths_below(root), self.listed().images["path"])))
 
     def wanted(self) -> tuple[Wanted, ...]:
-        """Return the questions, the tables that may be left out, and the folder of the radiographs."""
+        """Return the questions, and the tables that may be left out."""
         root = existing_root(self.root)
         return (
             Wanted(QUESTIONS, partial(existing_file, root, QUESTIONS)),
-            *(Wanted(name, partial(if_there, root / name)) for name in (IMAGES, FINDINGS, REGIONS, FINDING_BOXES)),
-            *(Wanted("images", partial(FileTree, root, suffix)) for suffix in _SUFFIXES),
+            *(Wanted(name, partial(if_there, root / name)) for name in (IMAGES, LABELS, BOXES, FINDING_BOXES)),
         )
 
     def listed(self) -> Listing:
         """Return the images of `images.csv`, or of the questions where there is none."""
         root = existing_root(self.root)
         named = _named_images(_read_questions(existing_file(root, QUESTIONS)), root)
-        return Listing(root, of_first_subjects(named, self.limit).select("subject_id", "path"))
+        images = of_first_subjects(named.with_columns(self._split(named, root / IMAGES)), self.limit)
+        training = FRACTIONS[0] if self.split == "subject" else training_share(images["split"])
+        return Listing(root, images.select("subject_id", "path"), training)
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read the tables and check every image file.
@@ -94,11 +97,11 @@ class CsvSource:
         known = images["path"]
         for column in ("main", "reference"):
             _check_known(asked, column, known, root / QUESTIONS)
-        regions, findings = _read_regions(root / REGIONS, known), _read_findings(root / FINDINGS, known)
+        regions, findings = _read_regions(root / BOXES, known), _read_findings(root / LABELS, known)
         boxes = _read_finding_boxes(root / FINDING_BOXES, known)
-        images = measure_images(of_first_subjects(images, self.limit), root, progress)
         images = images.with_columns(self._split(images, root / IMAGES))
-        kept = images["path"].implode()
+        images = measure_images(of_first_subjects(images, self.limit), root, progress)
+        kept, divided = images["path"].implode(), len(on_two_sides(images, "subject_id"))
         return validate(
             Tables(
                 images=conform(images.with_columns(image_id=pl.col("path"), study_id=pl.col("path")), "images"),
@@ -109,6 +112,7 @@ class CsvSource:
                 version=self.version,
                 licence=self.licence,
                 root=root,
+                skipped={"subject on two sides of the split": divided} if divided else {},
                 finding_boxes=boxes.filter(pl.col("image_id").is_in(kept)),
             )
         )
@@ -117,6 +121,8 @@ class CsvSource:
         check_choice("source.split", self.split, get_args(SplitRule))
         if self.split == "subject":
             return subject_split(images["subject_id"], seed=self.split_seed).alias("split")
+        if not path.is_file():
+            raise InputError(f"source.split=given takes the column split of {path}, which is missing: add the file")
         check_values(images, "split", SPLITS, path, blanks=False)
         return images["split"]
 
@@ -126,6 +132,7 @@ def _read_questions(path: Path) -> pl.DataFrame:
     table = read_csv(path, ["main", "question", "answer"], optional=optional)
     for column in ("main", "question", "answer"):
         _check_filled(table, column, path)
+    check_values(table, "question_type", QUESTION_TYPES, path)
     kinds = [question_type(question) for question in table["question"]]
     table = table.with_columns(pl.col("question_type").fill_null(pl.Series(kinds, dtype=pl.String)))
     if table["question_type"].null_count():
@@ -211,7 +218,12 @@ def _read_findings(path: Path, known: pl.Series) -> pl.DataFrame:
     if not path.is_file():
         return empty("findings")
     table = _read_about(path, known, ["finding", "presence"], optional=["region", "level"])
-    return conform(table.with_columns(_nodes(table["finding"])), "findings")
+    table = table.with_columns(_nodes(table["finding"]))
+    for column, allowed in (("finding", FINDINGS), ("presence", PRESENCES)):
+        check_values(table, column, allowed, path, blanks=False)
+    for column, allowed in (("region", REGIONS), ("level", LEVEL_WORDS)):
+        check_values(table, column, allowed, path)
+    return conform(table, "findings")
 
 
 def _nodes(names: pl.Series) -> pl.Series:
@@ -224,7 +236,8 @@ def _read_regions(path: Path, known: pl.Series) -> pl.DataFrame:
     if not path.is_file():
         return empty("regions")
     table = _read_about(path, known, ["region", *_BOX])
-    return conform(table.with_columns(integers(table, name, path) for name in _BOX), "regions")
+    check_values(table, "region", REGIONS, path, blanks=False)
+    return conform(table.with_columns(numbers(table, _BOX, path)), "regions")
 
 
 def _read_finding_boxes(path: Path, known: pl.Series) -> pl.DataFrame:
@@ -232,6 +245,7 @@ def _read_finding_boxes(path: Path, known: pl.Series) -> pl.DataFrame:
         return empty("finding_boxes")
     table = _read_about(path, known, ["finding", *_BOX], optional=["readers"])
     table = table.with_columns(_nodes(table["finding"]), pl.col("readers").fill_null("1"))
+    check_values(table, "finding", FINDINGS, path, blanks=False)
     counted = integers(table, "readers", path, least=1)
     return conform(table.with_columns(*numbers(table, _BOX, path), counted), "finding_boxes")
 

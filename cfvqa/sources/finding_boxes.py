@@ -1,29 +1,25 @@
-"""Boxes of findings: those of several readers fused, and what is wrong with a published one."""
-
-from pathlib import Path
+"""Boxes of findings: those of several readers fused, and what becomes of one that does not fit its image."""
 
 import numpy as np
 import polars as pl
 
-from cfvqa.errors import InputError
 from cfvqa.sources.tables import SCHEMAS
 
 ROUNDING = 1.0
 """Pixels of the image file by which a published box may leave the image: it is cut there."""
 
+UNFIT = "box of a finding that is empty or leaves its image"
+"""Why a published box is left out."""
+
 _CORNERS = ["x1", "y1", "x2", "y2"]
 
 
-def within_images(boxes: pl.DataFrame, images: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Return boxes cut to their images.
+def within_images(boxes: pl.DataFrame, images: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Return boxes cut to their images, and how many are left out: empty, inverted, or out by more than `ROUNDING`.
 
     Args:
-        boxes: `row` in the file, image_id, finding, and x1, y1, x2, y2 in pixels of the image file.
-        images: image_id, width, height. Boxes of other images are left out.
-        path: the file, for the message.
-
-    Raises:
-        InputError: naming the first row whose box is empty, or leaves its image by more than `ROUNDING`.
+        boxes: image_id, and x1, y1, x2, y2 in pixels of the image file.
+        images: image_id, width, height. Boxes of other images are left out uncounted.
     """
     joined = boxes.join(images.select("image_id", "width", "height"), on="image_id", maintain_order="left")
     inside = (
@@ -31,18 +27,11 @@ def within_images(boxes: pl.DataFrame, images: pl.DataFrame, path: Path) -> pl.D
         & (pl.col("x2") <= pl.col("width") + ROUNDING)
         & (pl.col("y2") <= pl.col("height") + ROUNDING)
     )
-    cut = joined.with_columns(
-        *(pl.col(name).clip(0, pl.col(side)) for name, side in zip(_CORNERS, ["width", "height"] * 2, strict=True)),
-        inside=inside,
+    cut = joined.filter(inside).with_columns(
+        pl.col(name).clip(0, pl.col(side)) for name, side in zip(_CORNERS, ["width", "height"] * 2, strict=True)
     )
-    wrong = cut.filter(~(pl.col("inside") & (pl.col("x2") > pl.col("x1")) & (pl.col("y2") > pl.col("y1"))))
-    if len(wrong):
-        row = wrong.row(0, named=True)
-        raise InputError(
-            f"{path}, row {row['row']}: the box of '{row['finding']}' in image '{row['image_id']}' is empty or leaves "
-            f"the image of {row['width']} x {row['height']} pixels: correct the row, or remove it"
-        )
-    return cut.drop("inside", "width", "height")
+    kept = cut.filter((pl.col("x2") > pl.col("x1")) & (pl.col("y2") > pl.col("y1")))
+    return kept.drop("width", "height"), len(joined) - len(kept)
 
 
 def fuse(boxes: pl.DataFrame, overlap: float) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cfvqa.errors import InputError
 from cfvqa.sources.dicom_files import dicom_size, is_dicom, read_dicom
-from cfvqa.sources.paths import safe_path
+from cfvqa.sources.paths import paths_below
 
 SMALLEST_SIDE = 32
 """Pixels; below this there is no radiograph to read."""
@@ -54,9 +54,9 @@ def measure_images(images: pl.DataFrame, root: Path, progress: Callable[[int], N
         root: the data folder.
         progress: called with the number of files checked so far.
     """
-    sizes = []
+    sizes, below = [], paths_below(root)
     with ThreadPoolExecutor() as pool:  # headers wait for the disk, not for the processor
-        for size in pool.map(lambda path: check_image(safe_path(root, path)), images["path"]):
+        for size in pool.map(lambda path: check_image(below(path)), images["path"]):
             sizes.append(size)
             if progress is not None:
                 progress(len(sizes))
@@ -68,8 +68,9 @@ def measure_images(images: pl.DataFrame, root: Path, progress: Callable[[int], N
 
 def missing_files(images: pl.DataFrame, root: Path) -> pl.Series:
     """Return of which rows the file `path`, relative to `root`, is not there."""
+    below = paths_below(root)
     with ThreadPoolExecutor() as pool:
-        there = list(pool.map(lambda path: safe_path(root, path).is_file(), images["path"]))
+        there = list(pool.map(lambda path: below(path).is_file(), images["path"]))
     return ~pl.Series(there, dtype=pl.Boolean)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,10 +55,13 @@ def contents(paths: Sequence[Path]) -> list[str]:
     Most are told apart by their size, and most others by a piece of their middle: files without compression, as of
     VinDr-CXR, often have one size, and all of them together are too much to read.
     """
-    keys = [str(path.stat().st_size) for path in paths]
-    for finer in (_middle, digest_of):
-        common = Counter(keys)
-        keys = [f"{key} {finer(path)}" if common[key] > 1 else key for key, path in zip(keys, paths, strict=True)]
+    with ThreadPoolExecutor() as pool:  # a file server answers many at once
+        keys = list(pool.map(lambda path: str(path.stat().st_size), paths))
+        for finer in (_middle, digest_of):
+            common = Counter(keys)
+            alike = [place for place, key in enumerate(keys) if common[key] > 1]
+            for place, more in zip(alike, pool.map(finer, [paths[place] for place in alike]), strict=True):
+                keys[place] += f" {more}"
     return keys
 
 

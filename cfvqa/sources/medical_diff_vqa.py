@@ -10,7 +10,7 @@ from cfvqa.language.keywords import answer_keywords
 from cfvqa.language.questions import DIFFERENCE, QUESTION_TYPES
 from cfvqa.sources.csv_files import check_values, find_csv, integers, one_row_each, read_csv
 from cfvqa.sources.paths import check_ids
-from cfvqa.sources.splits import paper_split
+from cfvqa.sources.splits import SPLITS, paper_split
 
 Pairing = Literal["auto", "always"]
 STUDIES = "mimic_all.csv"
@@ -48,20 +48,23 @@ def read_questions(
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return the questions with their images, and what was skipped, by reason.
 
-    The `split` of a row is the published one: by its place in the file, whatever is left out afterwards.
+    The `split` of a row is the published one, whatever is left out afterwards: the column where every row has it, else
+    by place in the file, as the release was cut. Of some subjects, the rows are cut by place: each part has some.
 
     Args:
         root: folder of the release.
         images: study_id, image_id.
         pairing: "auto" gives a reference image to difference questions only; "always" to all, as the
             published code does.
-        subjects: those to read; None reads all. The split is by place among the rows that are read.
+        subjects: those to read; None reads all.
     """
     check_choice("source.pairing", pairing, get_args(Pairing))
     table = _published(find_csv(root, QUESTIONS, KEY))
     if subjects is not None:
         table = table.filter(pl.col("subject_id").is_in(subjects.implode()))
-    table = table.with_columns(paper_split(len(table)), pl.col("question", "answer").str.strip_chars())
+    if subjects is not None or table["split"].null_count():
+        table = table.with_columns(paper_split(len(table)))
+    table = table.with_columns(pl.col("question", "answer").str.strip_chars())
     paired = pl.lit(pairing == "always") | (pl.col("question_type") == DIFFERENCE)
     joined = _with_images(table, images)
     known = joined.filter(pl.col("main_image").is_not_null() & (pl.col("reference_image").is_not_null() | ~paired))
@@ -100,12 +103,14 @@ def _published(path: Path) -> pl.DataFrame:
     the other's since.
 
     Raises:
-        InputError: naming a row of another type of question, or both rows of any other question that occurs twice.
+        InputError: naming a row of another type of question, or of another split, or both rows of any other question
+            that occurs twice.
     """
-    table = read_csv(path, QUESTION_COLUMNS).with_row_index("row")
+    table = read_csv(path, QUESTION_COLUMNS, optional=["split"]).with_row_index("row")
     for column in QUESTION_COLUMNS[:3]:
         check_ids(table, column, "[0-9]+", path)
     check_values(table, "question_type", QUESTION_TYPES, path, blanks=False)
+    check_values(table, "split", SPLITS, path)
     pairs = pl.struct(study_id="study_id", ref_id="ref_id")
     turned = table.select(pl.struct(study_id="ref_id", ref_id="study_id").unique()).to_series()
     in_order = (pl.col("question_type") == DIFFERENCE) & pairs.is_in(turned.implode())

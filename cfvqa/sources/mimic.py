@@ -17,7 +17,7 @@ from cfvqa.sources.mimic_images import Absence, on_official_sides, one_a_study, 
 from cfvqa.sources.order import Policy, order_pairs
 from cfvqa.sources.paths import existing_file, existing_root
 from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files
-from cfvqa.sources.splits import first_subjects, on_two_sides, subject_split
+from cfvqa.sources.splits import FRACTIONS, first_subjects, on_two_sides, subject_split, training_share
 from cfvqa.sources.tables import Tables, conform
 
 SplitRule = Literal["subject", "paper", "official"]
@@ -62,7 +62,7 @@ class MimicSource:
         boxes: "silver" or "gold": who located the regions (see `chest_imagenome.read_graphs`).
         labels: "chexpert" or "negbio": who labelled the reports (see `mimic_cxr_jpg.read_labels`).
         name, version, licence: go into `dataset.json`.
-        split: "subject" (hashed), "paper" (the published row order), or "official" (MIMIC-CXR's).
+        split: "subject" (hashed), "paper" (as published, by rows), or "official" (MIMIC-CXR's).
         split_seed: of the hashed split.
         pairing: "auto" or "always" (see `medical_diff_vqa.read_questions`).
         on_reversed: "error", "swap" or "drop" (see `order.order_pairs`).
@@ -112,7 +112,9 @@ class MimicSource:
     def listed(self) -> Listing:
         """Return one image a study, as `read` takes them where all files are there."""
         releases = self._releases()
-        return Listing(releases.images, self._named(releases).images.select("subject_id", "path"))
+        images = self._named(releases).images
+        training = training_share(images["split"]) if self.split == "official" else FRACTIONS[0]
+        return Listing(releases.images, images.select("subject_id", "path"), training)
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read, join and check everything.

@@ -18,7 +18,7 @@ from cfvqa.sources.nih_boxes import BOXES, IMAGE_NAME, LABELS, read_finding_boxe
 from cfvqa.sources.nih_questions import ask_questions
 from cfvqa.sources.paths import check_ids, existing_file, existing_root, refuse_unlisted
 from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files, if_there
-from cfvqa.sources.splits import held_out_split, of_first_subjects, subject_split
+from cfvqa.sources.splits import FRACTIONS, held_out_split, of_first_subjects, subject_split, training_share
 from cfvqa.sources.tables import Tables, conform, empty
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
 
@@ -30,7 +30,7 @@ CAVEATS = (
 
 SplitRule = Literal["subject", "official"]
 _NO_FINDING = "No Finding"
-_ENTRIES, _IMAGES = "Data_Entry_2017.csv", "images"
+_ENTRIES, _NEWER, _IMAGES = "Data_Entry_2017.csv", "Data_Entry_2017_v2020.csv", "images"
 _LISTS = ("test_list.txt", "train_val_list.txt")
 
 
@@ -41,8 +41,8 @@ class NihSource:
     It has boxes of some findings, drawn by a radiologist in about one image of 130, none of regions.
 
     Attributes:
-        root: folder with `Data_Entry_2017*.csv` and `images/` or `images_*/images/`; optional are the list of boxes
-            `BBox_List_2017.csv`, and with split=subject the two lists of images.
+        root: folder with `Data_Entry_2017.csv` or `Data_Entry_2017_v2020.csv`, and `images/` or `images_*/images/`;
+            optional are the list of boxes `BBox_List_2017.csv`, and with split=subject the two lists of images.
         name, version, licence: go into `dataset.json`.
         split: "subject" (hashed), or "official" (its two lists; an eighth of the first is hashed to validation).
         split_seed: of the hashed split.
@@ -80,7 +80,8 @@ class NihSource:
         """Return the images of the table of labels."""
         root = existing_root(self.root)
         images = _place(of_first_subjects(_read_entries(root), self.limit), root)
-        return Listing(root, images.select("subject_id", "path"))
+        training = FRACTIONS[0] if self.split == "subject" else training_share(self._split(images, root))
+        return Listing(root, images.select("subject_id", "path"), training)
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read labels and images, and ask the questions that the labels answer.
@@ -94,8 +95,7 @@ class NihSource:
         for folder in _image_folders(root):
             refuse_unlisted(folder, ".png", labelled["image_id"] + ".png", _entry_table(root))
         images = images.with_columns(self._split(images, root))
-        boxes, strange = read_finding_boxes(root, labelled.select("image_id"), images)
-        skipped = {"box of an image without labels": strange}
+        boxes, skipped = read_finding_boxes(root, labelled.select("image_id"), images)
         return validate(
             Tables(
                 images=conform(images, "images"),
@@ -128,8 +128,10 @@ class NihSource:
 
 
 def _entry_table(root: Path) -> Path:
-    candidates = sorted(root.glob("Data_Entry_2017*.csv"))
-    return candidates[0] if candidates else existing_file(root, _ENTRIES)
+    newer = if_there(root / _NEWER)
+    if newer is not None and (root / _ENTRIES).is_file():
+        raise InputError(f"{root} has both {_ENTRIES} and {_NEWER}: keep the one that the labels shall come from")
+    return newer or existing_file(root, _ENTRIES)
 
 
 def _optional_file(root: Path, name: str) -> Path | None:

@@ -6,7 +6,7 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.sources.csv_files import check_values, load_csv, numbers
-from cfvqa.sources.finding_boxes import within_images
+from cfvqa.sources.finding_boxes import UNFIT, within_images
 from cfvqa.sources.paths import check_ids
 from cfvqa.sources.tables import conform, empty
 from cfvqa.vocabulary.findings import NODE_OF_ANSWER
@@ -37,7 +37,7 @@ _COLUMNS = ("Image Index", "Finding Label", "x", "y", "w", "h")
 _BOX_LABELS = {"Infiltrate": "infiltration"}  # what the list of boxes calls otherwise
 
 
-def read_finding_boxes(root: Path, entries: pl.DataFrame, images: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+def read_finding_boxes(root: Path, entries: pl.DataFrame, images: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return the published boxes of findings, in pixels of the image files; none without `BBox_List_2017.csv`.
 
     Args:
@@ -46,19 +46,18 @@ def read_finding_boxes(root: Path, entries: pl.DataFrame, images: pl.DataFrame) 
         images: image_id, width and height of those that are read.
 
     Returns:
-        The table `finding_boxes`, each box drawn by one reader, and how many are of images without labels.
+        The table `finding_boxes`, each box drawn by one reader, and how many were left out, by reason.
 
     Raises:
-        InputError: naming file and row of a box that is none, or of an unknown label.
+        InputError: naming file and row of a box without a number, or of an unknown label.
     """
     path = root / BOXES
     if not path.is_file():
-        return empty("finding_boxes"), 0
+        return empty("finding_boxes"), {}
     table = _read_box_list(path)
     labelled = table.join(entries, on="image_id", how="semi", maintain_order="left")
     sides = images.select("image_id", pl.col("width") / _FRAME, pl.col("height") / _FRAME)
     scaled = labelled.join(sides, on="image_id", maintain_order="left").select(
-        "row",
         "image_id",
         "finding",
         x1=pl.col("x") * pl.col("width"),
@@ -66,13 +65,14 @@ def read_finding_boxes(root: Path, entries: pl.DataFrame, images: pl.DataFrame) 
         x2=(pl.col("x") + pl.col("w")) * pl.col("width"),
         y2=(pl.col("y") + pl.col("h")) * pl.col("height"),
     )
-    boxes = within_images(scaled, images, path).drop("row").unique(maintain_order=True)
+    boxes, unfit = within_images(scaled, images)
     node = pl.col("finding").replace_strict(NODE_OF_ANSWER, return_dtype=pl.String)
-    return conform(boxes.with_columns(node, readers=1), "finding_boxes"), len(table) - len(labelled)
+    skipped = {"box of an image without labels": len(table) - len(labelled), UNFIT: unfit}
+    return conform(boxes.unique(maintain_order=True).with_columns(node, readers=1), "finding_boxes"), skipped
 
 
 def _read_box_list(path: Path) -> pl.DataFrame:
-    """Return row in the file, image_id, finding (as in answers), and x, y, w, h in the published frame."""
+    """Return image_id, finding (as in answers), and x, y, w, h in the published frame."""
     # Its header holds commas inside brackets, and some copies end with commas: columns are taken by position.
     raw = load_csv(path, has_header=False, skip_rows=1)
     if raw.width < len(_COLUMNS):
@@ -82,8 +82,7 @@ def _read_box_list(path: Path) -> pl.DataFrame:
     check_ids(table, "Image Index", IMAGE_NAME, path)
     names = {**LABELS, **_BOX_LABELS}
     check_values(table, "Finding Label", list(names), path, blanks=False)
-    return table.with_row_index("row", 2).select(
-        "row",
+    return table.select(
         pl.col("Image Index").str.strip_suffix(".png").alias("image_id"),
         pl.col("Finding Label").replace_strict(names, return_dtype=pl.String).alias("finding"),
         *numbers(table, ["x", "y", "w", "h"], path),

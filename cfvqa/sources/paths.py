@@ -1,5 +1,6 @@
 """Paths and identifiers that come from tables: they stay inside the data folder."""
 
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import polars as pl
@@ -13,16 +14,26 @@ def safe_path(root: Path, relative: str) -> Path:
     Raises:
         InputError: if `relative` is absolute, climbs with "..", or leaves `root` through a link.
     """
-    pure = PurePosixPath(relative)
-    if pure.is_absolute() or ".." in pure.parts:
-        raise InputError(f"path '{relative}' leaves the data folder {root}: paths in tables must be relative to it")
-    path = root / pure
-    if not path.resolve().is_relative_to(root.resolve()):
-        raise InputError(
-            f"path '{relative}' goes through a link that leaves the data folder {root}: copy the files into it, "
-            "or give the folder that they lie in"
-        )
-    return path
+    return paths_below(root)(relative)
+
+
+def paths_below(root: Path) -> Callable[[str], Path]:
+    """Return what does for many paths as `safe_path` does for one: the folder is looked up once."""
+    resolved = root.resolve()
+
+    def below(relative: str) -> Path:
+        pure = PurePosixPath(relative)
+        if pure.is_absolute() or ".." in pure.parts:
+            raise InputError(f"path '{relative}' leaves the data folder {root}: paths in tables must be relative to it")
+        path = root / pure
+        if not path.resolve().is_relative_to(resolved):
+            raise InputError(
+                f"path '{relative}' goes through a link that leaves the data folder {root}: copy the files into it, "
+                "or give the folder that they lie in"
+            )
+        return path
+
+    return below
 
 
 def existing_root(root: Path | str | None, key: str = "source.root") -> Path:

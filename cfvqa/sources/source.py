@@ -7,6 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
+from cfvqa.sources.splits import FRACTIONS
 from cfvqa.sources.tables import Tables
 
 
@@ -27,12 +28,14 @@ class SourceFiles:
         images: folder that the paths in the images table are relative to.
         tables: files of many rows; each one's content counts.
         trees: files of which there are too many to read: images and scene graphs.
+        listed: images that tables name, in place of a tree; one that is not there does not count.
     """
 
     root: Path
     images: Path
     tables: tuple[Path, ...]
     trees: tuple[FileTree, ...]
+    listed: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,12 @@ class Listing:
     Attributes:
         root: folder that the paths are relative to.
         images: subject_id and path of each.
+        training: share of them that trains; of subjects that are hashed, and of rows that are cut, the one aimed at.
     """
 
     root: Path
     images: pl.DataFrame
+    training: float = FRACTIONS[0]
 
 
 def found_files(root: Path, images: Path, wanted: Sequence[Wanted]) -> SourceFiles:

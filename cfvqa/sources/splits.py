@@ -28,6 +28,11 @@ def _split_of(subject: str, seed: int, fractions: tuple[float, float, float]) ->
     return "train" if place < fractions[0] else "val" if place < fractions[0] + fractions[1] else "test"
 
 
+def training_share(splits: pl.Series) -> float:
+    """Return which share of rows trains."""
+    return (splits == "train").sum() / max(1, len(splits))
+
+
 def paper_split(count: int) -> pl.Series:
     """Return the published split of `count` rows: the first 80 %, the next 10 %, the rest, in row order."""
     first, second = -(-count * 8 // 10), -(-count * 9 // 10)

@@ -79,8 +79,9 @@ class Tables:
             time, `view` is one of `VIEWS`.
         regions: one row a located region, in pixels of the image file; empty where the source has no boxes.
         findings: one row a labelled finding; a null region means the whole image. A source lists what was said:
-            of an image that has any whole-image row, a finding without a row was not mentioned, which training
-            takes as its absence; an image without whole-image rows was not described.
+            of an image that has any row, of a region too, a finding without a row was not mentioned, which training
+            takes as its absence, and the same of its regions where one of them has a row; an image without rows was not
+            described.
         questions: one row a question; `reference_image` is null where it is about one image.
         source, version, licence: of the data set.
         root: folder that the paths of `images` are relative to.

@@ -11,12 +11,12 @@ import polars as pl
 
 from cfvqa.errors import InputError, check_choice
 from cfvqa.sources.checks import validate
-from cfvqa.sources.finding_boxes import fuse, within_images
+from cfvqa.sources.finding_boxes import UNFIT, fuse, within_images
 from cfvqa.sources.image_files import measure_images
 from cfvqa.sources.image_labels import Labels, question_row, questions_about, whole_image_findings
 from cfvqa.sources.paths import existing_root, refuse_unlisted
 from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files
-from cfvqa.sources.splits import held_out_split, of_first_subjects, subject_split
+from cfvqa.sources.splits import FRACTIONS, held_out_split, of_first_subjects, subject_split, training_share
 from cfvqa.sources.tables import SCHEMAS, Tables, conform, empty
 from cfvqa.sources.vindr_names import ANSWERS, NODES
 from cfvqa.sources.vindr_tables import NO_FINDING, PARTS, box_table, label_table, read_boxes, read_labels
@@ -75,7 +75,9 @@ class VindrSource:
     def listed(self) -> Listing:
         """Return the images that have labels."""
         root = existing_root(self.root)
-        return Listing(root, of_first_subjects(_images(root), self.limit).select("subject_id", "path"))
+        images = of_first_subjects(_images(root), self.limit)
+        training = FRACTIONS[0] if self.split == "subject" else training_share(self._split(images))
+        return Listing(root, images.select("subject_id", "path"), training)
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read labels, boxes and headers of images, and ask the questions that the labels answer.
@@ -87,10 +89,10 @@ class VindrSource:
             raise InputError(f"source.box_overlap is {self.box_overlap}: give a number above 0, and 1 at most")
         root = existing_root(self.root)
         images = _images(root)
-        drawn = {part: _boxes(root, part, images) for part in PARTS}
+        drawn = [_boxes(root, part, images) for part in PARTS]
         images = measure_images(of_first_subjects(images, self.limit), root, progress)
         images = images.with_columns(self._split(images))
-        boxes = pl.concat(within_images(drawn[part], images, box_table(root, part)) for part in PARTS)
+        boxes, unfit = within_images(pl.concat(drawn), images)
         named = boxes.filter(pl.col("finding").is_in(list(NODES)))
         return validate(
             Tables(
@@ -102,7 +104,7 @@ class VindrSource:
                 version=self.version,
                 licence=self.licence,
                 root=root,
-                skipped=_skipped(images, len(boxes) - len(named)),
+                skipped=_skipped(images, len(boxes) - len(named), unfit),
                 caveats=CAVEATS,
                 finding_boxes=fuse(named.with_columns(pl.col("finding").replace_strict(NODES)), self.box_overlap),
             )
@@ -208,9 +210,10 @@ def _labels(said: list[str], sides: dict[str, str]) -> Labels:
     )
 
 
-def _skipped(images: pl.DataFrame, boxes: int) -> dict[str, int]:
-    """Return how often a label has no node, by label, and how many boxes have none."""
+def _skipped(images: pl.DataFrame, unnamed: int, unfit: int) -> dict[str, int]:
+    """Return how often a label has no node, by label, and how many boxes have none, or do not fit their image."""
     said = images["said"].explode().drop_nulls()
-    unnamed = said.filter(~said.is_in([*NODES, NO_FINDING])).value_counts(sort=True, name="count")
-    counts = {f"label without a node of the graph: {label}": count for label, count in unnamed.iter_rows()}
-    return counts | ({"box of a finding without a node of the graph": boxes} if boxes else {})
+    others = said.filter(~said.is_in([*NODES, NO_FINDING])).value_counts(sort=True, name="count")
+    counts = {f"label without a node of the graph: {label}": count for label, count in others.iter_rows()}
+    boxes = {"box of a finding without a node of the graph": unnamed, UNFIT: unfit}
+    return counts | {reason: count for reason, count in boxes.items() if count}

@@ -31,6 +31,15 @@ def pool_severity(output: FindingOutput) -> Tensor:
     return (output.severity * weight).sum(1)
 
 
+def abnormality(region_finding: Tensor) -> Tensor:
+    """Return whether regions (B, R) are abnormal (1) or normal (0), from their findings (B, R, F).
+
+    -1, unknown, where no finding is there and one of them is unknown: it may be.
+    """
+    least, most = region_finding.aminmax(dim=-1)
+    return torch.where(most > 0, most, least).long()
+
+
 def finding_losses(output: FindingOutput, batch: ImageBatch, located: Tensor | None = None) -> dict[str, Tensor]:
     """Return the losses of regions, images, abnormality and severity; unknown labels weigh nothing.
 
@@ -41,7 +50,7 @@ def finding_losses(output: FindingOutput, batch: ImageBatch, located: Tensor | N
             batch has all. They tell nothing of the other findings of a region, so that it may be abnormal or not.
     """
     image_logit = pool_regions(output.logit)
-    abnormal = batch.region_finding.amax(-1).long()  # -1 unknown, 0 normal, 1 abnormal
+    abnormal = abnormality(batch.region_finding)
     threshold = torch.tensor([2, 3], device=batch.severity.device)
     graded = batch.severity.unsqueeze(-1)  # (B, F, 1)
     severity = torch.where(graded > 0, (graded >= threshold).long(), -1)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from cfvqa.data.batches import ImageFeatures
 from cfvqa.data.feature_store import FeatureStore, as_stored, shard_ids, write_index, write_shard
 from cfvqa.data.frames import frame_of, letterbox
+from cfvqa.data.image_data import ImageDataSettings
 from cfvqa.data.sampling import EpochBatches, OrderedBatches
 from cfvqa.data.seeding import stable_seed
 from cfvqa.errors import InputError
@@ -31,6 +34,11 @@ def test_a_letterbox_keeps_the_shape_of_what_it_shows():
     assert frame[32, 50] == 255
 
 
+def test_loading_processes_keep_no_frames_as_they_end_with_each_epoch():
+    assert ImageDataSettings(image_size=64, batch_size=2, workers=0).kept_gib == 2
+    assert ImageDataSettings(image_size=64, batch_size=2, workers=1).kept_gib == 0
+
+
 def features(count):
     g = torch.Generator().manual_seed(count)
     return ImageFeatures(
@@ -41,6 +49,12 @@ def features(count):
         box=torch.rand(count, 24, 4, generator=g) * 100,
         score=torch.rand(count, 24, generator=g),
     )
+
+
+def open_files(folder):
+    """Return how many files of a folder this process has open (Linux)."""
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return sum(folder in link.readlink().parents for link in links)
 
 
 @pytest.mark.parametrize("preload_gib", [0, 1])
@@ -56,6 +70,44 @@ def test_what_is_stored_is_read_by_id(tmp_path, preload_gib):
     assert torch.equal(read.region[1], as_stored(first).region[0])
     assert store.missing(["a", "z"]) == ["z"]
     assert store.widths == (4, 3)
+
+
+def test_no_more_shards_stay_open_than_allowed_and_none_of_a_store_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("cfvqa.data.feature_store._MOST_OPEN", 2)
+    for number in range(4):
+        write_shard(tmp_path / f"part-{number:05d}.h5", [f"i{number}"], features(number + 1)[:1])
+    write_index(tmp_path)
+    store = FeatureStore(tmp_path, preload_gib=0)
+    for order in ("0123", "3210", "1313"):
+        ids = [f"i{number}" for number in order]
+        assert torch.equal(store.read(ids).box, torch.cat([features(int(number) + 1).box[:1] for number in order]))
+        assert open_files(tmp_path) == 2
+    assert len(FeatureStore(tmp_path).read(["i0"]).box) == 1
+    assert open_files(tmp_path) == 2
+
+
+def test_handles_of_the_process_that_was_forked_from_are_not_used(tmp_path, monkeypatch):
+    write_shard(tmp_path / "part-00000.h5", ["a"], features(1))
+    write_index(tmp_path)
+    store = FeatureStore(tmp_path, preload_gib=0)
+    store.read(["a"])
+    parent = store._open["part-00000.h5"].file
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    store.read(["a"])
+    assert store._open["part-00000.h5"].file is not parent
+
+
+def test_a_shard_that_cannot_be_opened_now_is_not_called_damaged(tmp_path, monkeypatch):
+    write_shard(tmp_path / "part-00000.h5", ["a"], features(1))
+    write_index(tmp_path)
+    store = FeatureStore(tmp_path, preload_gib=0)
+
+    def refuse(path, mode):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("h5py.File", refuse)
+    with pytest.raises(InputError, match=r"part-00000\.h5 cannot be opened \(Too many open files\): it may be whole"):
+        store.read(["a"])
 
 
 def test_a_truncated_shard_is_named(tmp_path):

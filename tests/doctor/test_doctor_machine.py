@@ -7,6 +7,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from cfvqa.bench.machine import cores
 from cfvqa.doctor.cost import checkpoint_bytes, image_seconds
 from cfvqa.doctor.disk import Need, disk_notes
 from cfvqa.doctor.doctor import next_command
@@ -93,6 +94,12 @@ def test_a_batch_that_some_processes_have_less_of(units, states):
 def test_a_machine_that_others_keep_busy_is_told(monkeypatch, load, count):
     monkeypatch.setattr("os.getloadavg", lambda: (load, load, load))
     assert [note.state for note in load_notes()] == [WARNING] * count
+
+
+def test_where_the_system_does_not_say_what_a_process_may_use_all_processors_count(monkeypatch):
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    assert cores() == 6
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cfvqa.language.elsewhere import wrong_places
 from cfvqa.language.grammar import ChangeKind, changes_between, parse_changes
 from cfvqa.language.pairing import any_earlier, published_choice
 from cfvqa.language.questions import QUESTION_TYPES, WHAT_CHANGED, question_finding, question_type
@@ -115,24 +116,49 @@ def test_presence_is_asked_of_what_is_there_denied_or_any_and_of_places(asked):
     assert all("atelectasis" in question and "right" not in question for question in wrong)
 
 
+def denied(entity):
+    """Return the questions for a place of an edema that are answered with no."""
+    asked = rows(KeyInformation({"edema": entity}, ()), draws=300)["presence"]
+    return {question for question, answer in asked if answer == "no" and question.startswith("is there edema in the ")}
+
+
 def test_a_wrong_area_is_the_other_side_or_another_height():
     def wrong(*location):
-        study = KeyInformation({"edema": Entity(Mention(location))}, ())
-        return {
-            question
-            for question, answer in rows(study, draws=300)["presence"]
-            if answer == "no" and " area" in question
-        }
+        return denied(Entity(Mention(location)))
 
     assert wrong("left") == {"is there edema in the right area?"}
     assert wrong("right", "upper", "lung") == {"is there edema in the left upper lung area?"}
     assert wrong("upper", "lung") == {"is there edema in the lower lung area?"}
-    assert wrong("middle", "to", "lower") == {"is there edema in the upper to mid area?"}
+    assert wrong("middle", "to", "lower") == {"is there edema in the upper area?"}
     assert wrong("middle", "lung") == {
         "is there edema in the upper lung area?",
         "is there edema in the lower lung area?",
     }
     assert wrong("retrocardiac") == set()
+    assert wrong("left", "right") == wrong("bilateral") == set()
+
+
+def test_no_area_that_a_second_instance_may_be_in_is_denied():
+    left, lower = Mention(("left",)), Mention(("left", "lower", "lung"))
+    for second in (
+        Mention(("right",)), Mention(("right", "upper", "lung")), Mention(("bilateral",)), Mention(("lower", "lung")),
+        Mention(None, None, None, "the right base"), Mention(),
+    ):  # fmt: skip
+        assert denied(Entity(left, second)) == set()
+    assert denied(Entity(lower, Mention(("right", "upper", "lung")))) == {
+        "is there edema in the right lower lung area?"
+    }
+    assert denied(Entity(Mention(("lower", "lung")), Mention(("right", "upper", "lung")))) == set()
+
+
+def test_no_place_that_an_instance_may_be_in_is_denied():
+    base, upper = (Mention(post_location=place) for place in ("the right lung base", "the left upper lung"))
+    alone, beside = (set(wrong_places(Entity(*instances))) for instances in ((base,), (base, upper)))
+    assert {"the left lung base", "the left upper lung", "the upper lobe", "the soft tissues"} <= alone
+    assert alone.isdisjoint({"the right base", "the lower lobe", "the lung bases"})
+    assert beside == {place for place in alone if "upper" not in place and "apical" not in place}
+    assert denied(Entity(base, upper)) <= {f"is there edema in {place}?" for place in beside}
+    assert wrong_places(Entity(base, Mention())) == wrong_places(Entity(upper, Mention(("bilateral",)))) == []
 
 
 def test_presence_is_half_yes():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from calling import prepare_mimic, prepare_nih, refused
-from layouts import VindrTree, dicom_id
+from layouts import dicom_id
 from PIL import Image
 
 from cfvqa.training.checkpoints import FORMAT
@@ -60,19 +60,6 @@ def test_ids_that_occur_twice(call, nih):
     table = nih / "Data_Entry_2017.csv"
     table.write_text(table.read_text().replace("00000003_001.png", "00000003_000.png"))
     refused(call, ["Data_Entry_2017.csv", "00000003_000.png", "more than once"], *prepare_nih(nih))
-
-
-def test_a_box_of_a_finding_without_area(call, tmp_path):
-    tree = VindrTree(tmp_path / "vindr")
-    tree.boxes[0]["x_max"] = tree.boxes[0]["x_min"]
-    words = ["annotations_train.csv, row 2", "is empty"]
-    refused(call, words, "prepare", "source=vindr", f"source.root={tree.write().root}")
-
-
-def test_a_box_outside_the_image(call, mimic):
-    mimic.graphs[dicom_id(SECOND)]["objects"][0] |= {"y1": 0, "y2": 15}
-    mimic.write()
-    refused(call, [f"{dicom_id(SECOND)}_SceneGraph.json", "outside the image"], *prepare_mimic(mimic))
 
 
 def test_an_unknown_question_type(call, mimic):

@@ -1,3 +1,5 @@
+import os
+
 import polars as pl
 import pytest
 from layouts import ADDED, WHAT_CHANGED, write_image
@@ -6,6 +8,7 @@ from pages import files_of
 from cfvqa.errors import InputError
 from cfvqa.language.grammar import parse_changes
 from cfvqa.sources.csv_tables import CsvSource
+from cfvqa.sources.fingerprint import fingerprint
 from cfvqa.vocabulary.findings import NODE_OF_ANSWER
 
 SUBJECTS = 30
@@ -47,7 +50,7 @@ def add_images(root, split="train"):
 
 def add_labels(root):
     write(root, "findings.csv", ["path", "finding", "presence"], [["images/p1-new.png", "edema", "yes"]])
-    box = ["images/p1-new.png", "left lung", "10", "5", "40", "30"]
+    box = ["images/p1-new.png", "left lung", "10.5", "5", "40", "30"]
     write(root, "regions.csv", ["path", "region", "x1", "y1", "x2", "y2"], [box])
     box = ["images/p1-new.png", "edema", "10.5", "5", "40", "30", "2"]
     write(root, "finding_boxes.csv", ["path", "finding", "x1", "y1", "x2", "y2", "readers"], [box])
@@ -89,7 +92,7 @@ def test_further_tables_say_order_view_split_findings_and_regions(root):
     assert images["images/p1-new.png"]["view"] == "PA"
     assert images["images/p1-new.png"]["split"] == "test"
     assert tables.findings.row(0) == ("images/p1-new.png", None, NODE_OF_ANSWER["edema"], "yes", None)
-    assert tables.regions.row(0) == ("images/p1-new.png", "left lung", 10, 5, 40, 30)
+    assert tables.regions.row(0) == ("images/p1-new.png", "left lung", 10.5, 5, 40, 30)
     assert tables.finding_boxes.row(0) == ("images/p1-new.png", NODE_OF_ANSWER["edema"], 10.5, 5, 40, 30, 2)
     assert {path.name for path in own(root).files().tables} == {
         "questions.csv", "images.csv", "findings.csv", "regions.csv", "finding_boxes.csv",
@@ -103,6 +106,17 @@ def test_a_limit_leaves_out_all_that_is_about_other_subjects(root):
     kept = tables.images["subject_id"].unique().implode()
     assert tables.images["subject_id"].n_unique() == 25
     assert tables.questions["subject_id"].is_in(kept).all()
+
+
+def test_the_images_that_are_named_count_whatever_their_suffix_and_no_others(root):
+    path = root / "images/p4-old.png"
+    path.rename(path.with_suffix(".PNG"))
+    edit(root / "questions.csv", "images/p4-old.png", "images/p4-old.PNG")
+    before = fingerprint(own(root).files())
+    write_image(root / "answer.png")
+    assert fingerprint(own(root).files()) == before
+    os.utime(path.with_suffix(".PNG"), ns=(1, 1))
+    assert fingerprint(own(root).files()) != before
 
 
 QUESTION = "question_type, one of abnormality"
@@ -122,16 +136,19 @@ QUESTION = "question_type, one of abnormality"
         ("images.csv", "3,AP,val", "3,AP,validate", r"row 2: split is 'validate'"),
         ("images.csv", "images/p0-new.png,p0,7", "images/p0-new.png,p0,1", "main study before its reference"),
         ("images.csv", "images/p0-new.png,p0", "images/p9-new.png,p0", r"questions\.csv, row 2: main 'images/p0-new"),
-        ("finding_boxes.csv", "edema", "hiccups", "table finding_boxes, row 0: finding 'hiccups' is unknown"),
+        ("finding_boxes.csv", "edema", "hiccups", r"finding_boxes\.csv, row 2: finding is 'hiccups'"),
         ("finding_boxes.csv", "10.5", "left", r"finding_boxes\.csv, row 2: x1 is 'left'"),
         ("finding_boxes.csv", "10.5", "nan", r"finding_boxes\.csv, row 2: x1 is 'nan'"),
         ("finding_boxes.csv", "10.5", "40", r"of finding 'pulmonary edema/hazy opacity' of image .* is empty"),
         ("finding_boxes.csv", ",2", ",0", r"finding_boxes\.csv, row 2: readers is '0'"),
         ("finding_boxes.csv", "images/p1-new", "images/p1", r"finding_boxes\.csv, row 2: path .images/p1\.png."),
         ("findings.csv", "images/p1-new.png", "images/p1.png", r"findings\.csv, row 2: path 'images/p1\.png' is no"),
-        ("findings.csv", "edema", "hiccups", "finding 'hiccups' is unknown"),
-        ("regions.csv", ",40,", ",4,", r"table regions: the box \(10, 5, 4, 30\) .* is empty"),
-        ("regions.csv", "left lung", "left leg", "region 'left leg' is unknown"),
+        ("findings.csv", "edema", "hiccups", r"findings\.csv, row 2: finding is 'hiccups'"),
+        ("regions.csv", ",40,", ",4,", r"table regions: the box \(10\.5, 5, 4, 30\) .* is empty"),
+        ("findings.csv", "edema,yes", "edema,maybe", r"findings\.csv, row 2: presence is 'maybe'"),
+        ("findings.csv", "edema,yes", "edema,", r"findings\.csv, row 2: presence is blank"),
+        ("regions.csv", "left lung", "left leg", r"regions\.csv, row 2: region is 'left leg'"),
+        ("regions.csv", "10.5", "left", r"regions\.csv, row 2: x1 is 'left'"),
     ],
 )
 def test_a_malformed_row_is_named(root, name, old, new, message):
@@ -143,8 +160,44 @@ def test_a_malformed_row_is_named(root, name, old, new, message):
         own(root, split="given" if name == "images.csv" else "subject").read()
 
 
+def test_wrong_values_of_columns_that_may_be_left_out_are_named(root):
+    images = [f"images/p{number}-new.png" for number in range(3)]
+    write(root, "findings.csv", ["path", "finding", "presence", "region"], [[images[0], "edema", "yes", "left leg"]])
+    with pytest.raises(InputError, match=r"findings\.csv, row 2: region is 'left leg'"):
+        own(root).read()
+    write(root, "findings.csv", ["path", "finding", "presence", "level"], [[images[0], "edema", "yes", "huge"]])
+    with pytest.raises(InputError, match=r"findings\.csv, row 2: level is 'huge'"):
+        own(root).read()
+    write(root, "questions.csv", ["main", "question_type", "question", "answer"], [[images[0], "how", "why?", "yes"]])
+    with pytest.raises(InputError, match=r"questions\.csv, row 2: question_type is 'how'"):
+        own(root).read()
+
+
+def test_a_given_split_is_checked_in_the_whole_file_and_needs_it(root):
+    with pytest.raises(InputError, match=r"split=given takes the column split of .*images\.csv, which is missing"):
+        own(root, split="given").read()
+    add_images(root)
+    edit(root / "images.csv", "images/p7-old.png,p7,3,AP,train", "images/p7-old.png,p7,3,AP,")
+    with pytest.raises(InputError, match=r"images\.csv, row 16: split is blank"):
+        own(root, split="given", limit=2).read()
+
+
+def test_the_share_that_trains_is_the_one_of_the_given_split(root):
+    add_images(root)
+    assert own(root, split="given").listed().training == pytest.approx(28 / 30)
+    assert own(root).listed().training == 0.8
+
+
+def test_a_subject_that_the_given_split_divides_is_counted(root):
+    add_images(root)
+    assert own(root, split="given").read().skipped == {}
+    edit(root / "images.csv", "images/p7-old.png,p7,3,AP,train", "images/p7-old.png,p7,3,AP,test")
+    assert own(root, split="given").read().skipped == {"subject on two sides of the split": 1}
+
+
 def test_a_question_about_nothing_known_and_a_missing_file_are_named(root):
     (root / "images/p4-old.png").unlink()
+    fingerprint(own(root).files())  # leaves it to the reading
     with pytest.raises(InputError, match=r"p4-old\.png is missing"):
         own(root).read()
     (root / "questions.csv").unlink()

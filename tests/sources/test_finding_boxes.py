@@ -4,7 +4,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cfvqa.errors import InputError
 from cfvqa.sources.finding_boxes import fuse, fuse_boxes, intersection_over_union, within_images
 
 SQUARE = (0, 0, 10, 10)
@@ -72,8 +71,8 @@ def test_findings_and_images_are_fused_each_for_itself_and_what_a_reader_says_tw
 
 def drawn(*corners):
     return pl.DataFrame(
-        [(7, "one", "edema", *map(float, corners))],
-        schema=["row", "image_id", "finding", "x1", "y1", "x2", "y2"],
+        [("one", "edema", *map(float, corners))],
+        schema=["image_id", "finding", "x1", "y1", "x2", "y2"],
         orient="row",
     )
 
@@ -81,15 +80,19 @@ def drawn(*corners):
 IMAGES = pl.DataFrame({"image_id": ["one", "two"], "width": [60, 60], "height": [48, 48]})
 
 
-def test_a_box_that_leaves_its_image_by_rounding_is_cut(tmp_path):
-    inside = within_images(drawn(-0.5, 2, 60.9, 48.9), IMAGES, tmp_path)
-    assert inside.rows() == [(7, "one", "edema", 0, 2, 60, 48)]
-    assert len(within_images(drawn(0, 0, 99, 99), IMAGES.filter(pl.col("image_id") == "two"), tmp_path)) == 0
+def test_a_box_that_leaves_its_image_by_rounding_is_cut():
+    inside, unfit = within_images(drawn(-0.5, 2, 60.9, 48.9), IMAGES)
+    assert (inside.rows(), unfit) == ([("one", "edema", 0, 2, 60, 48)], 0)
+
+
+def test_boxes_of_other_images_do_not_count():
+    inside, unfit = within_images(drawn(0, 0, 99, 99), IMAGES.filter(pl.col("image_id") == "two"))
+    assert (len(inside), unfit) == (0, 0)
 
 
 @pytest.mark.parametrize(
     "corners", [(-2, 0, 9, 9), (0, 0, 62, 9), (0, 0, 9, 50), (9, 0, 9, 9), (9, 0, 3, 9), (60.5, 0, 61, 9)]
 )
-def test_a_box_that_is_none_or_leaves_its_image_is_named(tmp_path, corners):
-    with pytest.raises(InputError, match=r"boxes\.csv, row 7: the box of 'edema' in image 'one' is empty or leaves"):
-        within_images(drawn(*corners), IMAGES, tmp_path / "boxes.csv")
+def test_a_box_that_is_none_or_leaves_its_image_is_left_out_and_counted(corners):
+    inside, unfit = within_images(drawn(*corners), IMAGES)
+    assert (len(inside), unfit) == (0, 1)

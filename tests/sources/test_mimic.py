@@ -108,10 +108,15 @@ def test_cut_boxes_are_counted_under_the_first_and_rounding_is_none(tree):
     assert of_image(tables.regions, FIRST)["y2"].item() == 48
 
 
-def test_a_box_outside_the_image_is_named(tree):
-    tree.graphs[dicom_id(SECOND)]["objects"] = [{"bbox_name": "left lung", "x1": 10, "y1": 0, "x2": 90, "y2": 15}]
-    with pytest.raises(InputError, match=rf"{dicom_id(SECOND)}_SceneGraph\.json.*'left lung' lies outside the image"):
-        read(tree.write())
+def test_boxes_that_miss_the_image_or_leave_the_frame_are_left_out_and_counted(tree):
+    tree.graphs[dicom_id(SECOND)]["objects"] = [
+        {"bbox_name": "left lung", "x1": 10, "y1": 0, "x2": 90, "y2": 15},
+        {"bbox_name": "right lung", "x1": 112, "y1": 72, "x2": 999, "y2": 152},
+        {"bbox_name": "cardiac silhouette", "x1": -500, "y1": 72, "x2": 168, "y2": 152},
+    ]
+    tables = read(tree.write())
+    assert not len(of_image(tables.regions, SECOND))
+    assert tables.skipped == {"box outside the image": 3}
 
 
 def test_region_findings_have_polarity_and_level(tree):
@@ -221,6 +226,19 @@ def test_the_paper_split_cuts_the_file_by_row_whatever_is_left_out(tree):
     assert counts == {"train": 27, "val": 4, "test": 3}  # of the 36 rows: 29, 4, 3
     assert tables.skipped["subject on two sides of the split"] == 1
     assert tables.skipped["question without an answer"] == 1
+
+
+def test_the_paper_split_is_the_published_column_where_every_row_has_it(tree):
+    for number, row in enumerate(tree.questions):
+        row["split"] = ("val", "test", "train")[min(number // 4, 2)]
+    counts = dict(read(tree.write(), split="paper").questions.group_by("split").len().rows())
+    assert counts == {"val": 4, "test": 4, "train": 28}
+    some = read(tree, split="paper", limit=6).questions["split"]
+    assert some.unique(maintain_order=True).to_list() == ["train", "val", "test"]
+    table = tree.question_root / "mimic_pair_questions.csv"
+    table.write_text(table.read_text().replace(",val\n", ",validate\n", 1))
+    with pytest.raises(InputError, match=r"mimic_pair_questions\.csv, row 2: split is 'validate'"):
+        read(tree)
 
 
 def test_no_test_subject_is_a_training_image_in_the_paper_split(tree):

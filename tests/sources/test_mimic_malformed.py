@@ -99,7 +99,7 @@ DAMAGES = {
     "labels without a row": (edit(LABELS, lambda text: text.split(b"\n")[0] + b"\n"), [LABELS, "has no rows"]),
     "questions in another encoding": (replace(QUESTIONS, b"hernia", b"h\xe9rnia"), [QUESTIONS, "utf-8"]),
     "a question that ends early": (
-        replace(QUESTIONS, b"is there edema?,yes,train", b"is there edema?"),
+        replace(QUESTIONS, b"is there edema?,yes,", b"is there edema?"),
         [f"{QUESTIONS}, row 3: it ends after 5 of 7 fields"],
     ),
     "a last question that ends early": (cut(QUESTIONS, 70), [f"{QUESTIONS}, row 10: it ends after 6 of 7"]),

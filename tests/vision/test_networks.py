@@ -6,7 +6,7 @@ from torchvision.ops import nms
 
 from cfvqa.data.batches import ImageBatch
 from cfvqa.vision.faster_rcnn import FasterRCNN, _best_of_each_region
-from cfvqa.vision.finding_losses import finding_losses, masked_bce, pool_regions
+from cfvqa.vision.finding_losses import abnormality, finding_losses, masked_bce, pool_regions
 from cfvqa.vision.region_crops import RegionCrops
 from cfvqa.vision.region_queries import RegionQueries
 from cfvqa.vision.shared_trunk import SharedTrunk
@@ -111,6 +111,11 @@ def test_labels_of_whole_images_alone_train_a_classifier():
     losses = finding_losses(network.classify(images.image, images.box), images)
     assert losses["image"] > 0
     assert losses["region"] == losses["severity"] == 0
+
+
+def test_a_region_whose_only_finding_is_uncertain_is_neither_normal_nor_abnormal():
+    findings = torch.tensor([[[0, 0], [0, -1], [-1, -1], [1, -1], [1, 0]]], dtype=torch.int8)
+    assert abnormality(findings).tolist() == [[0, -1, -1, 1, 1]]
 
 
 def test_defect_24_a_crop_takes_columns_from_x_and_rows_from_y():
