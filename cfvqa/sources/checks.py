@@ -156,5 +156,5 @@ def _check_splits(tables: Tables) -> None:
         if not (tables.questions["split"] == split).any():
             raise InputError(
                 f"split '{split}' of source '{tables.source}' has no question: "
-                "use more subjects (limit), or another source.split"
+                "use more subjects (limit), another source.split or source.split_seed"
             )
