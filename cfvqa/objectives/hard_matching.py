@@ -10,7 +10,7 @@ from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
 from cfvqa.models.text import beginning_with
 from cfvqa.objectives.contrast import texts_of_units
-from cfvqa.objectives.gathering import first_of_all, mean_over_ranks
+from cfvqa.objectives.gathering import mean_over_ranks, share_of_limit
 
 _LEAST = 1e-4  # weight of every candidate, however unlike
 
@@ -51,7 +51,7 @@ class HardMatching:
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the cross-entropy over true pairs and drawn ones."""
         device = reading.visual.device
-        count = first_of_all(len(batch.unit), self.limit, device)
+        count = share_of_limit(len(batch.unit), self.limit, device)
         some = slice(max(1, count))  # a rank without one of them judges for nothing: all share gradients
         own = torch.arange(len(batch.unit), device=device)[some]
         (text_rows, texts), (image_rows, images) = self._negatives(model, batch, reading, some)
