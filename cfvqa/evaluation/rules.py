@@ -53,7 +53,7 @@ def learn_rule(findings: pl.DataFrame, seen: SeenFindings, names: dict[str, str]
 
     Args:
         findings: labels of whole images; those of other images are left out.
-        seen: in images that nothing was trained on.
+        seen: in other images than those that the rule answers about; best in some that nothing was trained on.
         names: of `labels.names_of_nodes`.
 
     Returns:
