@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from cfvqa.errors import InputError
-from cfvqa.evaluation.changes import Changes, parse_truth
+from cfvqa.evaluation.changes import Changes, parsed_answers
 from cfvqa.evaluation.predictions import DIFFERENCE, predictions_of
-from cfvqa.language.grammar import Change, ChangeKind, write_changes
+from cfvqa.language.grammar import NOTHING, Change, ChangeKind, write_changes
 
 _KINDS = (ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.LEVEL)
 
@@ -45,7 +45,7 @@ def constant(train: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
         A table of predictions in the order of `test`.
     """
     others = majority(train, test)
-    answers = _parsed(train.filter(pl.col("question_type") == DIFFERENCE))
+    answers = parsed_answers(train.filter(pl.col("question_type") == DIFFERENCE))
     best = write_changes(_best_changes(answers))
     same = pl.when(pl.col("question_type") == DIFFERENCE).then(pl.lit(best)).otherwise(pl.col("prediction"))
     return others.with_columns(same.alias("prediction"))
@@ -100,7 +100,7 @@ class _ChangePrior:
 
     @classmethod
     def of(cls, questions: pl.DataFrame) -> "_ChangePrior":
-        answers = _parsed(questions)
+        answers = parsed_answers(questions)
         sizes = [[sum(change.kind is kind for change in answer) for kind in _KINDS] for answer in answers]
         # Sets have no stable order; sorted, the same seed draws the same answers in every process.
         found = sorted((change for answer in answers for change in answer), key=repr)
@@ -110,6 +110,8 @@ class _ChangePrior:
     def draw(self, generator: np.random.Generator) -> str:
         """Return one answer. A finding is taken once, so that an answer never contradicts itself."""
         drawn: dict[str, Change] = {}
+        if not len(self.sizes):
+            return NOTHING
         row = self.sizes[generator.integers(len(self.sizes))]
         for kind, size in zip(_KINDS, row, strict=True):
             pool = [change for change in self.contents[kind] if change.finding not in drawn] if size else []
@@ -120,11 +122,6 @@ class _ChangePrior:
                     drawn[pool[index].finding] = pool[index]
                     size -= 1
         return write_changes(list(drawn.values()))
-
-
-def _parsed(questions: pl.DataFrame) -> list[Changes]:
-    """Return the changes of the true answers to difference questions."""
-    return [parse_truth(*row) for row in questions.select("question_id", "answer").iter_rows()]
 
 
 _TYPE_ANSWER = ("question_type", "answer")

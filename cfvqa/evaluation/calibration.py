@@ -24,7 +24,7 @@ class Calibration:
     Attributes:
         n: answers with a score.
         accuracy: share of right answers: of difference questions those with exactly the true changes, of others
-            those in the words of the truth.
+            (and where the true answer does not parse) those in the words of the truth.
         error: expected calibration error over 15 bins of scores (Naeini et al., AAAI 2015).
         risk: coverage -> share of wrong answers among that share of answers with the highest scores: what is left
             if the model may abstain from the others.
@@ -79,7 +79,8 @@ def right_answers(predictions: pl.DataFrame) -> np.ndarray:
     right = np.array(exact_matches(predictions["answer"].to_list(), predictions["prediction"].to_list()), dtype=bool)
     if is_difference.any():
         counts = count_changes(predictions.filter(pl.Series(is_difference)))
-        right[is_difference] = (counts.found[:, 1:].sum(1) == 0) & ~counts.unparsed
+        as_true = (counts.found[:, 1:].sum(1) == 0) & ~counts.unparsed
+        right[is_difference] = np.where(counts.unparsed_truth, right[is_difference], as_true)
     return right
 
 

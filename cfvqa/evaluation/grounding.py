@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from cfvqa.evaluation.changes import Changes, parse_truth
+from cfvqa.evaluation.changes import Changes
 from cfvqa.evaluation.intervals import SubjectBootstrap
 from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.retrieval import Places
-from cfvqa.language.grammar import ChangeKind
+from cfvqa.language.grammar import ChangeKind, parse_changes
 from cfvqa.vocabulary.findings import NODE_OF_ANSWER
 from cfvqa.vocabulary.regions import REGION_INDEX, REGIONS
 
@@ -129,13 +129,10 @@ def changed_regions(questions: pl.DataFrame, places: Labelled) -> list[set[int]]
     """Return, for each difference question, the regions in which its true answer says that something has changed.
 
     What is new is where the main image shows it, what is gone where the reference image did, and what has another
-    level where either does.
+    level where either does. An answer that does not parse names no change.
     """
-    rows = questions.select("question_id", "main_image", "reference_image", "answer").iter_rows()
-    return [
-        _regions(parse_truth(question_id, answer), main, reference, places)
-        for question_id, main, reference, answer in rows
-    ]
+    rows = questions.select("main_image", "reference_image", "answer").iter_rows()
+    return [_regions(parse_changes(answer) or frozenset(), main, reference, places) for main, reference, answer in rows]
 
 
 def _regions(changes: Changes, main: str, reference: str, places: Labelled) -> set[int]:

@@ -26,7 +26,8 @@ def test_an_answer_about_changes_is_right_if_its_changes_are_however_it_is_worde
     rows = [("difference", ADDED, doubled, 1), ("difference", ADDED, "nothing has changed.", 1)]
     rows += [("difference", "nothing has changed.", "no idea", 1), ("view", "pa view", "PA view", 1)]
     rows += [("presence", "yes", "no", 1)]
-    assert right_answers(table(rows)).tolist() == [True, False, False, True, False]
+    rows += [("difference", "better", "Better.", 1), ("difference", "better", "nothing has changed.", 1)]
+    assert right_answers(table(rows)).tolist() == [True, False, False, True, False, True, False]
 
 
 def test_the_risk_grows_with_what_is_covered():
