@@ -1,7 +1,7 @@
 """Answers that never see an image: the floor that every result must be compared with."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +97,7 @@ class _ChangePrior:
 
     sizes: np.ndarray  # (N, 3) added, removed, level
     contents: dict[ChangeKind, list[Change]]
+    findings: dict[ChangeKind, set[str]]
 
     @classmethod
     def of(cls, questions: pl.DataFrame) -> "_ChangePrior":
@@ -105,7 +106,8 @@ class _ChangePrior:
         # Sets have no stable order; sorted, the same seed draws the same answers in every process.
         found = sorted((change for answer in answers for change in answer), key=repr)
         contents = {kind: [change for change in found if change.kind is kind] for kind in _KINDS}
-        return cls(np.array(sizes, dtype=np.int64).reshape(-1, len(_KINDS)), contents)
+        findings = {kind: {change.finding for change in changes} for kind, changes in contents.items()}
+        return cls(np.array(sizes, dtype=np.int64).reshape(-1, len(_KINDS)), contents, findings)
 
     def draw(self, generator: np.random.Generator) -> str:
         """Return one answer. A finding is taken once, so that an answer never contradicts itself."""
@@ -114,14 +116,19 @@ class _ChangePrior:
             return NOTHING
         row = self.sizes[generator.integers(len(self.sizes))]
         for kind, size in zip(_KINDS, row, strict=True):
-            pool = [change for change in self.contents[kind] if change.finding not in drawn] if size else []
-            for index in generator.permutation(len(pool)):
-                if size == 0:
-                    break
-                if pool[index].finding not in drawn:
-                    drawn[pool[index].finding] = pool[index]
-                    size -= 1
-        return write_changes(list(drawn.values()))
+            for _ in range(size):
+                if self.findings[kind] - drawn.keys():
+                    change = self._other_than(drawn, kind, generator)
+                    drawn[change.finding] = change
+        return write_changes(drawn.values())
+
+    def _other_than(self, drawn: Mapping[str, Change], kind: ChangeKind, generator: np.random.Generator) -> Change:
+        """Draw a change of a finding that is not among those drawn, as often as each occurs."""
+        pool = self.contents[kind]
+        while True:
+            change = pool[generator.integers(len(pool))]
+            if change.finding not in drawn:
+                return change
 
 
 _TYPE_ANSWER = ("question_type", "answer")
