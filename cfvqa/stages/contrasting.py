@@ -86,7 +86,7 @@ class Comparing:
         return {"seed": self.settings["seed"], "draws": self.settings["draws"]}
 
     def scores(self, questions: pl.DataFrame, texts: list[str], title: str) -> dict[str, np.ndarray]:
-        """Return, by contrast, how well T texts fit the pairs of N questions (N, T).
+        """Return, by contrast, how well T texts fit the pairs of N questions (N, T) float32.
 
         Args:
             questions: difference questions.
@@ -97,15 +97,15 @@ class Comparing:
         self.reader.model.to(where)
         pairs = pair_set(self.reader, questions, self.store)
         chunks = [pairs.texts(texts[at : at + _TEXTS]).to(where) for at in range(0, len(texts), _TEXTS)]
-        rows: dict[str, list[Tensor]] = {name: [] for name in self.contrasts}
+        found = {name: np.empty((len(pairs), len(texts)), dtype=np.float32) for name in self.contrasts}
         done = 0
         with counting(self.console, title, len(pairs)) as count, torch.inference_mode():
             for batch in DataLoader(pairs, batch_size=self.settings["batch_size"], collate_fn=pairs.collate):
-                for name, row in self._rows(batch.to(where), chunks).items():
-                    rows[name].append(row)
+                for name, rows in self._rows(batch.to(where), chunks).items():
+                    found[name][done : done + len(rows)] = rows.numpy()
                 done += len(batch.unit)
                 count(done)
-        return {name: torch.cat(parts).double().numpy() for name, parts in rows.items()}
+        return found
 
     def _rows(self, batch: PairBatch, chunks: list[Texts]) -> dict[str, Tensor]:
         """Return, by contrast, the scores (Q, T) of a batch."""
