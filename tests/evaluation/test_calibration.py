@@ -47,6 +47,13 @@ def test_scores_that_say_the_share_of_right_answers_have_no_error():
     assert calibration_error(np.full(10, 0.5), right) == pytest.approx(0.3, abs=1e-6)
 
 
+def test_error_and_interval_have_the_same_bins_for_a_certain_answer_too():
+    rows = [("presence", "yes", "no", 1.0), ("presence", "yes", "yes", 0.95)]
+    found = calibration(table(rows), draws=5)  # of one subject, so that every draw is all
+    assert found.error == pytest.approx((1.95 - 1) / 2)  # of one bin: what one says too much, the other makes up for
+    assert found.error_interval == pytest.approx([found.error] * 2)
+
+
 def test_figures_of_a_table():
     rows = [("presence", "yes", "yes", 0.9)] * 6 + [("presence", "yes", "no", 0.6)] * 2
     found = calibration(table(rows), draws=200)
