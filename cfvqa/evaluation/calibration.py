@@ -53,9 +53,7 @@ def calibration(predictions: pl.DataFrame, *, seed: int = 0, draws: int = 1000) 
         return None
     score, right = scored["score"].to_numpy().clip(0, 1), right_answers(scored)
     curve = risk_by_coverage(score, right)
-    bootstrap = SubjectBootstrap(
-        scored.get_column("subject_id").to_list(), draws=draws, generator=np.random.default_rng(seed)
-    )
+    bootstrap = SubjectBootstrap(scored["subject_id"].to_list(), draws=draws, seed=seed)
     # Each draw ranks its own answers.
     drawn = np.array([_risks(risk_by_coverage(score[rows], right[rows])) for rows in bootstrap.samples()])
     risks = _risks(curve)

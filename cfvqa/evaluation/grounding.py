@@ -63,18 +63,16 @@ def pointing(
     Returns:
         The figures; None where no question has both an attention and regions of its changes.
     """
-    places = places_of(findings)
     asked = predictions.filter((pl.col("question_type") == DIFFERENCE) & pl.col("attention_main").is_not_null())
-    held = held_regions(asked, places)
+    held = held_regions(asked, places_of(findings, asked))
     known, held = asked.filter(held.any(1)), held[held.any(1)]
     if not len(known):
         return None
     found = {f"pointing_{count}": hits for count, hits in pointing_hits(attention_of(known), held).items()}
-    learned = held_regions(train.filter(pl.col("question_type") == DIFFERENCE), places)
+    learning = train.filter(pl.col("question_type") == DIFFERENCE)
+    learned = held_regions(learning, places_of(findings, learning))
     level = pointing_hits(np.zeros(held.shape), held)
-    bootstrap = SubjectBootstrap(
-        known.get_column("subject_id").to_list(), draws=draws, generator=np.random.default_rng(seed)
-    )
+    bootstrap = SubjectBootstrap(known["subject_id"].to_list(), draws=draws, seed=seed)
     return Pointing(
         n=len(known),
         **{name: float(hits.mean()) for name, hits in found.items()},
@@ -116,9 +114,11 @@ def _constant(held: np.ndarray, learned: np.ndarray, count: int) -> float:
     return float(held[:, chosen].any(1).mean())
 
 
-def places_of(findings: pl.DataFrame) -> Labelled:
-    """Return where the findings of each image are labelled."""
-    there = findings.filter(pl.col("region").is_not_null() & (pl.col("presence") == "yes"))
+def places_of(findings: pl.DataFrame, questions: pl.DataFrame) -> Labelled:
+    """Return where the findings of each image that questions are about are labelled."""
+    images = pl.concat([questions["main_image"], questions["reference_image"]]).unique()
+    labelled = pl.col("region").is_not_null() & (pl.col("presence") == "yes")
+    there = findings.filter(labelled & pl.col("image_id").is_in(images.implode()))
     places: Labelled = {}
     for image, node, region in there.select("image_id", "finding", "region").iter_rows():
         places.setdefault((image, node), set()).add(REGION_INDEX[region])

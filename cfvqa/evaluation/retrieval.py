@@ -156,7 +156,7 @@ def recall_of(places: Places, chance: Places, subjects: Sequence[str], *, seed: 
         seed: of the bootstrap.
         draws: of the bootstrap.
     """
-    bootstrap = SubjectBootstrap(subjects, draws=draws, generator=np.random.default_rng(seed))
+    bootstrap = SubjectBootstrap(subjects, draws=draws, seed=seed)
     found = {f"recall_{depth}": places.recall(depth) for depth in _DEPTHS}
     rank = places.rank()
     return Recall(
