@@ -1,16 +1,16 @@
 """Answers that never see an image: the floor that every result must be compared with."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from cfvqa.errors import InputError
-from cfvqa.evaluation.changes import Changes, parse_truth
+from cfvqa.evaluation.changes import Changes, parsed_answers
 from cfvqa.evaluation.predictions import DIFFERENCE, predictions_of
-from cfvqa.language.grammar import Change, ChangeKind, write_changes
+from cfvqa.language.grammar import NOTHING, Change, ChangeKind, write_changes
 
 _KINDS = (ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.LEVEL)
 
@@ -45,7 +45,7 @@ def constant(train: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
         A table of predictions in the order of `test`.
     """
     others = majority(train, test)
-    answers = _parsed(train.filter(pl.col("question_type") == DIFFERENCE))
+    answers = parsed_answers(train.filter(pl.col("question_type") == DIFFERENCE))
     best = write_changes(_best_changes(answers))
     same = pl.when(pl.col("question_type") == DIFFERENCE).then(pl.lit(best)).otherwise(pl.col("prediction"))
     return others.with_columns(same.alias("prediction"))
@@ -97,34 +97,38 @@ class _ChangePrior:
 
     sizes: np.ndarray  # (N, 3) added, removed, level
     contents: dict[ChangeKind, list[Change]]
+    findings: dict[ChangeKind, set[str]]
 
     @classmethod
     def of(cls, questions: pl.DataFrame) -> "_ChangePrior":
-        answers = _parsed(questions)
+        answers = parsed_answers(questions)
         sizes = [[sum(change.kind is kind for change in answer) for kind in _KINDS] for answer in answers]
         # Sets have no stable order; sorted, the same seed draws the same answers in every process.
         found = sorted((change for answer in answers for change in answer), key=repr)
         contents = {kind: [change for change in found if change.kind is kind] for kind in _KINDS}
-        return cls(np.array(sizes, dtype=np.int64).reshape(-1, len(_KINDS)), contents)
+        findings = {kind: {change.finding for change in changes} for kind, changes in contents.items()}
+        return cls(np.array(sizes, dtype=np.int64).reshape(-1, len(_KINDS)), contents, findings)
 
     def draw(self, generator: np.random.Generator) -> str:
         """Return one answer. A finding is taken once, so that an answer never contradicts itself."""
         drawn: dict[str, Change] = {}
+        if not len(self.sizes):
+            return NOTHING
         row = self.sizes[generator.integers(len(self.sizes))]
         for kind, size in zip(_KINDS, row, strict=True):
-            pool = [change for change in self.contents[kind] if change.finding not in drawn] if size else []
-            for index in generator.permutation(len(pool)):
-                if size == 0:
-                    break
-                if pool[index].finding not in drawn:
-                    drawn[pool[index].finding] = pool[index]
-                    size -= 1
-        return write_changes(list(drawn.values()))
+            for _ in range(size):
+                if self.findings[kind] - drawn.keys():
+                    change = self._other_than(drawn, kind, generator)
+                    drawn[change.finding] = change
+        return write_changes(drawn.values())
 
-
-def _parsed(questions: pl.DataFrame) -> list[Changes]:
-    """Return the changes of the true answers to difference questions."""
-    return [parse_truth(*row) for row in questions.select("question_id", "answer").iter_rows()]
+    def _other_than(self, drawn: Mapping[str, Change], kind: ChangeKind, generator: np.random.Generator) -> Change:
+        """Draw a change of a finding that is not among those drawn, as often as each occurs."""
+        pool = self.contents[kind]
+        while True:
+            change = pool[generator.integers(len(pool))]
+            if change.finding not in drawn:
+                return change
 
 
 _TYPE_ANSWER = ("question_type", "answer")

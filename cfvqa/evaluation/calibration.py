@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-import torch
-from torchmetrics.functional.classification import binary_calibration_error
 
 from cfvqa.evaluation.changes import count_changes
 from cfvqa.evaluation.intervals import SubjectBootstrap, bounds
@@ -24,7 +22,7 @@ class Calibration:
     Attributes:
         n: answers with a score.
         accuracy: share of right answers: of difference questions those with exactly the true changes, of others
-            those in the words of the truth.
+            (and where the true answer does not parse) those in the words of the truth.
         error: expected calibration error over 15 bins of scores (Naeini et al., AAAI 2015).
         risk: coverage -> share of wrong answers among that share of answers with the highest scores: what is left
             if the model may abstain from the others.
@@ -55,9 +53,7 @@ def calibration(predictions: pl.DataFrame, *, seed: int = 0, draws: int = 1000) 
         return None
     score, right = scored["score"].to_numpy().clip(0, 1), right_answers(scored)
     curve = risk_by_coverage(score, right)
-    bootstrap = SubjectBootstrap(
-        scored.get_column("subject_id").to_list(), draws=draws, generator=np.random.default_rng(seed)
-    )
+    bootstrap = SubjectBootstrap(scored["subject_id"].to_list(), draws=draws, seed=seed)
     # Each draw ranks its own answers.
     drawn = np.array([_risks(risk_by_coverage(score[rows], right[rows])) for rows in bootstrap.samples()])
     risks = _risks(curve)
@@ -67,7 +63,7 @@ def calibration(predictions: pl.DataFrame, *, seed: int = 0, draws: int = 1000) 
         error=calibration_error(score, right),
         risk=dict(zip(_NAMES, risks[:-1], strict=True)),
         area=risks[-1],
-        error_interval=_error_interval(bootstrap, score, right),
+        error_interval=bootstrap.interval(_gaps(score, right), _error_of_sums),
         area_interval=bounds(drawn[:, -1]),
         risk_interval={name: bounds(drawn[:, column]) for column, name in enumerate(_NAMES)},
     )
@@ -79,7 +75,8 @@ def right_answers(predictions: pl.DataFrame) -> np.ndarray:
     right = np.array(exact_matches(predictions["answer"].to_list(), predictions["prediction"].to_list()), dtype=bool)
     if is_difference.any():
         counts = count_changes(predictions.filter(pl.Series(is_difference)))
-        right[is_difference] = (counts.found[:, 1:].sum(1) == 0) & ~counts.unparsed
+        as_true = (counts.found[:, 1:].sum(1) == 0) & ~counts.unparsed
+        right[is_difference] = np.where(counts.unparsed_truth, right[is_difference], as_true)
     return right
 
 
@@ -96,7 +93,7 @@ def risk_by_coverage(score: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def calibration_error(score: np.ndarray, right: np.ndarray) -> float:
     """Return the expected calibration error of scores (N,) of answers that are right or not (N,)."""
-    return float(binary_calibration_error(torch.from_numpy(score), torch.from_numpy(right.astype(np.int64)), _BINS))
+    return float(_error_of_sums(_gaps(score, right).sum(0)))
 
 
 def _risks(curve: np.ndarray) -> list[float]:
@@ -104,10 +101,17 @@ def _risks(curve: np.ndarray) -> list[float]:
     return [*(float(curve[max(1, round(coverage * len(curve))) - 1]) for coverage in _COVERAGES), float(curve.mean())]
 
 
-def _error_interval(bootstrap: SubjectBootstrap, score: np.ndarray, right: np.ndarray) -> list[float]:
-    """Return the interval of the error: of a bin, only sums count, so that draws are sums by bin."""
+def _gaps(score: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return (N, bins + 1): how far a score is from what became of its answer, in its bin, and 1 to count answers by.
+
+    Of a bin only sums count, so that a draw of the bootstrap is a sum too.
+    """
     place = np.minimum((score * _BINS).astype(int), _BINS - 1)
     gap = np.zeros((len(score), _BINS + 1))
     gap[np.arange(len(score)), place] = score - right
     gap[:, _BINS] = 1
-    return bootstrap.interval(gap, lambda sums: np.abs(sums[..., :_BINS]).sum(-1) / sums[..., _BINS])
+    return gap
+
+
+def _error_of_sums(sums: np.ndarray) -> np.ndarray:
+    return np.abs(sums[..., :_BINS]).sum(-1) / sums[..., _BINS]

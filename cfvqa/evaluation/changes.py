@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import polars as pl
 
-from cfvqa.errors import InputError
 from cfvqa.evaluation.intervals import f1, macro_f1, precision, ratio, recall
 from cfvqa.language.grammar import Change, ChangeKind, parse_changes
 
@@ -37,7 +36,7 @@ class ChangeScores:
     `unchanged_accuracy`, and a change invented there is a false positive.
 
     Attributes:
-        n: questions.
+        n: questions whose true answer the grammar parses; the others are in no figure here.
         precision, recall, f1: over all changes; a change is right if finding, kind and levels all are.
         macro_f1: mean F1 over the findings that change at least once in truth.
         direction_accuracy: of the findings that truth and answer both call added or removed, the share
@@ -45,6 +44,7 @@ class ChangeScores:
         level_accuracy: of the true changes of level, the share answered with the same finding and levels.
         unchanged_accuracy: of the questions where nothing has changed, the share answered so.
         unparsed: answers that the grammar does not parse; they count as answers without any change.
+        unparsed_truth: questions left out, as their true answer does not parse.
         hallucinated_per_100: findings named in 100 answers that have not changed.
         confusion: true kind of change (added, removed, level, none) -> answered kind -> findings.
         by_finding: scores of each finding named in truth or answers.
@@ -59,6 +59,7 @@ class ChangeScores:
     level_accuracy: float
     unchanged_accuracy: float
     unparsed: int
+    unparsed_truth: int
     hallucinated_per_100: float
     confusion: dict[str, dict[str, int]]
     by_finding: dict[str, FindingScores]
@@ -72,12 +73,15 @@ class ChangeScores:
 class ChangeCounts:
     """Counts of every question (N questions), so that any figure is a ratio of sums.
 
+    A question whose true answer does not parse counts nothing anywhere: there is nothing to compare with.
+
     Attributes:
         found: (N, 3) true positives, false positives, false negatives.
         direction: (N, 2) findings with the right direction, findings that both call added or removed.
         level: (N, 2) true changes of level that were answered, all true changes of level.
         unchanged: (N, 2) one where "nothing has changed" was answered rightly, one where it is true.
-        unparsed: (N,) true where the answer did not parse.
+        unparsed: (N,) true where the answer did not parse, to a question whose true answer does.
+        unparsed_truth: (N,) true where the true answer did not parse.
         hallucinated: (N, 2) findings that were answered and have not changed, in hundredths of an answer; answers.
         confusion: true kind of change -> answered kind -> findings over all questions.
         by_finding: finding named in truth or answers -> (N, 3) its true positives, false positives, false negatives.
@@ -88,6 +92,7 @@ class ChangeCounts:
     level: np.ndarray
     unchanged: np.ndarray
     unparsed: np.ndarray
+    unparsed_truth: np.ndarray
     hallucinated: np.ndarray
     confusion: dict[str, dict[str, int]]
     by_finding: dict[str, np.ndarray]
@@ -99,23 +104,19 @@ class ChangeCounts:
 
 
 def count_changes(predictions: pl.DataFrame) -> ChangeCounts:
-    """Count right, wrong and missing changes of difference questions (a table of predictions).
-
-    Raises:
-        InputError: a true answer does not parse, so that there is nothing to compare with.
-    """
-    rows = predictions.select("question_id", "answer", "prediction").iter_rows()
-    parsed = [(parse_truth(question_id, truth), parse_changes(answer)) for question_id, truth, answer in rows]
-    pairs = [(truth, answer if answer is not None else frozenset()) for truth, answer in parsed]
-    unparsed = np.array([answer is None for _, answer in parsed], dtype=bool)
-    unchanged = [(not truth and answer is not None and not answer, not truth) for truth, answer in parsed]
+    """Count right, wrong and missing changes of difference questions (a table of predictions)."""
+    rows = predictions.select("answer", "prediction").iter_rows()
+    parsed = [(parse_changes(truth), parse_changes(answer)) for truth, answer in rows]
+    known = [truth is not None for truth, _ in parsed]
+    pairs = [(truth or frozenset(), (truth is not None and answer) or frozenset()) for truth, answer in parsed]
     return ChangeCounts(
         found=_rows([_found(truth, answer) for truth, answer in pairs], 3),
         direction=_rows([_direction(truth, answer) for truth, answer in pairs], 2),
         level=_rows([_level(truth, answer) for truth, answer in pairs], 2),
-        unchanged=_rows(unchanged, 2),
-        unparsed=unparsed,
-        hallucinated=_rows([(100 * len(_named(answer) - _named(truth)), 1) for truth, answer in pairs], 2),
+        unchanged=_rows([(truth == answer == frozenset(), truth == frozenset()) for truth, answer in parsed], 2),
+        unparsed=np.array([truth is not None and answer is None for truth, answer in parsed], dtype=bool),
+        unparsed_truth=~np.array(known, dtype=bool),
+        hallucinated=_rows([_invented(*pair, there) for pair, there in zip(pairs, known, strict=True)], 2),
         confusion=_confusion(pairs),
         by_finding=_by_finding(pairs),
     )
@@ -125,7 +126,7 @@ def score_changes(counts: ChangeCounts) -> ChangeScores:
     """Return the scores that the counts of all questions add up to."""
     found = counts.found.sum(axis=0)
     return ChangeScores(
-        n=len(counts.found),
+        n=int((~counts.unparsed_truth).sum()),
         precision=float(precision(found)),
         recall=float(recall(found)),
         f1=float(f1(found)),
@@ -134,21 +135,17 @@ def score_changes(counts: ChangeCounts) -> ChangeScores:
         level_accuracy=float(ratio(counts.level.sum(axis=0))),
         unchanged_accuracy=float(ratio(counts.unchanged.sum(axis=0))),
         unparsed=int(counts.unparsed.sum()),
+        unparsed_truth=int(counts.unparsed_truth.sum()),
         hallucinated_per_100=float(ratio(counts.hallucinated.sum(axis=0))),
         confusion=counts.confusion,
         by_finding={name: _finding_scores(rows.sum(axis=0)) for name, rows in counts.by_finding.items()},
     )
 
 
-def parse_truth(question_id: str, answer: str) -> Changes:
-    """Return the changes of a true answer, or say which question's truth does not parse."""
-    changes = parse_changes(answer)
-    if changes is None:
-        raise InputError(
-            f"Question '{question_id}': the true answer {answer!r} of this difference question does not follow the "
-            "grammar of Medical-Diff-VQA, so that no answer can be compared with it. Correct or drop the row."
-        )
-    return changes
+def parsed_answers(questions: pl.DataFrame) -> list[Changes]:
+    """Return the changes of the true answers to difference questions; those that do not parse are left out."""
+    parsed = map(parse_changes, questions.get_column("answer"))
+    return [changes for changes in parsed if changes is not None]
 
 
 def _found(truth: Changes, answer: Changes) -> tuple[int, int, int]:
@@ -168,6 +165,10 @@ def _directions(changes: Changes) -> dict[str, ChangeKind]:
 def _level(truth: Changes, answer: Changes) -> tuple[int, int]:
     true = {change for change in truth if change.kind is ChangeKind.LEVEL}
     return len(true & answer), len(true)
+
+
+def _invented(truth: Changes, answer: Changes, known: bool) -> tuple[int, int]:
+    return 100 * len(_named(answer) - _named(truth)), int(known)
 
 
 def _named(changes: Changes) -> set[str]:

@@ -5,8 +5,9 @@ drawing. Words are escaped here: labels may hold anything.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from markupsafe import Markup
 
@@ -37,7 +38,7 @@ class Whisker:
 
     Attributes:
         label: whose figure it is.
-        figure: what is drawn, on a scale from 0 to 1.
+        figure: what is drawn, 0 or more.
         kind: class of its mark: "model", "part" (a further figure of the model), "blind" or "control".
     """
 
@@ -71,16 +72,19 @@ _WIDTH, _LABELS, _VALUES, _ROW, _TOP = 340, 124, 44, 21, 4
 
 
 def interval_plot(rows: Sequence[Whisker], *, title: str) -> Markup:
-    """Draw figures from 0 to 1 as dots on their 95 % intervals, one row each."""
+    """Draw figures as dots on their 95 % intervals, one row each, from 0 to 1 or as far as the largest reaches."""
+    drawn = [row.figure for row in rows if row.figure.value is not None]
+    steps = ticks(0.0, max([1.0, *(figure.high or figure.value for figure in drawn)]))
+    across = partial(_across, end=steps[-1])
     bottom = _TOP + _ROW * len(rows)
     said = "; ".join(f"{row.label} {number(row.figure.value)}" for row in rows)
-    scale = Markup("").join(_grid_line(_across(tick), bottom, f"{tick:g}") for tick in (0.0, 0.5, 1.0))
-    marks = Markup("").join(_whisker(row, _TOP + _ROW * (place + 0.5)) for place, row in enumerate(rows))
+    scale = Markup("").join(_grid_line(across(tick), bottom, f"{tick:g}") for tick in steps)
+    marks = Markup("").join(_whisker(row, _TOP + _ROW * (place + 0.5), across) for place, row in enumerate(rows))
     return _svg("intervals", _WIDTH, bottom + 18, f"{title}: {said}", scale + marks)
 
 
-def _across(value: float) -> float:
-    return _LABELS + min(max(value, 0.0), 1.0) * (_WIDTH - _LABELS - _VALUES - 10)
+def _across(value: float, end: float) -> float:
+    return _LABELS + max(value, 0.0) / end * (_WIDTH - _LABELS - _VALUES - 10)
 
 
 def _grid_line(x: float, bottom: float, label: str) -> Markup:
@@ -90,14 +94,14 @@ def _grid_line(x: float, bottom: float, label: str) -> Markup:
     )
 
 
-def _whisker(row: Whisker, y: float) -> Markup:
+def _whisker(row: Whisker, y: float, across: Callable[[float], float]) -> Markup:
     figure = row.figure
     parts = [Markup('<text x="0" y="{:.1f}">{}</text>').format(y + 4, row.label)]
     if figure.value is not None:
         if figure.low is not None and figure.high is not None:
-            ends = _across(figure.low), _across(figure.high)
+            ends = across(figure.low), across(figure.high)
             parts.append(Markup('<line class="whisker" x1="{0:.1f}" x2="{1:.1f}" y1="{2}" y2="{2}"/>').format(*ends, y))
-        parts.append(Markup('<circle class="dot" cx="{:.1f}" cy="{}" r="4.5"/>').format(_across(figure.value), y))
+        parts.append(Markup('<circle class="dot" cx="{:.1f}" cy="{}" r="4.5"/>').format(across(figure.value), y))
     value = Markup('<text class="value" x="{}" y="{:.1f}" text-anchor="end">{}</text>')
     parts.append(value.format(_WIDTH, y + 4, number(figure.value)))
     return Markup('<g class="{}">{}</g>').format(row.kind, Markup("").join(parts))

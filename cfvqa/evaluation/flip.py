@@ -7,7 +7,7 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.changes import Changes
-from cfvqa.evaluation.intervals import SubjectBootstrap, ratio
+from cfvqa.evaluation.intervals import SubjectBootstrap, mean, ratio
 from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.language.grammar import flip_changes, parse_changes
 
@@ -57,15 +57,13 @@ def flip_consistency(
     same = np.array([_consistent(*pair) for pair in pairs], dtype=np.float64)
     overlap = np.array([_jaccard(*pair) for pair in pairs])
     changed = np.array([bool(first) for first, _ in pairs], dtype=bool)
-    bootstrap = SubjectBootstrap(
-        asked.get_column("subject_id").to_list(), draws=draws, generator=np.random.default_rng(seed)
-    )
+    bootstrap = SubjectBootstrap(asked["subject_id"].to_list(), draws=draws, seed=seed)
     return FlipScores(
         n=len(pairs),
-        consistency=_mean(same),
-        jaccard=_mean(overlap),
+        consistency=mean(same),
+        jaccard=mean(overlap),
         n_changed=int(changed.sum()),
-        consistency_changed=_mean(same[changed]),
+        consistency_changed=mean(same[changed]),
         consistency_interval=bootstrap.mean(same),
         jaccard_interval=bootstrap.mean(overlap),
         consistency_changed_interval=bootstrap.interval(np.column_stack([same * changed, changed]), ratio),
@@ -82,7 +80,3 @@ def _jaccard(first: Changes | None, second: Changes | None) -> float:
     flipped = flip_changes(first)
     union = len(flipped | second)
     return len(flipped & second) / union if union else 1.0
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else float("nan")

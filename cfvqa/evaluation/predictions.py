@@ -7,10 +7,8 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.files import whole
+from cfvqa.language.questions import DIFFERENCE as DIFFERENCE  # what is judged by its changes; the rest by exact match
 from cfvqa.vocabulary.regions import REGIONS
-
-DIFFERENCE = "difference"
-"""The question type whose answers are changes; all other types are judged by exact match."""
 
 PREDICTIONS = "predictions.parquet"
 """File of a table of predictions."""

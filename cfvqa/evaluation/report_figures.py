@@ -236,6 +236,8 @@ def _asked(metrics: Metrics) -> str:
     parts.append("Intervals are 95 % bootstrap intervals that draw whole subjects.")
     if changes["unparsed"]:
         parts.append(f"{changes['unparsed']:,} answers did not read as changes and count as answers without any.")
+    if changes.get("unparsed_truth"):
+        parts.append(f"{changes['unparsed_truth']:,} whose true answer does not read as changes are left out.")
     return " ".join(parts)
 
 

@@ -4,7 +4,7 @@ Answers with equal texts are one answer: each is a hit for the other's pair. The
 no order, so that a model that scores everything alike has exactly the figures of chance.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from scipy.special import gammaln
 from cfvqa.evaluation.intervals import SubjectBootstrap, bounds
 
 _DEPTHS = (1, 5, 10)
+_ROWS = 512  # of scores that are compared at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Recall:
 
 
 def mixed(scores: Sequence[np.ndarray], weight: np.ndarray) -> np.ndarray:
-    """Return the mean of several scores (Q, T), each standardised over the T candidates of its query.
+    """Return the mean (Q, T) float32 of several scores (Q, T), each standardised over the T candidates of its query.
 
     A query never depends on another one; scores that are all alike say nothing.
 
@@ -88,14 +89,16 @@ def mixed(scores: Sequence[np.ndarray], weight: np.ndarray) -> np.ndarray:
         weight: (T,) how often each candidate stands there.
     """
     share = weight / weight.sum()
-    centred = [score - (score @ share)[:, None] for score in scores]
-    deviations = [np.sqrt(score**2 @ share)[:, None] for score in centred]
-    # Below the digits of a float32 there is no order.
-    scaled = (
-        np.divide(score, deviation, out=np.zeros_like(score), where=deviation > 1e-6)
-        for score, deviation in zip(centred, deviations, strict=True)
-    )
-    return np.mean(list(scaled), axis=0)
+    total = np.zeros(scores[0].shape, dtype=np.float32)
+    for score in scores:
+        for rows in _parts(len(score)):
+            centred = score[rows].astype(np.float64)
+            centred -= (centred @ share)[:, None]
+            deviation = np.sqrt(centred**2 @ share)[:, None]
+            # Below the digits of a float32 there is no order.
+            total[rows] += np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 1e-6)
+    total /= len(scores)
+    return total
 
 
 def places_of_answers(score: np.ndarray, own: np.ndarray) -> Places:
@@ -105,13 +108,12 @@ def places_of_answers(score: np.ndarray, own: np.ndarray) -> Places:
         score: (N, T) of N pairs and T different texts.
         own: (N,) the text of the pair's own answer.
     """
-    count = np.bincount(own, minlength=score.shape[1])
-    best = score[np.arange(len(own)), own][:, None]
-    return Places(
-        above=(score > best) @ count,
-        beside=(score == best) @ count - count[own],
-        hits=count[own],
-    )
+    count = np.bincount(own, minlength=score.shape[1]).astype(np.float64)
+    above, level = np.empty(len(own)), np.empty(len(own))
+    for rows in _parts(len(own)):
+        best = np.take_along_axis(score[rows], own[rows, None], axis=1)
+        above[rows], level[rows] = (score[rows] > best) @ count, (score[rows] == best) @ count
+    return Places(above, level - count[own], count[own])
 
 
 def places_of_pairs(score: np.ndarray, own: np.ndarray) -> Places:
@@ -121,11 +123,27 @@ def places_of_pairs(score: np.ndarray, own: np.ndarray) -> Places:
         score: (N, T) of N pairs and T different texts.
         own: (N,) the text of the pair's own answer.
     """
-    hit = own[:, None] == np.arange(score.shape[1])
+    texts = np.arange(score.shape[1])
+    parts = [_places_of_texts(score[:, some], own[:, None] == texts[some]) for some in _parts(len(texts))]
+    return Places(*np.concatenate(parts, axis=1)[:, own])
+
+
+def _places_of_texts(score: np.ndarray, hit: np.ndarray) -> np.ndarray:
+    """Return above, beside and hits (3, T) of T texts that are true of the pairs that `hit` (N, T) says."""
     best = np.where(hit, score, -np.inf).max(0)
     level = score == best
-    places = (score > best).sum(0), (level & ~hit).sum(0), (level & hit).sum(0)
-    return Places(*(place[own] for place in places))
+    return np.array([(score > best).sum(0), (level & ~hit).sum(0), (level & hit).sum(0)])
+
+
+def places_in_no_order(own: np.ndarray) -> Places:
+    """Return what either direction finds where no score tells candidates apart; `own` as of `places_of_answers`."""
+    hits = np.bincount(own)[own]
+    return Places(np.zeros_like(hits), len(own) - hits, hits)
+
+
+def _parts(count: int) -> Iterator[slice]:
+    """Yield rows, a part at a time: the scores of all pairs with all answers are gigabytes, and a copy as many."""
+    return (slice(start, start + _ROWS) for start in range(0, count, _ROWS))
 
 
 def recall_of(places: Places, chance: Places, subjects: Sequence[str], *, seed: int, draws: int) -> Recall:
@@ -138,7 +156,7 @@ def recall_of(places: Places, chance: Places, subjects: Sequence[str], *, seed: 
         seed: of the bootstrap.
         draws: of the bootstrap.
     """
-    bootstrap = SubjectBootstrap(subjects, draws=draws, generator=np.random.default_rng(seed))
+    bootstrap = SubjectBootstrap(subjects, draws=draws, seed=seed)
     found = {f"recall_{depth}": places.recall(depth) for depth in _DEPTHS}
     rank = places.rank()
     return Recall(
@@ -178,11 +196,7 @@ def retrieval(
         draws: of the bootstrap.
     """
     texts, pairs = np.bincount(own), np.ones(len(own))
-    forward = mixed(scores, texts)
-    back = mixed([score.T for score in scores], pairs).T
-    drawn = {"seed": seed, "draws": draws}
-    level = np.zeros_like(forward)
-    return Retrieval(
-        recall_of(places_of_answers(forward, own), places_of_answers(level, own), subjects, **drawn),
-        recall_of(places_of_pairs(back, own), places_of_pairs(level, own), subjects, **drawn),
-    )
+    found = places_of_answers(mixed(scores, texts), own)
+    back = places_of_pairs(mixed([score.T for score in scores], pairs).T, own)
+    chance = places_in_no_order(own)
+    return Retrieval(*(recall_of(places, chance, subjects, seed=seed, draws=draws) for places in (found, back)))

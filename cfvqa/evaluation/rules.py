@@ -14,6 +14,8 @@ from cfvqa.vocabulary.findings import FINDING_INDEX
 from cfvqa.vocabulary.levels import SEVERITY
 
 _CUTS = np.linspace(0.05, 0.95, 19)
+_NEVER = 2.0
+"""Cut of a finding that no cut tells: above every probability."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Rule:
 
     Attributes:
         names: node of the graph -> name in answers.
-        cuts: node -> probability from which it is there.
+        cuts: node -> probability from which it is there; above 1 where no cut found it in a labelled image.
         words: (node, severity) -> level word; nodes without levels have none.
     """
 
@@ -51,7 +53,7 @@ def learn_rule(findings: pl.DataFrame, seen: SeenFindings, names: dict[str, str]
 
     Args:
         findings: labels of whole images; those of other images are left out.
-        seen: in images that nothing was trained on.
+        seen: in other images than those that the rule answers about; best in some that nothing was trained on.
         names: of `labels.names_of_nodes`.
 
     Returns:
@@ -73,7 +75,7 @@ def _best_cut(probability: np.ndarray, true: np.ndarray) -> float:
     found = probability[:, None] >= _CUTS
     right = (found & true[:, None]).sum(0)
     f1 = 2 * right / np.maximum(found.sum(0) + true.sum(), 1)
-    return float(_CUTS[f1.argmax()])
+    return float(_CUTS[f1.argmax()]) if f1.any() else _NEVER
 
 
 def _level_words(labels: pl.DataFrame) -> dict[tuple[str, int], str]:

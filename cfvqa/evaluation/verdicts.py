@@ -52,11 +52,12 @@ class Judgement:
 
 
 def judge(question_type: str, truth: str, answer: str) -> Judgement:
-    """Judge one answer, by the rules of the figures: changes where there are any, exact match elsewhere."""
-    if question_type != DIFFERENCE:
+    """Judge one answer, by the rules of the figures: changes where the truth reads as such, exact match elsewhere."""
+    true = parse_changes(truth) if question_type == DIFFERENCE else None
+    if true is None:
         same = bool(exact_matches([truth], [answer])[0])
         return Judgement(Verdict.RIGHT if same else Verdict.WRONG)
-    true, parsed = parse_changes(truth) or frozenset(), parse_changes(answer)
+    parsed = parse_changes(answer)
     given = parsed or frozenset()
     groups = ((Outcome.HIT, true & given), (Outcome.MISSED, true - given), (Outcome.INVENTED, given - true))
     changes = (JudgedChange(outcome, words) for outcome, group in groups for words in sorted(map(in_words, group)))

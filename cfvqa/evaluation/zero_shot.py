@@ -111,7 +111,7 @@ def zero_shot(
         seed: of the bootstrap.
         draws: of the bootstrap.
     """
-    bootstrap = SubjectBootstrap(subjects, draws=draws, generator=np.random.default_rng(seed))
+    bootstrap = SubjectBootstrap(subjects, draws=draws, seed=seed)
     weight = np.concatenate([np.ones((1, len(truth))), bootstrap.question_weights()])
     true = [np.array([prompt.true_of(changes) for changes in truth], dtype=bool) for prompt in prompts]
     areas = [auroc(score[:, place], positive, weight) for place, positive in enumerate(true)]

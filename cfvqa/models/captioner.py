@@ -56,6 +56,20 @@ class Captioner(nn.Module):
         )
         return self.output(self.dropout(states))
 
+    def step(self, ids: Tensor, kept: list[Tensor], memory: Tensor, memory_mask: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Read the next token (Q,): see `writing.StepWriter`. Kept is what each layer was given (Q, T, D)."""
+        kept = kept or [memory.new_zeros(len(memory), 0, memory.shape[2])] * len(self.decoder.layers)
+        state = self.word_embeddings(ids).unsqueeze(1) + self.position[kept[0].shape[1]]
+        grown = []
+        for layer, before in zip(self.decoder.layers, kept, strict=True):
+            grown.append(torch.cat([before, state], dim=1))
+            own, _ = layer.self_attn(state, grown[-1], grown[-1], need_weights=False)
+            state = layer.norm1(state + own)
+            seen, _ = layer.multihead_attn(state, memory, memory, key_padding_mask=~memory_mask, need_weights=False)
+            state = layer.norm2(state + seen)
+            state = layer.norm3(state + layer.linear2(layer.activation(layer.linear1(state))))
+        return self.output(state.squeeze(1)), grown
+
     def first_attention(self, memory: Tensor, memory_mask: Tensor) -> Tensor:
         """Return the attention (Q, N) of the last layer to the memory before the first word is written."""
         start = torch.full((len(memory), 1), self.special.dec, device=memory.device)

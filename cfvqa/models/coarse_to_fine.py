@@ -89,7 +89,12 @@ class CoarseToFine(nn.Module):
         return Reading(visual, mask, question, memory, memory_mask, attention)
 
     def token_regions(self, weight: Tensor, batch: PairBatch) -> Tensor:
-        """Return where in the images weights of the visual tokens (Q, K, N') lie (Q, K, 2, R)."""
+        """Return where in the images weights of the visual tokens (Q, K, N') lie (Q, K, 2, R).
+
+        Where the states of a node stand one behind the other (join "tokens": of the main image and its difference, of
+        the reference image and its), their weights are added up, and the sum is what the node has in both images: by
+        halves, as each state has seen the other image too.
+        """
         return self.nodes.regions(weight.unflatten(2, (self.pair.groups, self.nodes.count)).sum(2), batch)
 
     def region_attention(self, reading: Reading, batch: PairBatch) -> Tensor | None:

@@ -24,6 +24,8 @@ from cfvqa.models.rows import ReferenceRows, Rows, found_rows
 from cfvqa.models.speaker import Speaker
 from cfvqa.models.writing import SpecialIds
 
+_RELATIONS = 3
+
 
 class QuestionEncoder(nn.Module):
     """Read the words of a question one after the other, and pool them by attention.
@@ -90,6 +92,9 @@ class EKAID(nn.Module):
         inner: width of the judgement of changes. Published: 128.
         dropout: everywhere. Published: 0.5.
         relations: weights of the spatial, the semantic and the implicit relation.
+
+    Raises:
+        ValueError: if heads do not divide the width, or relations are not three.
     """
 
     attends = True  # each node by itself: the sum is what `objectives.sparse_attention` keeps small
@@ -110,6 +115,8 @@ class EKAID(nn.Module):
         relations: tuple[float, float, float] = (0.333, 0.333, 0.334),
     ) -> None:
         super().__init__()
+        if len(relations) != _RELATIONS:
+            raise ValueError(f"relations {[*relations]} are not {_RELATIONS} weights: spatial, semantic, implicit")
         self.shares = tuple(relations)
         self.rows = Rows(region_width=region_width, finding_width=finding_width, width=width)
         self.reference = ReferenceRows(width)

@@ -167,6 +167,8 @@ class _Direction(nn.Module):
 
     def __init__(self, width: int, heads: int, labels: int | None) -> None:
         super().__init__()
+        if width % heads:
+            raise ValueError(f"heads {heads} do not divide the width {width}")
         self.heads = heads
         self.query = weight_norm(nn.Linear(width, width), dim=None)
         self.key = weight_norm(nn.Linear(width, width), dim=None)

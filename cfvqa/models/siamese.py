@@ -26,7 +26,6 @@ from cfvqa.vocabulary.findings import ANSWER_FINDINGS, FINDING_INDEX, NODE_OF_AN
 from cfvqa.vocabulary.regions import REGIONS
 
 _OWN_NODE = 4.0  # log of how much more a finding looks at its own node than at another, in the beginning
-_LONGEST = 256  # tokens of an answer; all findings together change in fewer
 
 
 class FindingStates(nn.Module):
@@ -155,7 +154,8 @@ class Siamese(nn.Module):
     def _compose(self, labels: Tensor) -> Tensor:
         """Return the ids (P, T), behind [DEC], of the sentences that say what labels (P, A, 3) mean."""
         texts = [write_changes(changes_of_labels(row)) for row in labels.cpu().numpy()]
-        ids, _ = self.tokenizer.encode(texts, max_length=_LONGEST, first="[DEC]")
+        longest = 2 + max(map(len, texts))  # no token but the first and the last is shorter than a character
+        ids, _ = self.tokenizer.encode(texts, max_length=longest, first="[DEC]")
         return torch.from_numpy(ids[:, 1:].copy()).to(labels.device)
 
 

@@ -61,16 +61,26 @@ class Speaker(nn.Module):
             memory_mask: not read: all three vectors are there.
         """
         words, joined = self.word(self.word_embeddings(text.ids)), self.join(memory.flatten(1))
-        zero = memory.new_zeros(len(memory), self.look.hidden_size)
-        look, state = (zero, zero), (zero, zero)
-        written = []
+        written: list[Tensor] = []
+        kept: list[Tensor] = []
         for word in words.unbind(1):
-            look = self.look(torch.cat([joined, state[0]], dim=-1), look)
-            mixed = (self.choose(look[0]).softmax(-1).unsqueeze(1) @ memory).squeeze(1)
-            gate = self.gate(torch.cat([look[0], self.side(state[0]), mixed], dim=-1))
-            state = self.speak(torch.cat([word, gate * mixed], dim=-1), state)
-            written.append(state[0])
+            kept = self._hear(word, joined, kept, memory)
+            written.append(kept[2])
         return self.output(torch.stack(written, dim=1))
+
+    def step(self, ids: Tensor, kept: list[Tensor], memory: Tensor, memory_mask: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Read the next token (Q,): see `writing.StepWriter`."""
+        kept = self._hear(self.word(self.word_embeddings(ids)), self.join(memory.flatten(1)), kept, memory)
+        return self.output(kept[2]), kept
+
+    def _hear(self, word: Tensor, joined: Tensor, kept: list[Tensor], memory: Tensor) -> list[Tensor]:
+        """Return state and cell of `look`, then of `speak` (Q, S each), behind the next word (Q, W)."""
+        zero = memory.new_zeros(len(memory), self.look.hidden_size)
+        *look, state, cell = kept or [zero] * 4
+        look = self.look(torch.cat([joined, state], dim=-1), tuple(look))
+        mixed = (self.choose(look[0]).softmax(-1).unsqueeze(1) @ memory).squeeze(1)
+        gate = self.gate(torch.cat([look[0], self.side(state), mixed], dim=-1))
+        return [*look, *self.speak(torch.cat([word, gate * mixed], dim=-1), (state, cell))]
 
     @torch.no_grad()
     def generate(self, memory: Tensor, memory_mask: Tensor, **decoding: Any) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
-from transformers.modeling_outputs import CausalLMOutput
+from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from cfvqa.data.batches import Tokens
 
@@ -43,8 +43,22 @@ class Writer(Protocol):
         """Return ids (Q, T) that begin behind [DEC], and scores (Q,): the mean probability of the written tokens."""
 
 
-def write(writer: Writer, memory: Tensor, memory_mask: Tensor, **decoding: Any) -> tuple[Tensor, Tensor]:
-    """Write answers by transformers' generation: greedy, beam search or sampling. Each step reads the text again.
+class StepWriter(Writer, Protocol):
+    """A writer that goes on from what it kept of the words before, without reading them again."""
+
+    def step(self, ids: Tensor, kept: list[Tensor], memory: Tensor, memory_mask: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Read the next token (Q,) of each text: return logits (Q, V) of the one behind it, and what to keep (Q, ...).
+
+        Args:
+            ids: (Q,).
+            kept: of the step before; empty before the first.
+            memory: (Q, N, D), what it writes from.
+            memory_mask: (Q, N) bool.
+        """
+
+
+def write(writer: StepWriter, memory: Tensor, memory_mask: Tensor, **decoding: Any) -> tuple[Tensor, Tensor]:
+    """Write answers by transformers' generation: greedy, beam search or sampling.
 
     Args:
         writer: says which token comes next.
@@ -55,8 +69,9 @@ def write(writer: Writer, memory: Tensor, memory_mask: Tensor, **decoding: Any) 
     Returns:
         Ids (Q, T) that begin behind [DEC], and scores (Q,): the mean probability of the written tokens.
     """
-    seen = {"memory": memory, "memory_mask": memory_mask, "use_cache": False}
-    ids = generated(_Continuation(writer), writer.special, memory, **seen, **decoding)
+    # What is kept is our own: transformers shall make no cache of keys and values.
+    given = decoding | {"memory": memory, "memory_mask": memory_mask, "use_cache": False}
+    ids = generated(_Continuation(writer), writer.special, memory, **given)
     return ids, mean_probability(writer, ids, memory, memory_mask)
 
 
@@ -97,21 +112,42 @@ def mean_probability(writer: Writer, ids: Tensor, memory: Tensor, memory_mask: T
     return (probability * written).sum(1) / written.sum(1).clamp(min=1)
 
 
+@dataclass
+class _Kept:
+    """What a writer kept of the words before, in the place of a cache of transformers."""
+
+    parts: list[Tensor]
+    is_croppable = False
+
+    def reorder_cache(self, rows: Tensor) -> None:
+        """Take the texts (rows) that a beam search goes on with."""
+        self.parts = [part.index_select(0, rows) for part in self.parts]
+
+
 class _Continuation(PreTrainedModel, GenerationMixin):
     """What transformers' generation wants to see of a writer."""
 
     main_input_name = "input_ids"
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: StepWriter) -> None:
         super().__init__(PretrainedConfig())
         assert isinstance(writer, nn.Module)
         self.writer = writer
 
-    def forward(self, input_ids: Tensor, memory: Tensor, memory_mask: Tensor, **_: Any) -> CausalLMOutput:
-        mask = torch.ones_like(input_ids, dtype=torch.bool)
-        return CausalLMOutput(logits=self.writer.next_token_logits(Tokens(input_ids, mask), memory, memory_mask))
+    def forward(
+        self, input_ids: Tensor, memory: Tensor, memory_mask: Tensor, past_key_values: _Kept | None, **_: Any
+    ) -> CausalLMOutputWithPast:
+        kept = [] if past_key_values is None else past_key_values.parts
+        logits, kept = self.writer.step(input_ids[:, -1], kept, memory, memory_mask)
+        return CausalLMOutputWithPast(logits=logits.unsqueeze(1), past_key_values=_Kept(kept))
 
     def prepare_inputs_for_generation(
-        self, input_ids: Tensor, memory: Tensor, memory_mask: Tensor, **_: Any
-    ) -> dict[str, Tensor]:
-        return {"input_ids": input_ids, "memory": memory, "memory_mask": memory_mask}
+        self,
+        input_ids: Tensor,
+        memory: Tensor,
+        memory_mask: Tensor,
+        past_key_values: _Kept | None = None,
+        **_: Any,
+    ) -> dict[str, Any]:
+        seen = {"memory": memory, "memory_mask": memory_mask}
+        return {"input_ids": input_ids, "past_key_values": past_key_values, **seen}

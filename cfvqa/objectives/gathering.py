@@ -5,6 +5,7 @@ sees the whole. Without a process group they change nothing, nor without gradien
 rank that has it, and ranks may have different numbers of them.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -51,14 +52,25 @@ def gather_units(unit: Tensor) -> Tensor:
     return torch.unique(owned, dim=0, return_inverse=True)[1]
 
 
-def first_of_all(count: int, limit: int, device: torch.device) -> int:
-    """Return how many of this rank's `count` rows are among the first `limit` of all ranks: its own first ones."""
-    before = 0
-    if ranks() > 1:
-        counts = [torch.zeros(1, dtype=torch.long, device=device) for _ in range(ranks())]
-        distributed.all_gather(counts, torch.tensor([count], device=device))
-        before = int(torch.cat(counts)[: distributed.get_rank()].sum())
-    return min(count, max(0, limit - before))
+def share_of_limit(count: int, limit: int, device: torch.device) -> int:
+    """Return how many of this rank's `count` rows take part, of at most `limit` of all ranks: its own first ones.
+
+    The ranks have shares as even as their rows allow, so that none waits for another.
+    """
+    if ranks() == 1:
+        return min(count, limit)
+    counts = [torch.zeros(1, dtype=torch.long, device=device) for _ in range(ranks())]
+    distributed.all_gather(counts, torch.tensor([count], device=device))
+    return even_shares(torch.cat(counts).tolist(), limit)[distributed.get_rank()]
+
+
+def even_shares(counts: Sequence[int], limit: int) -> list[int]:
+    """Return how many of `counts` rows each rank has among `limit`: those with few rows leave theirs to the others."""
+    shares, left = [0] * len(counts), limit
+    for place, rank in enumerate(sorted(range(len(counts)), key=lambda rank: counts[rank])):
+        shares[rank] = min(counts[rank], left // (len(counts) - place))
+        left -= shares[rank]
+    return shares
 
 
 def mean_over_ranks(total: Tensor, count: Tensor) -> Tensor:

@@ -3,6 +3,10 @@
 The images are read without the question: whatever is said of a unit fits it. So the texts of image i are all answers
 to questions about its unit, and every text that equals one of them; the published losses know one text an image, and
 push equal texts apart.
+
+A sentence is a whole answer. The published text is one sentence of a report, drawn anew each time; an answer is as
+short, and a change out of several would be true of many more pairs of a batch, whose answers must then be taken apart
+too, where they are read (`data.pair_sets`), to be told from wrong ones.
 """
 
 from dataclasses import dataclass

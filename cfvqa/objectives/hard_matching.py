@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
 from cfvqa.models.text import beginning_with
-from cfvqa.objectives.contrast import equal_texts
-from cfvqa.objectives.gathering import first_of_all, mean_over_ranks
+from cfvqa.objectives.contrast import texts_of_units
+from cfvqa.objectives.gathering import mean_over_ranks, share_of_limit
 
 _LEAST = 1e-4  # weight of every candidate, however unlike
 
@@ -36,9 +36,9 @@ def draw_negatives(similarity: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]
 class HardMatching:
     """Tell whether an answer belongs to an image: each against a hard wrong answer, and a hard wrong image.
 
-    Wrong ones come from the batch of the rank. An equal answer is not wrong, nor is another question about the
-    same unit; where nothing else is left, there is no row (Li et al., ICML 2022, section 3.2, which excludes the pair
-    itself alone).
+    Wrong ones come from the batch of the rank. No answer to any question about a unit is wrong for its images, nor is
+    a text that equals one; where nothing else is left, there is no row (Li et al., ICML 2022, section 3.2, which
+    excludes the pair itself alone).
 
     Attributes:
         limit: questions of a batch, over all ranks, that take part: each is read three times.
@@ -51,7 +51,7 @@ class HardMatching:
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the cross-entropy over true pairs and drawn ones."""
         device = reading.visual.device
-        count = first_of_all(len(batch.unit), self.limit, device)
+        count = share_of_limit(len(batch.unit), self.limit, device)
         some = slice(max(1, count))  # a rank without one of them judges for nothing: all share gradients
         own = torch.arange(len(batch.unit), device=device)[some]
         (text_rows, texts), (image_rows, images) = self._negatives(model, batch, reading, some)
@@ -74,7 +74,7 @@ class HardMatching:
     ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Draw for the first questions a wrong text of each image, and a wrong image of each text."""
         image, text = model.directions(reading, batch.answer)
-        wrong = ~equal_texts(batch.answer) & (batch.unit.unsqueeze(1) != batch.unit)
+        wrong = ~texts_of_units(batch.answer, batch.unit)
         with torch.autocast(image.device.type, enabled=False):
             similarity = image @ text.T / model.temperature
-        return draw_negatives(similarity[some], wrong[some]), draw_negatives(similarity.T[some], wrong[some])
+        return draw_negatives(similarity[some], wrong[some]), draw_negatives(similarity.T[some], wrong.T[some])

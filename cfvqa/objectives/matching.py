@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
-from cfvqa.objectives.gathering import first_of_all, mean_over_ranks
+from cfvqa.objectives.gathering import mean_over_ranks, share_of_limit
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Matching:
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the cross-entropy over twice the questions."""
-        count = first_of_all(len(batch.unit), self.limit, reading.memory.device)
+        count = share_of_limit(len(batch.unit), self.limit, reading.memory.device)
         some = slice(max(1, count))  # a rank without one of them judges an answer for nothing: all share gradients
         right = self._judge(model, batch.answer, reading, some)
         wrong = self._judge(model, batch.wrong_answer, reading, some)

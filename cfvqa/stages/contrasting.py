@@ -12,9 +12,10 @@ from torch.utils.data import DataLoader
 from cfvqa.data.batches import PairBatch, Texts
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
-from cfvqa.evaluation.changes import Changes, parse_truth
+from cfvqa.evaluation.changes import parsed_answers
 from cfvqa.evaluation.retrieval import Retrieval, mixed, retrieval
 from cfvqa.evaluation.zero_shot import ZeroShot, prompts_for, zero_shot
+from cfvqa.language.grammar import parse_changes
 from cfvqa.language.questions import DIFFERENCE
 from cfvqa.objectives.base import Contrast
 from cfvqa.stages.asking import pair_set
@@ -53,13 +54,15 @@ class Comparing:
             questions: of the split.
 
         Raises:
-            InputError: if none of them asks for a difference.
+            InputError: if none of them asks for a difference, or no answer to one parses, which zero_shot needs.
         """
         pairs = questions.filter(pl.col("question_type") == DIFFERENCE)
+        if task == ZERO_SHOT:  # what an answer in other words says of the findings is not known
+            pairs = pairs.filter([parse_changes(answer) is not None for answer in pairs["answer"]])
         if not len(pairs):
             raise InputError(
                 f"evaluation.tasks: {task} needs questions of what has changed, and split {self.settings['split']} "
-                "has none: leave it out, or choose another split"
+                "has none that it can judge: leave it out, or choose another split"
             )
         return {RETRIEVAL: self.retrieval, ZERO_SHOT: self.zero_shot}[task](pairs)
 
@@ -74,16 +77,16 @@ class Comparing:
 
     def zero_shot(self, pairs: pl.DataFrame) -> ZeroShot:
         """Find what is new and what is gone by sentences of the grammar; each stands against the others of its pair."""
-        prompts = prompts_for(_changes_of(self.train.filter(pl.col("question_type") == DIFFERENCE)))
+        prompts = prompts_for(parsed_answers(self.train.filter(pl.col("question_type") == DIFFERENCE)))
         scores = self.scores(pairs, [prompt.text for prompt in prompts], "comparing pairs and sentences")
         score = mixed(list(scores.values()), np.ones(len(prompts)))
-        return zero_shot(score, prompts, _changes_of(pairs), pairs["subject_id"].to_list(), **self._drawn())
+        return zero_shot(score, prompts, parsed_answers(pairs), pairs["subject_id"].to_list(), **self._drawn())
 
     def _drawn(self) -> dict[str, int]:
         return {"seed": self.settings["seed"], "draws": self.settings["draws"]}
 
     def scores(self, questions: pl.DataFrame, texts: list[str], title: str) -> dict[str, np.ndarray]:
-        """Return, by contrast, how well T texts fit the pairs of N questions (N, T).
+        """Return, by contrast, how well T texts fit the pairs of N questions (N, T) float32.
 
         Args:
             questions: difference questions.
@@ -94,15 +97,15 @@ class Comparing:
         self.reader.model.to(where)
         pairs = pair_set(self.reader, questions, self.store)
         chunks = [pairs.texts(texts[at : at + _TEXTS]).to(where) for at in range(0, len(texts), _TEXTS)]
-        rows: dict[str, list[Tensor]] = {name: [] for name in self.contrasts}
+        found = {name: np.empty((len(pairs), len(texts)), dtype=np.float32) for name in self.contrasts}
         done = 0
         with counting(self.console, title, len(pairs)) as count, torch.inference_mode():
             for batch in DataLoader(pairs, batch_size=self.settings["batch_size"], collate_fn=pairs.collate):
-                for name, row in self._rows(batch.to(where), chunks).items():
-                    rows[name].append(row)
+                for name, rows in self._rows(batch.to(where), chunks).items():
+                    found[name][done : done + len(rows)] = rows.numpy()
                 done += len(batch.unit)
                 count(done)
-        return {name: torch.cat(parts).double().numpy() for name, parts in rows.items()}
+        return found
 
     def _rows(self, batch: PairBatch, chunks: list[Texts]) -> dict[str, Tensor]:
         """Return, by contrast, the scores (Q, T) of a batch."""
@@ -112,7 +115,3 @@ class Comparing:
             name: torch.cat([contrast.scores(model, batch, reading, texts).float().cpu() for texts in chunks], dim=1)
             for name, contrast in self.contrasts.items()
         }
-
-
-def _changes_of(pairs: pl.DataFrame) -> list[Changes]:
-    return [parse_truth(*row) for row in pairs.select("question_id", "answer").iter_rows()]

@@ -114,11 +114,16 @@ def _of_labels(read: Tables, asked: dict[str, Asked], names: dict[str, str]) -> 
 def _by_rule(read: Tables, split: str, store: FeatureStore, names: dict[str, str]) -> pl.DataFrame | None:
     """Return the predictions of the rule for difference questions; None without labels to choose it by."""
     difference = read.questions.filter(pl.col("question_type") == DIFFERENCE)
-    chosen_by, asked = (difference.filter(pl.col("split") == part) for part in ("val", split))
+    chosen_by, asked = (difference.filter(pl.col("split") == part) for part in (_chooses_for(split), split))
     rule = learn_rule(read.findings, _seen(store, chosen_by), names) if len(chosen_by) and len(asked) else None
     if rule is None:
         return None
     return predictions_of(asked, answers_by_rule(asked, _seen(store, asked), rule))
+
+
+def _chooses_for(split: str) -> str:
+    """Return the split whose labels choose the rule that answers another: the vision models have learned from train."""
+    return "train" if split == "val" else "val"
 
 
 def _seen(store: FeatureStore, questions: pl.DataFrame) -> SeenFindings:

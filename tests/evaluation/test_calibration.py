@@ -26,7 +26,8 @@ def test_an_answer_about_changes_is_right_if_its_changes_are_however_it_is_worde
     rows = [("difference", ADDED, doubled, 1), ("difference", ADDED, "nothing has changed.", 1)]
     rows += [("difference", "nothing has changed.", "no idea", 1), ("view", "pa view", "PA view", 1)]
     rows += [("presence", "yes", "no", 1)]
-    assert right_answers(table(rows)).tolist() == [True, False, False, True, False]
+    rows += [("difference", "better", "Better.", 1), ("difference", "better", "nothing has changed.", 1)]
+    assert right_answers(table(rows)).tolist() == [True, False, False, True, False, True, False]
 
 
 def test_the_risk_grows_with_what_is_covered():
@@ -44,6 +45,13 @@ def test_scores_that_say_the_share_of_right_answers_have_no_error():
     right = np.array([True] * 8 + [False] * 2)
     assert calibration_error(np.full(10, 0.8), right) == pytest.approx(0, abs=1e-6)
     assert calibration_error(np.full(10, 0.5), right) == pytest.approx(0.3, abs=1e-6)
+
+
+def test_error_and_interval_have_the_same_bins_for_a_certain_answer_too():
+    rows = [("presence", "yes", "no", 1.0), ("presence", "yes", "yes", 0.95)]
+    found = calibration(table(rows), draws=5)  # of one subject, so that every draw is all
+    assert found.error == pytest.approx((1.95 - 1) / 2)  # of one bin: what one says too much, the other makes up for
+    assert found.error_interval == pytest.approx([found.error] * 2)
 
 
 def test_figures_of_a_table():

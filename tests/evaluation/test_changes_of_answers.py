@@ -1,7 +1,6 @@
 import polars as pl
 import pytest
 
-from cfvqa.errors import InputError
 from cfvqa.evaluation.changes import count_changes, score_changes
 from cfvqa.language.grammar import Change, ChangeKind, flip_answer, write_changes
 
@@ -47,9 +46,11 @@ def test_micro_average_in_closed_form():
     assert result.by_finding["hernia"].recall == 0
 
 
-def test_a_truth_that_does_not_parse_is_refused_by_name():
-    with pytest.raises(InputError, match="q0"):
-        scores([("gibberish", A)])
+@pytest.mark.parametrize("answer", [A, N, "gibberish"])
+def test_a_truth_that_does_not_parse_is_counted_and_changes_no_figure(answer):
+    whole, known = (scores([(A, A), (B, A), (N, N), *more]).figures() for more in ([("gibberish", answer)], []))
+    assert whole == known | {"unparsed_truth": 1}
+    assert (whole["n"], known["unparsed_truth"]) == (3, 0)
 
 
 def test_hallucinated_findings_are_those_that_did_not_change_whatever_is_said_of_them():

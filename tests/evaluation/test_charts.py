@@ -45,6 +45,16 @@ def test_marks_lie_on_one_scale():
     assert lines == pytest.approx([first, middle, last])
 
 
+def test_figures_above_one_lie_inside_a_scale_that_reaches_them():
+    svg = interval_plot([Whisker("a", Figure(value, 0, 31.5), "model") for value in (0, 14, 28)], title="t")
+    first, middle, last = (float(dot.get("cx")) for dot in parsed(svg).iter("circle"))
+    assert middle - first == pytest.approx(last - middle, abs=0.11)
+    grid = [float(line.get("x1")) for line in parsed(svg).iter("line") if line.get("class") == "grid"]
+    assert first == grid[0]
+    assert last < float(parsed(svg).find("g/line").get("x2")) <= grid[-1]
+    assert {"0", "20", "40"} <= set(texts(svg))
+
+
 def test_hostile_words_are_escaped():
     plots = [
         interval_plot([Whisker(HOSTILE, Figure(0.5), "model")], title=HOSTILE),

@@ -55,11 +55,11 @@ def table(*rows):
 
 
 def test_what_is_new_is_in_the_main_image_what_is_gone_in_the_other_and_a_level_in_both():
-    answers = (ADDED, GONE, LEVEL, "nothing has changed.")
+    answers = (ADDED, GONE, LEVEL, "nothing has changed.", "it is worse")
     asked = table(*(row(number, answer, None, None) for number, answer in enumerate(answers)))
-    names = [{"left lung"}, {"right lung", "right costophrenic angle"}, {"left lung", "right lung"}, set()]
+    names = [{"left lung"}, {"right lung", "right costophrenic angle"}, {"left lung", "right lung"}, set(), set()]
     expected = [{REGION_INDEX[name] for name in regions} for regions in names]
-    assert changed_regions(asked, places_of(FINDINGS)) == expected
+    assert changed_regions(asked, places_of(FINDINGS, asked)) == expected
 
 
 def test_pointing_counts_the_first_and_the_first_three_regions_of_both_images_together():

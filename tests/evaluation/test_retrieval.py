@@ -32,9 +32,11 @@ def expected(direction, depth):
     return np.array(rows).T
 
 
+@pytest.mark.parametrize("rows", [512, 2])
 @pytest.mark.parametrize("depth", [1, 2, 3])
 @pytest.mark.parametrize(("direction", "places"), [("answers", places_of_answers), ("pairs", places_of_pairs)])
-def test_ties_and_equal_texts_count_as_all_their_orders_do(direction, places, depth):
+def test_ties_and_equal_texts_count_as_all_their_orders_do(direction, places, depth, rows, monkeypatch):
+    monkeypatch.setattr("cfvqa.evaluation.retrieval._ROWS", rows)
     recall, rank = expected(direction, depth)
     found = places(SCORE, OWN)
     assert found.recall(depth) == pytest.approx(recall)

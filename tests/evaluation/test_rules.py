@@ -39,6 +39,15 @@ def test_each_finding_is_cut_where_validation_images_tell_it_best():
     assert rule.words == {(EDEMA, 1): "mild", (HEART, 3): "severe"}
 
 
+def test_a_finding_without_a_labelled_image_to_choose_its_cut_by_is_never_seen():
+    images = seen([[0.9, 0.9], [0.1, 0.1]], [[1, 1]] * 2)
+    rule = learn_rule(findings(("0", None, EDEMA, "yes", None)), images, NAMES)
+    shown = pl.DataFrame({"main_image": ["0"], "reference_image": ["1"]})
+    assert answers_by_rule(shown, images, rule) == [
+        "the main image has an additional finding of edema than the reference image."
+    ]
+
+
 def test_the_rule_says_what_changed_between_what_it_sees():
     images = seen([[0.9, 0.9], [0.2, 0.8], [0.2, 0.9]], [[2, 3], [1, 1], [1, 1]])
     words = {(HEART, 1): "mild", (HEART, 3): "severe"}  # the edema has no levels

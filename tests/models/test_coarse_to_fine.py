@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cases import TEXT, batch_of, features, model_of, network
+from cases import TEXT, batch_of, features, model_of, network, one_of
 
 from cfvqa.data.batches import swap_images
 from cfvqa.models.difference import PairEncoder
@@ -144,6 +144,21 @@ def test_every_choice_reads_learns_and_attends(tokenizer, choice):
     assert (seen[1, 1] == 0).all()
     reading.visual.square().mean().backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in model.pair.encoders.parameters())
+
+
+@pytest.mark.parametrize("kind", ["shared", "separate"])
+def test_a_batch_without_any_reference_is_read_and_learned_from(tokenizer, kind):
+    model = model_of(tokenizer, network("coarse_to_fine.CoarseToFine", heads=2, dropout=0.0, encoders=kind))
+    whole = batch_of(tokenizer)
+    alone = one_of(whole, 1)
+    reading = model.read(alone)
+    with torch.inference_mode():
+        together = model.read(whole).visual[1:]
+        torch.testing.assert_close(model.read(alone).visual, together, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(reading.visual, together, rtol=1e-4, atol=1e-5)
+    reading.visual.square().mean().backward()
+    gradients = [parameter.grad for parameter in model.pair.parameters()]
+    assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)  # as DDP wants of a rank
 
 
 def test_separate_encoders_are_two_and_a_shared_one_is_one(tokenizer):

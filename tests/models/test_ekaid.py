@@ -4,6 +4,7 @@ import pytest
 import torch
 from cases import EKAID, batch_of, model_of
 
+from cfvqa.errors import InputError
 from cfvqa.models.ekaid import QuestionEncoder
 from cfvqa.models.relations import AskedNodes, RelationEncoder, SemanticEdges, geometry, spatial_edges
 from cfvqa.vocabulary.findings import FINDING_INDEX, FINDINGS
@@ -211,3 +212,11 @@ def test_the_third_vector_is_what_differs(tokenizer):
     equal.reference = equal.main
     main, reference, difference = model.read(equal).memory.unbind(1)
     assert difference[0].abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"), [({"heads": 3}, "heads 3 do not divide"), ({"relations": [0.5, 0.5]}, "are not 3 weights")]
+)
+def test_settings_that_cannot_be_trained_are_refused_before_the_first_batch(tokenizer, setting, said):
+    with pytest.raises(InputError, match=f"model.network cannot be made with these settings: ValueError: .*{said}"):
+        model_of(tokenizer, {"network": EKAID["network"] | setting})

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
-from cases import EVERY, SEEING, batch_of, features, model_of, one_of
+from cases import EKAID, EVERY, JOINT, SEEING, batch_of, features, model_of, one_of
+from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from cfvqa.data.batches import Tokens, swap_images
+from cfvqa.models import writing
 
 every = pytest.mark.parametrize("block", EVERY.values(), ids=EVERY)
 seeing = pytest.mark.parametrize("block", SEEING.values(), ids=SEEING)
@@ -117,6 +119,41 @@ def test_defect_35_greedy_writing_is_the_step_by_step_argmax_of_what_training_se
         length = int(end[0]) + 1 if len(end) else len(written)
         assert torch.equal(written[:length], expected[:length])
     assert ((score >= 0) & (score <= 1)).all()
+
+
+@pytest.mark.parametrize("block", [EKAID, JOINT], ids=["ekaid", "mccformers_s"])
+def test_a_writer_that_goes_on_from_what_it_kept_says_what_it_says_of_the_whole_text(tokenizer, block):
+    model, batch = model_of(tokenizer, block), batch_of(tokenizer)
+    with torch.inference_mode():
+        memory, mask = model.read(batch).memory, model.read(batch).memory_mask
+        kept = []
+        for place in range(1, batch.answer.ids.shape[1]):
+            ids = batch.answer.ids[:, :place]
+            logits, kept = model.text.step(ids[:, -1], kept, memory, mask)
+            whole = Tokens(ids, torch.ones_like(ids, dtype=torch.bool))
+            expected = model.text.next_token_logits(whole, memory, mask)[:, -1]
+            torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+
+
+class ReadingAll(writing._Continuation):
+    """Reads the whole text again for every word."""
+
+    def forward(self, input_ids, memory, memory_mask, **_):
+        text = Tokens(input_ids, torch.ones_like(input_ids, dtype=torch.bool))
+        return CausalLMOutputWithPast(logits=self.writer.next_token_logits(text, memory, memory_mask))
+
+
+@pytest.mark.parametrize("block", [EKAID, JOINT], ids=["ekaid", "mccformers_s"])
+def test_beams_take_along_what_was_kept_of_their_words(tokenizer, block, monkeypatch):
+    model, batch = model_of(tokenizer, block), batch_of(tokenizer)
+    beams = {"num_beams": 4, "max_new_tokens": 8, "repetition_penalty": 1.2}
+    with torch.inference_mode():
+        memory = model.read(batch).memory, model.read(batch).memory_mask
+        ids, scores = model.text.generate(*memory, **beams)
+        monkeypatch.setattr(writing, "_Continuation", ReadingAll)
+        expected, expected_scores = model.text.generate(*memory, **beams)
+    assert torch.equal(ids, expected)
+    torch.testing.assert_close(scores, expected_scores)
 
 
 @every

@@ -10,7 +10,7 @@ from cases import ANSWERS, SIAMESE, batch_of, model_of
 
 from cfvqa.data.batches import swap_images
 from cfvqa.language.change_labels import KINDS, changes_of_labels
-from cfvqa.language.grammar import flip_answer, parse_changes
+from cfvqa.language.grammar import ChangeKind, flip_answer, parse_changes
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.change_head import ChangeHead, ChangeLogits
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, FINDINGS
@@ -49,6 +49,14 @@ def test_exchanged_images_give_the_exchanged_answer(case):
     said, turned = (model.tokenizer.decode(np.asarray(ids))[0] for ids in (there, back))
     assert parse_changes(said)
     assert turned == flip_answer(said)
+
+
+def test_an_answer_in_which_all_findings_change_level_is_whole(case):
+    model, _ = case
+    before, after = LEVEL_WORDS.index("moderate to large"), LEVEL_WORDS.index("moderate to severe")
+    labels = torch.tensor([KINDS.index(ChangeKind.LEVEL), before, after]).expand(2, A, 3)
+    said = model.tokenizer.decode(model._compose(labels).numpy())
+    assert parse_changes(said[1]) == frozenset(changes_of_labels(labels[1].numpy()))
 
 
 def test_questions_about_one_image_are_answered_by_the_writer(case):

@@ -251,6 +251,16 @@ def test_another_question_about_the_same_images_is_not_wrong():
         assert {(0, 8), (1, 7)}.isdisjoint(model.read_pairs)
 
 
+def test_a_text_that_answers_another_question_about_the_same_images_is_not_wrong():
+    batch, reading = case(A, B, A, [3, 9, 1, 0], unit=[0, 0, 1, 1])  # A is right of both units
+    model = Model(torch.ones(4, WIDTH), torch.ones(4, WIDTH))
+    for seed in range(10):
+        torch.manual_seed(seed)
+        HardMatching()(model, batch, reading)
+        right = {0: {7, 8}, 1: {7, 8}, 2: {7, 9}, 3: {7, 9}}  # image of a question -> texts
+        assert all(word not in right[image] for image, word in model.read_pairs[4:])
+
+
 def test_no_more_questions_take_part_than_the_limit_says():
     batch, reading = case(A, B, C)
     model = Model(units(3, 0), units(3, 1))

@@ -13,6 +13,7 @@ from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.objectives.changes import Changes
 from cfvqa.objectives.contrast import Coarse, Fine
+from cfvqa.objectives.gathering import even_shares
 from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal
 from cfvqa.objectives.language import Generation, MaskedLanguage
 from cfvqa.objectives.matching import Matching
@@ -41,14 +42,16 @@ OBJECTIVES = {
     "generation": Generation(smoothing=0.1),
     "generation of what is written": Generation(answers="written"),
     "matching": Matching(),
-    "matching of the first": Matching(limit=4),
-    "matching on one rank": Matching(limit=2),
+    "matching of four": Matching(limit=4),
+    "matching on one rank": Matching(limit=1),
     "masked_language": MaskedLanguage(several=1.0, none=1.0),
     "gloria_global": GloriaGlobal(),
     "gloria_local": GloriaLocal(limit=4),
     "changes": Changes(),
     SLOW: ImageTextContrast(warmup=2),
 }
+TAKING_PART = {"matching of four": [0, 1, 3, 4], "matching on one rank": [0]}
+"""Of the five questions, where a limit is shared out among the ranks; else all."""
 SIAMESE = {"network": {"_target_": "cfvqa.models.siamese.Siamese", "dropout": 0.0}}
 MODELS = {SLOW: BLIP, "changes": SIAMESE, "gloria_global": GLORIA, "gloria_local": GLORIA}
 
@@ -136,7 +139,7 @@ def learned(tmp_path_factory):
 def test_two_ranks_learn_what_one_process_learns(name, learned):
     parts = [torch.load(learned / f"{name}-{rank}.pt", weights_only=True) for rank in range(2)]
     loss, tokenizer = loss_of(name)
-    whole = step(name, loss, batch_of(tokenizer, range(5)))
+    whole = step(name, loss, batch_of(tokenizer, TAKING_PART.get(name, range(5))))
     assert sum(part["loss"] for part in parts) / 2 == pytest.approx(whole.item(), rel=1e-5)
     for key, parameter in loss.named_parameters():
         expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
@@ -145,6 +148,14 @@ def test_two_ranks_learn_what_one_process_learns(name, learned):
             torch.testing.assert_close(
                 found, expected, rtol=1e-4, atol=5e-6, msg=lambda text, key=key: f"{key}: {text}"
             )
+
+
+@pytest.mark.parametrize(
+    ("counts", "limit", "shares"),
+    [([3, 2], 4, [2, 2]), ([9, 1, 9], 8, [3, 1, 4]), ([2, 2], 16, [2, 2]), ([5, 0], 3, [3, 0]), ([4, 4], 1, [0, 1])],
+)
+def test_every_rank_has_its_share_of_a_limit(counts, limit, shares):
+    assert even_shares(counts, limit) == shares
 
 
 def test_slow_copies_and_queue_are_those_of_one_process_on_every_rank(learned):

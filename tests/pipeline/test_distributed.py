@@ -43,10 +43,11 @@ def two(folder):
     return weights(folder, "two")
 
 
-def test_two_processes_learn_what_one_learns_up_to_the_masks_that_they_draw(folder, two):
+def test_two_processes_learn_what_one_learns_up_to_masks_and_which_questions_are_matched(folder, two):
     alone = weights(folder, "phantom_tiny")
     apart = max(float((alone[name].float() - two[name].float()).abs().max()) for name in alone)
-    # Masks are drawn by each process for itself; where nothing is drawn, a step is the same (training/test_steps.py).
+    # Masks are drawn by each process for itself, and matching has a limit, of which each process has its share; else a
+    # step is the same (training/test_steps.py).
     assert 0 < apart < 0.05
 
 

@@ -102,6 +102,14 @@ def test_tasks_are_judged_on_difference_questions(comparing, pairs):
         comparing.judge("zero_shot", other)
 
 
+def test_answers_outside_the_grammar_are_retrieved_but_in_no_zero_shot_figure(comparing, pairs):
+    free = pl.concat([pairs, pairs[[0]].with_columns(question_id=pl.lit("free"), answer=pl.lit("edema, perhaps"))])
+    assert comparing.judge("retrieval", free).pair_to_answer.candidates == 5
+    assert comparing.judge("zero_shot", free) == comparing.judge("zero_shot", pairs)
+    with pytest.raises(InputError, match="has none that it can judge"):
+        comparing.judge("zero_shot", free[[4]])
+
+
 def test_words_that_name_findings_are_mapped_in_both_images(comparing, pairs):
     contrast = local_of(comparing.contrasts)
     answers = predictions_of(pairs, [EDEMA, NOTHING, BOTH, "edema, perhaps"])
