@@ -169,18 +169,18 @@ def _train(
     tracked = TrackedRun(f"{task.title}-{folder.name}", task.title, str(config.group), folder, plain(block))
     with training_loggers(config, folder, tracked) as loggers:
         fit(module, data, fitting, folder, loggers=loggers, console=console)
-    return _test(module, data, folder) if rank() == 0 else {}
+    return _test(module, data, folder, fitting.trainer.get("accelerator", "auto")) if rank() == 0 else {}
 
 
-def _test(module: VisionModule, data: ImageData, folder: Path) -> dict[str, str]:
-    """Write the figures on test subjects to `test.json` and return the headline."""
+def _test(module: VisionModule, data: ImageData, folder: Path, accelerator: str) -> dict[str, str]:
+    """Write the figures on test subjects, in 32 bits whatever it learned in, to `test.json`; return the headline."""
     if not len(data.sets["test"]):
         return {}
     for metric in module.modules():
         if isinstance(metric, Metric):
             metric.distributed_available_fn = lambda: False  # the other processes do not test
     with quiet_lightning():
-        tester = L.Trainer(logger=False, enable_progress_bar=False, accelerator="auto", devices=1)
+        tester = L.Trainer(logger=False, enable_progress_bar=False, accelerator=accelerator, devices=1)
         figures = tester.test(module, datamodule=data, verbose=False)[0]
     (folder / "test.json").write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
     headline = [name for name in figures if name.count("/") == 1]
