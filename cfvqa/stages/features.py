@@ -23,6 +23,9 @@ from cfvqa.training.extraction import ExtractionModule, ShardWriter
 from cfvqa.training.fit import quiet_lightning
 from cfvqa.training.ranks import local_rank, process_count, rank, started_processes
 
+_FULL = ("32", "32-true", "None")
+"""Precisions of a `Trainer` in which features are as the networks give them."""
+
 
 def features(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the features, extracted or imported if need be."""
@@ -32,9 +35,12 @@ def features(config: DictConfig, console: StageConsole) -> Stage:
 def _extracted(config: DictConfig, console: StageConsole) -> Stage:
     source = tables(config, console)
     detector, classifier = anatomy(config, console), findings(config, console)
-    settings = config.extraction
-    stage_id = identify(source.id, detector.id, classifier.id, settings.rows_per_shard, settings.truth)
+    settings, trainer = config.extraction, plain(config.extraction.trainer)
+    precision = str(trainer.get("precision", _FULL[0]))
+    shaping = () if precision in _FULL else (precision,)
+    stage_id = identify(source.id, detector.id, classifier.id, settings.rows_per_shard, settings.truth, *shaping)
     stage = Stage("features", Path(config.work) / "features" / stage_id, stage_id)
+    others = others_of(config, "features", trainer)
 
     def make(folder: Path) -> dict[str, str]:
         read = load_tables(source)
