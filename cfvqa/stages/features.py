@@ -51,12 +51,14 @@ def _extracted(config: DictConfig, console: StageConsole) -> Stage:
         _extract(config, module, images, folder, shards)
         if rank() > 0:
             return {}
-        while not all(has_shard(folder, number, ids) for number, ids in shards.items()):
+        while missing := [number for number, ids in shards.items() if not has_shard(folder, number, ids)]:
+            if others is None:
+                raise RuntimeError(f"{folder}: shards {missing} were not written")
             time.sleep(0.2)  # other processes still write theirs
         write_index(folder)
         return {"images": str(len(images)), "shards": str(len(shards))}
 
-    return ensure(stage, make, console, others=others_of(config, "features", plain(config.extraction.trainer)))
+    return ensure(stage, make, console, others=others)
 
 
 def _extract(
