@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from omegaconf import DictConfig
 from torch import nn
@@ -156,6 +157,9 @@ def _train(
         seed=training.seed,
     )
     data = ImageData(source, settings, needs=task.needs)
+    if name == "classifier":
+        data.setup()
+        check_varied(data.sets["val"].labels.image_finding)
     fitting = FitSettings(
         title=task.title,
         epochs=training.epochs,
@@ -170,6 +174,22 @@ def _train(
     with training_loggers(config, folder, tracked) as loggers:
         fit(module, data, fitting, folder, loggers=loggers, console=console)
     return _test(module, data, folder, fitting.trainer.get("accelerator", "auto")) if rank() == 0 else {}
+
+
+def check_varied(finding: np.ndarray) -> None:
+    """Refuse validation images by which no classifier can be chosen.
+
+    Args:
+        finding: (N, F) labels of the images: 1 present, 0 absent, -1 unknown.
+
+    Raises:
+        InputError: if no finding is present in one image and absent in another.
+    """
+    if not ((finding == 1).any(0) & (finding == 0).any(0)).any():
+        raise InputError(
+            f"split 'val' has no finding that one of its {len(finding)} images has and another has not, and the "
+            "classifier is chosen by that: take more subjects, with a larger limit=N or limit=null"
+        )
 
 
 def _test(module: VisionModule, data: ImageData, folder: Path, accelerator: str) -> dict[str, str]:
