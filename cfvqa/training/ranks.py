@@ -33,10 +33,9 @@ def rank() -> int:
     Raises:
         InputError: as all that read the environment here, naming a variable that holds no number.
     """
-    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
-        if name in os.environ and (name != "SLURM_PROCID" or by_slurm()):
-            return number_in(name)
-    return 0
+    if "RANK" in os.environ and "LOCAL_RANK" in os.environ:  # RANK alone is a scheduler's, of its own processes
+        return number_in("RANK")
+    return number_in("SLURM_PROCID") if by_slurm() else local_rank()
 
 
 def started_processes() -> int:
@@ -147,11 +146,9 @@ def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterato
         return
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
     shared = place | {"WORLD_SIZE": str(count), "NODE_RANK": "0", _OURS: "1"}
-    children = [
-        subprocess.Popen(command, env=os.environ | shared | {"LOCAL_RANK": str(number)}) for number in range(1, count)
-    ]
+    children = [subprocess.Popen(command, env=os.environ | shared | _numbered(number)) for number in range(1, count)]
     before, threads = dict(os.environ), torch.get_num_threads()
-    os.environ.update(shared | {"LOCAL_RANK": "0"})
+    os.environ.update(shared | _numbered(0))
     over = threading.Event()
     threading.Thread(target=_watch, args=(children, over), daemon=True).start()
     try:
@@ -168,6 +165,11 @@ def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterato
         os.environ.clear()
         os.environ.update(before)
         torch.set_num_threads(threads)  # Lightning has shared the cores among the processes
+
+
+def _numbered(number: int) -> dict[str, str]:
+    """Return what tells a process of this one machine its number, whatever a scheduler has told the first."""
+    return {"RANK": str(number), "LOCAL_RANK": str(number)}
 
 
 def _watch(children: list[subprocess.Popen[bytes]], over: threading.Event) -> None:
