@@ -94,8 +94,8 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
             write_predictions(predictions, folder)
         _write_answers(asking.decoding, folder)
         write_metrics(metrics, folder / "metrics.json")
-        track_evaluation(config, metrics, read, predictions)
         show(metrics, console)
+        track_evaluation(config, metrics, read, predictions, console)
         return _facts(metrics)
 
     with run_lock(stage, console):
