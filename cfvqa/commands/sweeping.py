@@ -17,7 +17,7 @@ from rich.table import Table
 
 from cfvqa.commands.composing import compose_a_job
 from cfvqa.commands.launching import kept
-from cfvqa.commands.messages import INPUT_ERROR, PROGRAM_ERROR
+from cfvqa.commands.messages import PROGRAM_ERROR
 from cfvqa.commands.outcomes import Outcome, report
 from cfvqa.errors import InputError
 from cfvqa.stages.sweeps import (
@@ -33,6 +33,7 @@ from cfvqa.stages.sweeps import (
     training_seconds,
     write_tables,
 )
+from cfvqa.training.keeping import INPUT_ERROR
 from cfvqa.training.meeting import end_job
 from cfvqa.training.ranks import rank
 

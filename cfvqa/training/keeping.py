@@ -11,6 +11,9 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
+INPUT_ERROR = 2
+"""Exit status of a command whose input is wrong."""
+
 PREEMPTED = 75
 """Exit status of a command that was asked to stop and can be started again (EX_TEMPFAIL of sysexits.h)."""
 

@@ -20,10 +20,11 @@ from torch import distributed
 
 from cfvqa.environment import number_in
 from cfvqa.errors import InputError
-from cfvqa.training.keeping import PREEMPTED
+from cfvqa.training.keeping import INPUT_ERROR, PREEMPTED
 
 _OURS = "CFVQA_PROCESSES"  # set where a first process of ours has started the others
 _LOST = 1  # exit status of a process whose peer has died
+_ENDING = 2.0  # seconds that a process takes to end when its connections are closed
 _PATIENCE = 20.0  # seconds that a training has to notice that a peer has died
 
 
@@ -137,7 +138,7 @@ def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterato
         command: runs the same training in another process.
 
     Raises:
-        InputError: as `check_machines`.
+        InputError: as `check_machines`, and if another process ends with one.
     """
     check_machines(trainer)
     count = device_count(trainer)
@@ -155,6 +156,11 @@ def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterato
         yield
         for child in children:
             child.wait()
+    except RuntimeError as error:  # over gloo, of a peer that has gone
+        over.wait(_ENDING)
+        if any(child.poll() == INPUT_ERROR for child in children):
+            raise InputError("another process of the training has ended: its message says why") from error
+        raise
     finally:
         over.set()
         for child in children:
@@ -177,11 +183,13 @@ def _watch(children: list[subprocess.Popen[bytes]], over: threading.Event) -> No
     while not over.wait(1.0):
         for child in children:
             if child.poll() not in (None, 0, PREEMPTED):
-                sys.stderr.write(f"error: a process of the training has ended with status {child.returncode}\n")
+                wrong_input = child.returncode == INPUT_ERROR  # of which the process itself has told
+                if not wrong_input:
+                    sys.stderr.write(f"error: a process of the training has ended with status {child.returncode}\n")
                 for other in children:
                     other.kill()
                 if not over.wait(_PATIENCE):  # over gloo the training has heard of it, and fails by itself
-                    os._exit(_LOST)
+                    os._exit(INPUT_ERROR if wrong_input else _LOST)
 
 
 def _free_port() -> int:

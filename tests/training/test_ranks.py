@@ -66,3 +66,16 @@ def test_a_first_process_numbers_the_others_whatever_a_scheduler_says(monkeypatc
         assert (rank(), local_rank(), started_processes()) == (0, 0, 2)
     assert file.read_text() == "1 1 2"
     assert not started_outside()
+
+
+def test_wrong_input_of_another_process_is_wrong_input_of_the_training(monkeypatch):
+    for other in ALL:
+        monkeypatch.delenv(other, raising=False)
+    ends = [sys.executable, "-S", "-c", "raise SystemExit(2)"]
+
+    def train():
+        with further_ranks({"accelerator": "cpu", "devices": 2}, ends):
+            raise RuntimeError("connection closed by peer")  # as gloo says it
+
+    with pytest.raises(InputError, match="another process of the training has ended: its message says why"):
+        train()
