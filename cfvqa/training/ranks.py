@@ -190,6 +190,7 @@ def _watch(children: list[subprocess.Popen[bytes]], over: threading.Event) -> No
                     other.kill()
                 if not over.wait(_PATIENCE):  # over gloo the training has heard of it, and fails by itself
                     os._exit(INPUT_ERROR if wrong_input else _LOST)
+                return  # what the others end with is our doing
 
 
 def _free_port() -> int:

@@ -1,13 +1,22 @@
 """Who this process is among those of a training, as the variables of its environment say."""
 
 import sys
+import threading
 
 import pytest
 from lightning.fabric.plugins.environments import LightningEnvironment
 
 from cfvqa.environment import check_ranks
 from cfvqa.errors import InputError
-from cfvqa.training.ranks import environment, further_ranks, local_rank, rank, started_outside, started_processes
+from cfvqa.training.ranks import (
+    _watch,
+    environment,
+    further_ranks,
+    local_rank,
+    rank,
+    started_outside,
+    started_processes,
+)
 
 ALL = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "CFVQA_PROCESSES")
 
@@ -79,3 +88,24 @@ def test_wrong_input_of_another_process_is_wrong_input_of_the_training(monkeypat
 
     with pytest.raises(InputError, match="another process of the training has ended: its message says why"):
         train()
+
+
+class Child:
+    """A process that ends when it is killed, if it has not before."""
+
+    def __init__(self, returncode):
+        self.returncode = returncode
+
+    def poll(self):
+        return self.returncode
+
+    def kill(self):
+        self.returncode = -9 if self.returncode is None else self.returncode
+
+
+def test_a_process_that_the_watcher_has_killed_is_not_told_as_one_that_has_died(monkeypatch, capsys):
+    over = threading.Event()
+    waited = iter([False, True, True])  # a second; until the training has failed by itself; the end
+    monkeypatch.setattr(over, "wait", lambda seconds: next(waited))
+    _watch([Child(7), Child(None), Child(None)], over)
+    assert capsys.readouterr().err == "error: a process of the training has ended with status 7\n"
