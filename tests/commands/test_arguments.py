@@ -51,6 +51,23 @@ def test_other_arguments_and_quoted_values_stay(argument):
 
 
 @pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("work=~/x", "work=/home/me/x"),
+        ("runs='~/x'", "runs='/home/me/x'"),
+        ("+detector.trained=~", "+detector.trained=/home/me"),
+        ("source.root=/a=~/b", "source.root=/a=~/b"),
+        ("resume=~you/x", "resume=~you/x"),
+        ("question=is it ~ a/b?", "question=is it ~ a/b?"),
+        ("~pairs.swap", "~pairs.swap"),
+    ],
+)
+def test_a_path_may_begin_with_the_home_folder_whatever_its_key(monkeypatch, given, expected):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert readable([given], (), GROUPS) == [expected]
+
+
+@pytest.mark.parametrize(
     "question", ["is there edema, or (maybe) not = {a}?", '"edema" or "effusion"', "a 'b' ${c} \\"]
 )
 def test_questions_with_grammar_in_them(question):
