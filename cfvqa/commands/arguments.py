@@ -76,7 +76,7 @@ def check_alone(arguments: Sequence[str]) -> None:
     """
     for argument in arguments:
         key, _, value = argument.lstrip("+").partition("=")
-        asked = argument == "-m" or (len(argument) > 3 and "--multirun".startswith(argument))
+        asked = argument == "-m" or (len(argument) > 2 and "--multirun".startswith(argument))
         if asked or (key == "sweep" and value != "null") or (key, value) == ("hydra.mode", "MULTIRUN"):
             raise InputError(f"{argument}: this command looks at one experiment, not at a sweep: leave it out")
 
