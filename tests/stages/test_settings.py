@@ -274,8 +274,12 @@ def test_a_precision_that_the_gpu_lacks(monkeypatch):
     monkeypatch.setattr("cfvqa.stages.training_checks._try_trainer", lambda block, place: None)
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: False)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda: "an old card")
-    with pytest.raises(InputError, match="an old card has none"):
+    with pytest.raises(InputError, match="precision=bf16: an old card has none: give precision=16 or precision=32"):
         check_training(composed("trainer=gpu", "precision=bf16"))
+    key = r"classifier\.training\.trainer\.precision"
+    full = ("trainer=gpu", "detector.training.trainer.precision=32-true", "classifier.training.trainer.accelerator=gpu")
+    with pytest.raises(InputError, match=rf"^{key}=bf16-mixed: an old card has none: give {key}=16 or {key}=32$"):
+        check_training(composed(*full, "classifier.training.trainer.precision=bf16-mixed"))
 
 
 def test_a_compiler_that_is_not_there(monkeypatch):
