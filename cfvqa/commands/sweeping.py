@@ -15,7 +15,7 @@ from omegaconf import DictConfig, ListConfig
 from rich.console import Console
 from rich.table import Table
 
-from cfvqa.commands.composing import compose_a_job
+from cfvqa.commands.composing import compose_a_job, swept
 from cfvqa.commands.launching import kept
 from cfvqa.commands.messages import PROGRAM_ERROR
 from cfvqa.commands.outcomes import Outcome, report
@@ -31,6 +31,7 @@ from cfvqa.stages.sweeps import (
     read_jobs,
     record,
     training_seconds,
+    waste_of,
     write_tables,
 )
 from cfvqa.training.keeping import INPUT_ERROR
@@ -100,6 +101,8 @@ class SweepEnd(Callback):
                 folder = Path(config.hydra.sweep.dir)
                 _hold(folder)
                 forget_failures(folder)
+                if config.predictions is None and (warning := waste_of(swept(config))) is not None:
+                    sys.stderr.write(f"warning: {warning}\n")
             kept(config)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
