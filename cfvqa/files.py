@@ -13,6 +13,7 @@ from cfvqa.errors import InputError
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What reading a file raises that holds something else than it should; the last is of what is nested too deeply."""
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or what of it a user may take
 _NO_SPACE = 64 * 1024  # bytes; less than anything that is written at once
 
 
@@ -63,10 +64,10 @@ def full_disk_named(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        said = getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error)
+        said = any(getattr(error, "errno", None) == code or os.strerror(code) in str(error) for code in _FULL)
         if said or shutil.disk_usage(path.parent).free < _NO_SPACE:
             raise InputError(
-                f"the disk is full while writing {path}: free some space and run the command again; "
+                f"the disk is full while writing {path}: free some of it, or of your quota, and run the command again; "
                 "what is finished is kept"
             ) from error
         raise

@@ -36,9 +36,10 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_full_disk_is_named_by_its_error_number(tmp_path):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_named_by_its_error_number(tmp_path, number):
     with pytest.raises(InputError, match=r"the disk is full while writing .*a\.txt"), whole(tmp_path / "a.txt"):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(number, "nothing that is searched for")
 
 
 def test_a_full_disk_is_named_where_a_library_has_an_error_of_its_own(tmp_path, monkeypatch):

@@ -16,13 +16,14 @@ from cfvqa.stages.sweeps import is_shared
 _QUOTED = re.compile(r"""(['"])(?:(?!\1)[^\\]|\\.)*\1""", re.DOTALL)
 # argparse takes what is left of an option's name too; --experimental-rerun unpickles a file, and code runs.
 _FOREIGN_CONFIG = re.compile(r"--config-[pn]|-c[pn]|--e")
+_HOME = re.compile(r"""^(['"]?)~(?=/|\1$)""")
 _LEAVING = re.compile(r"\.\.|(?<![\w.-])/|\$\{")
 _OF_HYDRA = ("launcher", "sweeper", "sweep", "run", "mode", "verbose")
 _OF_SEARCHES = {"hydra.sweeper.sampler": SAMPLERS, "hydra.sweeper.pruner": PRUNERS}
 
 
 def readable(arguments: Sequence[str], literal: tuple[str, ...], groups: Path) -> list[str]:
-    """Return the arguments as Hydra shall read them.
+    """Return the arguments as Hydra shall read them: `~` is the home folder, as at the start of a word of a shell.
 
     Args:
         arguments: of the command line.
@@ -33,6 +34,7 @@ def readable(arguments: Sequence[str], literal: tuple[str, ...], groups: Path) -
         InputError: if they replace the config by a file, choose one that lies in no group, let Hydra itself make
             objects of a class, or sweep over what all jobs of a sweep share.
     """
+    arguments = [_at_home(argument) for argument in arguments]
     for argument in arguments:
         if _FOREIGN_CONFIG.match(argument):
             raise InputError(
@@ -61,6 +63,11 @@ def quoted(argument: str, literal: tuple[str, ...]) -> str:
     return f'{key}="{escaped}"'
 
 
+def _at_home(argument: str) -> str:
+    key, equals, value = argument.partition("=")
+    return key + equals + _HOME.sub(lambda match: f"{match[1]}{Path.home()}", value)
+
+
 def check_alone(arguments: Sequence[str]) -> None:
     """Refuse a sweep, of a command that looks at one experiment.
 
@@ -69,7 +76,7 @@ def check_alone(arguments: Sequence[str]) -> None:
     """
     for argument in arguments:
         key, _, value = argument.lstrip("+").partition("=")
-        asked = argument == "-m" or (len(argument) > 3 and "--multirun".startswith(argument))
+        asked = argument == "-m" or (len(argument) > 2 and "--multirun".startswith(argument))
         if asked or (key == "sweep" and value != "null") or (key, value) == ("hydra.mode", "MULTIRUN"):
             raise InputError(f"{argument}: this command looks at one experiment, not at a sweep: leave it out")
 

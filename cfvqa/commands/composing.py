@@ -35,14 +35,25 @@ def compose_a_job(config: DictConfig) -> None:
         HydraException: if that cannot be, as where a key is unknown.
         InputError: if there is no job, or a group has no choice.
     """
-    loader = GlobalHydra.instance().config_loader()
-    params = OmegaConf.select(config, "hydra.sweeper.params")
-    overrides = asked(params, config.hydra.overrides.task, loader)
-    job = [_of_a_job(key, override) for key, override in overrides.items()]
+    job = [_of_a_job(key, override) for key, override in _asked_of(config).items()]
     try:
-        loader.load_sweep_config(config, job)
+        GlobalHydra.instance().config_loader().load_sweep_config(config, job)
     except ValueError as error:  # Hydra's own, of a group that is null
         raise InputError(f"the sweep cannot be started: {error}") from error
+
+
+def swept(config: DictConfig) -> list[str]:
+    """Return the keys whose values tell the jobs of a sweep apart.
+
+    Args:
+        config: of the sweep.
+    """
+    return [key for key, override in _asked_of(config).items() if override.is_sweep_override()]
+
+
+def _asked_of(config: DictConfig) -> dict[str, Override]:
+    params = OmegaConf.select(config, "hydra.sweeper.params")
+    return asked(params, config.hydra.overrides.task, GlobalHydra.instance().config_loader())
 
 
 def _of_a_job(key: str, override: Override) -> str:

@@ -9,9 +9,6 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from cfvqa.errors import InputError
 from cfvqa.stages.blocks import unknown
 
-INPUT_ERROR = 2
-"""Exit status of a command whose input is wrong."""
-
 PROGRAM_ERROR = 1
 """Exit status of a command that fails by an error of the program."""
 

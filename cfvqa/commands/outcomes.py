@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cfvqa
-from cfvqa.commands.messages import INPUT_ERROR, PROGRAM_ERROR, WRONG_INPUT, message_of
+from cfvqa.commands.messages import PROGRAM_ERROR, WRONG_INPUT, message_of
 from cfvqa.stages.sweeps import DONE, FAILED
+from cfvqa.training.keeping import INPUT_ERROR
 
 
 @dataclass(frozen=True)

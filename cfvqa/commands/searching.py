@@ -40,7 +40,8 @@ class OptunaSweeper(Sweeper):
     (hydra-optuna-sweeper asks for an Optuna of 2022, and gives up no training early.)
 
     Args:
-        trials: that the study shall have when the search ends; failed ones are not counted.
+        trials: that the study shall have over all calls. One that fails is not made up for in this call: the next
+            one, given the same number, asks for as many as are missing.
         jobs: trials that the launcher gets at once.
         sampler: block of an `optuna.samplers.BaseSampler`; None is Optuna's own.
         pruner: block of an `optuna.pruners.BasePruner`; None is Optuna's own.
@@ -67,7 +68,7 @@ class OptunaSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> None:
-        """Ask the study for overrides, launch them, and tell it what came out, until it has its trials.
+        """Ask the study for overrides, launch them, and tell it what came out, as often as trials are missing.
 
         Raises:
             InputError: if nothing is searched, or nothing says what is best.

@@ -15,9 +15,9 @@ from omegaconf import DictConfig, ListConfig
 from rich.console import Console
 from rich.table import Table
 
-from cfvqa.commands.composing import compose_a_job
+from cfvqa.commands.composing import compose_a_job, swept
 from cfvqa.commands.launching import kept
-from cfvqa.commands.messages import INPUT_ERROR, PROGRAM_ERROR
+from cfvqa.commands.messages import PROGRAM_ERROR
 from cfvqa.commands.outcomes import Outcome, report
 from cfvqa.errors import InputError
 from cfvqa.stages.sweeps import (
@@ -31,8 +31,10 @@ from cfvqa.stages.sweeps import (
     read_jobs,
     record,
     training_seconds,
+    waste_of,
     write_tables,
 )
+from cfvqa.training.keeping import INPUT_ERROR
 from cfvqa.training.meeting import end_job
 from cfvqa.training.ranks import rank
 
@@ -99,6 +101,8 @@ class SweepEnd(Callback):
                 folder = Path(config.hydra.sweep.dir)
                 _hold(folder)
                 forget_failures(folder)
+                if config.predictions is None and (warning := waste_of(swept(config))) is not None:
+                    sys.stderr.write(f"warning: {warning}\n")
             kept(config)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:

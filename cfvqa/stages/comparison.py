@@ -88,7 +88,7 @@ def compare(config: DictConfig, console: Console) -> list[Compared]:
     pairs = _paired(runs, config)
     console.print(_paired_table(pairs, runs[0].name))
     if config.to is not None:
-        folder = Path(config.to).expanduser()
+        folder = Path(config.to)
         for name, titles, cells in (("comparison", header, rows), ("differences", _TITLES, pairs)):
             files = (*write_table(titles, cells, folder, name), write_latex(titles, cells, folder, name))
             console.print(f"written    {', '.join(map(str, files))}", soft_wrap=True)

@@ -63,14 +63,19 @@ def judged_contrasts(config: DictConfig) -> dict[str, Contrast]:
     return contrasts_of(blocks, judged_phase(config))
 
 
+def shaping_figures(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of an evaluation that shape its figures: the size of a batch only where words are drawn."""
+    drawn = settings["decoding"]["do_sample"]
+    return {key: value for key, value in settings.items() if key != "batch_size" or drawn}
+
+
 def evaluation(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage `runs/<name>/evaluation` (see `evaluation_folder`), made if need be."""
     source, extracted = tables(config, console), features(config, console)
     trained = vqa(config, console)
     settings = {key: value for key, value in plain(config.evaluation).items() if key != "blind"}
     control = blind(config, console) if ANSWERS in settings["tasks"] else None
-    shaping = {key: value for key, value in settings.items() if key != "batch_size"}
-    stage_id = identify(CONTENT, shaping, trained.id, control and control.id)
+    stage_id = identify(CONTENT, shaping_figures(settings), trained.id, control and control.id)
     stage = Stage("evaluation", evaluation_folder(config), stage_id)
 
     def make(folder: Path) -> dict[str, str]:
@@ -94,8 +99,8 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
             write_predictions(predictions, folder)
         _write_answers(asking.decoding, folder)
         write_metrics(metrics, folder / "metrics.json")
-        track_evaluation(config, metrics, read, predictions)
         show(metrics, console)
+        track_evaluation(config, metrics, read, predictions, console)
         return _facts(metrics)
 
     with run_lock(stage, console):

@@ -25,7 +25,7 @@ def export(config: DictConfig, console: Console) -> Path:
         raise InputError("to is not set: give the folder to write, to=FOLDER")
     if config.push is not None:
         check_push(str(config.push))
-    run, to = Path(config.run).expanduser(), Path(config.to).expanduser()
+    run, to = Path(config.run), Path(config.to)
     model = load(run)
     write_export(model, _figures_of(run), to)
     console.print(f"exported   {to}", soft_wrap=True)

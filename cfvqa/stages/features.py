@@ -23,6 +23,9 @@ from cfvqa.training.extraction import ExtractionModule, ShardWriter
 from cfvqa.training.fit import quiet_lightning
 from cfvqa.training.ranks import local_rank, process_count, rank, started_processes
 
+_FULL = ("32", "32-true", "None")
+"""Precisions of a `Trainer` in which features are as the networks give them."""
+
 
 def features(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the features, extracted or imported if need be."""
@@ -32,9 +35,12 @@ def features(config: DictConfig, console: StageConsole) -> Stage:
 def _extracted(config: DictConfig, console: StageConsole) -> Stage:
     source = tables(config, console)
     detector, classifier = anatomy(config, console), findings(config, console)
-    settings = config.extraction
-    stage_id = identify(source.id, detector.id, classifier.id, settings.rows_per_shard, settings.truth)
+    settings, trainer = config.extraction, plain(config.extraction.trainer)
+    precision = str(trainer.get("precision", _FULL[0]))
+    shaping = () if precision in _FULL else (precision,)
+    stage_id = identify(source.id, detector.id, classifier.id, settings.rows_per_shard, settings.truth, *shaping)
     stage = Stage("features", Path(config.work) / "features" / stage_id, stage_id)
+    others = others_of(config, "features", trainer)
 
     def make(folder: Path) -> dict[str, str]:
         read = load_tables(source)
@@ -45,12 +51,14 @@ def _extracted(config: DictConfig, console: StageConsole) -> Stage:
         _extract(config, module, images, folder, shards)
         if rank() > 0:
             return {}
-        while not all(has_shard(folder, number, ids) for number, ids in shards.items()):
+        while missing := [number for number, ids in shards.items() if not has_shard(folder, number, ids)]:
+            if others is None:
+                raise RuntimeError(f"{folder}: shards {missing} were not written")
             time.sleep(0.2)  # other processes still write theirs
         write_index(folder)
         return {"images": str(len(images)), "shards": str(len(shards))}
 
-    return ensure(stage, make, console, others=others_of(config, "features", plain(config.extraction.trainer)))
+    return ensure(stage, make, console, others=others)
 
 
 def _extract(

@@ -79,7 +79,7 @@ def generate(config: DictConfig, console: Console) -> Path:
 def _out(config: DictConfig) -> Path:
     if config.out is None:
         raise InputError("out is not set: give the folder to write, out=FOLDER")
-    out = Path(config.out).expanduser()
+    out = Path(config.out)
     if config.studies is None and (out / QUESTIONS).exists():
         raise InputError(
             f"out={out} holds {QUESTIONS} of other records: give another folder, or studies=FILE to write it anew"
@@ -89,7 +89,7 @@ def _out(config: DictConfig) -> Path:
 
 def _studies(path: Path, folders: Sequence[Path], *, limited: bool) -> dict[str, dict[str, Study]]:
     """Return the studies of the table by subject and id; of a dry run, those of its subjects."""
-    table = read_order(path.expanduser())
+    table = read_order(path)
     if limited:
         table = table.filter(pl.col("subject_id").is_in([folder.name[1:] for folder in folders]))
     studies: dict[str, dict[str, Study]] = {}

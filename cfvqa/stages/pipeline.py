@@ -9,6 +9,7 @@ from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage
 from cfvqa.stages.importing import imports
 from cfvqa.stages.progress import StageConsole
+from cfvqa.stages.schema import ANSWERS
 from cfvqa.stages.tracking import sending_lines
 from cfvqa.stages.vision import anatomy, findings
 from cfvqa.stages.vqa import blind, vqa
@@ -34,9 +35,11 @@ def show_sending(config: DictConfig, console: StageConsole, names: Sequence[str]
     """Print how to send what a tracker has kept on this machine of finished stages, and of what the run holds else."""
     if config.logger.tracker is None:
         return
-    if imports(config) and config.task == "vqa":  # no vision model was trained
-        names = [name for name in names if name not in ("anatomy", "findings")]
+    never = [] if ANSWERS in config.evaluation.tasks else ["blind"]
+    if imports(config) and config.task == "vqa":
+        never += ["anatomy", "findings"]
+    made = [name for name in names if name not in never]  # to ask for another one would train it
     run = Path(config.runs) / str(config.name)
-    folders = [run if name == "vqa" else STAGES[name](config, console).folder for name in names]
+    folders = [run if name == "vqa" else STAGES[name](config, console).folder for name in made]
     for line in sending_lines(config, folders):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

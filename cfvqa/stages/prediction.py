@@ -79,14 +79,14 @@ def _run(value: str | None) -> str:
 def _image(key: str, value: str | None) -> Path:
     if not value:
         raise InputError(f"{key} is not set: give a radiograph (PNG, JPEG or DICOM), {key}=FILE")
-    path = Path(value).expanduser()
+    path = Path(value)
     if not path.is_file():
         raise InputError(f"{key}: no file {path}; give a radiograph (PNG, JPEG or DICOM), {key}=FILE")
     return path
 
 
 def _picture(value: str) -> Path:
-    path = Path(value).expanduser()
+    path = Path(value)
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise InputError(f"output_image is '{path}': its name must end with {', '.join(PICTURE_SUFFIXES)}")
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):

@@ -65,7 +65,7 @@ def write_export(model: Model, metrics: Mapping[str, Any], to: Path) -> Path:
         for name, network in _networks(model).items():
             save_model(network, str(folder / f"{name}.safetensors"))
         model.reader.tokenizer.save(folder / TOKENIZER)
-        (folder / _SETTINGS).write_text(json.dumps(_settings_of(model), indent=2) + "\n")
+        (folder / _SETTINGS).write_text(json.dumps(settings_of(model), indent=2) + "\n")
         (folder / _FIGURES).write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n")
         if model.closed is not None:
             model.closed.save(folder)
@@ -131,11 +131,11 @@ def _networks(model: Model) -> dict[str, nn.Module]:
     return {"reader": model.reader.model, "detector": model.detector, "classifier": model.classifier}
 
 
-def _settings_of(model: Model) -> dict[str, Any]:
+def settings_of(model: Model) -> dict[str, Any]:
     """Return what the model is built from, without paths of this machine."""
     description = dict(model.reader.description)
     description["text"] = description["text"] | {"pretrained": description["text"]["pretrained"] and TOKENIZER}
-    description["vision"] = {name: {"network": one["network"]} for name, one in description["vision"].items()}
+    description["vision"] = {name: {"network": _trained(one["network"])} for name, one in description["vision"].items()}
     return {
         "cfvqa": version("cfvqa"),
         "format": FORMAT,
@@ -143,6 +143,11 @@ def _settings_of(model: Model) -> dict[str, Any]:
         "image_size": model.image_size,
         "decoding": model.decoding,
     }
+
+
+def _trained(network: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the block of a network without the file of weights that its training began with."""
+    return {name: None if name == "weights" else value for name, value in network.items()}
 
 
 def _network_of(description: Mapping[str, Any], name: str, file: Path) -> nn.Module:

@@ -57,7 +57,7 @@ def report(config: DictConfig, console: StageConsole) -> Path:
             console.ready("report", str(path))
             return path
         console.announce("report", str(path), "...")
-        page = _page(config, Ran.behind(config, judged), identity)
+        page = _page(config, Ran.behind(config, judged, console), identity)
         write_text(path, render(page))
     console.print(f"  done  pairs {len(page.pairs)}  kilobytes {path.stat().st_size // 1024}", highlight=False)
     return path

@@ -39,12 +39,17 @@ class Ran:
     evaluation: Stage
 
     @classmethod
-    def behind(cls, config: DictConfig, judged: Stage) -> "Ran":
-        """Find the stages behind a finished evaluation; all are there, so that nothing is made or said."""
-        quiet = StageConsole(quiet=True)
-        vision = (None, None) if imports(config) else (anatomy(config, quiet), findings(config, quiet))
-        stages = (stage(config, quiet) for stage in (features, vqa, blind))
-        return cls(tables(config, quiet), *vision, *stages, judged)
+    def behind(cls, config: DictConfig, judged: Stage, console: StageConsole) -> "Ran":
+        """Find the stages behind a finished evaluation; all are there, so that nothing is made.
+
+        Args:
+            config: of the run.
+            judged: its evaluation.
+            console: of the command, for which the data set was looked through, and which has named the stages already.
+        """
+        vision = (None, None) if imports(config) else (anatomy(config, console), findings(config, console))
+        stages = (stage(config, console) for stage in (features, vqa, blind))
+        return cls(tables(config, console), *vision, *stages, judged)
 
     def named(self) -> dict[str, Stage]:
         """Return the stages by their titles on the page."""

@@ -51,13 +51,20 @@ _OF_TRAINERS: dict[str, Kind] = {
     "num_nodes": _COUNT,
     "accumulate_grad_batches": _COUNT,
     "gradient_clip_val": OrNull(Real(0.0)),
+    "limit_train_batches": Positive(),
 }
-_OF_FITTING = (  # what `training.fit` gives, and what would leave it without a checkpoint
+_OF_FITTING = (  # what a stage gives, and what would end it before its last validation, checkpoint or shard
     "barebones",
     "enable_checkpointing",
     "fast_dev_run",
     "limit_val_batches",
+    "limit_predict_batches",
+    "overfit_batches",
+    "val_check_interval",
+    "check_val_every_n_epoch",
     "max_epochs",
+    "max_steps",
+    "max_time",
     "logger",
     "callbacks",
     "plugins",

@@ -24,6 +24,7 @@ _JOBS = "jobs"
 _LONGEST = 100  # characters of a name, as `kinds.Name` has it
 _ORDINARY = re.compile(r"[\w.]+=[\w.-]*[\w.]")  # an override whose name tells all of it
 _SHARED = ("experiment", "name", "work", "runs", "group", "trial", "sweep", "logger", "resume", "checkpoint_steps")
+_BEHIND = ("evaluation", "report")  # blocks of which a reader learns nothing
 _HEADLINES = {"change F1": "changes.f1", "others exact": "other_types.exact_match", "flip": "flip.consistency"}
 
 
@@ -59,6 +60,16 @@ def is_shared(key: str) -> bool:
     """Whether an override of this key says nothing of what a job makes: jobs that differ in it alone are the same."""
     parts = key.split(".")
     return parts[0] in _SHARED or parts[-1] in SPEED
+
+
+def waste_of(keys: Sequence[str]) -> str | None:
+    """Return a warning of a sweep over these keys whose jobs would all train the same reader; None of any other."""
+    if not keys or any(key.split(".")[0] not in _BEHIND for key in keys):
+        return None
+    return (
+        f"no reader learns anything of {', '.join(keys)}, and every job of this sweep trains one, the same: to judge "
+        "one reader in several ways, give cfvqa-evaluate for each without a sweep (of one name, the last figures stay)"
+    )
 
 
 def job_name(name: str, overrides: Sequence[str]) -> str:

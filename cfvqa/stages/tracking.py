@@ -8,7 +8,9 @@ from typing import Any
 import polars as pl
 from lightning.pytorch.loggers.logger import Logger
 from omegaconf import DictConfig
+from rich.console import Console
 
+from cfvqa.errors import InputError
 from cfvqa.sources.image_files import read_image
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import TRACKERS, build
@@ -38,7 +40,7 @@ def training_loggers(config: DictConfig, folder: Path, run: TrackedRun) -> Itera
 
 
 def track_evaluation(
-    config: DictConfig, metrics: Mapping[str, Any], read: Tables, answers: pl.DataFrame | None
+    config: DictConfig, metrics: Mapping[str, Any], read: Tables, answers: pl.DataFrame | None, console: Console
 ) -> None:
     """Send the figures of an evaluation to the tracker; questions and images only with `logger.share_samples`.
 
@@ -47,8 +49,27 @@ def track_evaluation(
         metrics: content of `metrics.json`.
         read: the tables that the questions are of.
         answers: the table of predictions; None where no answer was judged.
+        console: gets a warning where the tracker cannot be reached: the evaluation is not thrown away for that.
     """
-    tracker = tracker_of(config)
+    try:
+        _track(tracker_of(config), config, metrics, read, answers)
+    except InputError as error:
+        console.print(
+            f"warning: the figures lie in metrics.json alone: {error}; to send them later, delete the folder of the "
+            "evaluation and give the command again",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _track(
+    tracker: Tracker | None,
+    config: DictConfig,
+    metrics: Mapping[str, Any],
+    read: Tables,
+    answers: pl.DataFrame | None,
+) -> None:
     name = str(config.name)
     run = TrackedRun(name, "evaluation", str(config.group), Path(config.runs) / name)
     with _tracked(tracker, run) as logger:

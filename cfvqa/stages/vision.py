@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from omegaconf import DictConfig
 from torch import nn
@@ -156,6 +157,9 @@ def _train(
         seed=training.seed,
     )
     data = ImageData(source, settings, needs=task.needs)
+    if name == "classifier":
+        data.setup()
+        check_varied(data.sets["val"].labels.image_finding)
     fitting = FitSettings(
         title=task.title,
         epochs=training.epochs,
@@ -169,18 +173,34 @@ def _train(
     tracked = TrackedRun(f"{task.title}-{folder.name}", task.title, str(config.group), folder, plain(block))
     with training_loggers(config, folder, tracked) as loggers:
         fit(module, data, fitting, folder, loggers=loggers, console=console)
-    return _test(module, data, folder) if rank() == 0 else {}
+    return _test(module, data, folder, fitting.trainer.get("accelerator", "auto")) if rank() == 0 else {}
 
 
-def _test(module: VisionModule, data: ImageData, folder: Path) -> dict[str, str]:
-    """Write the figures on test subjects to `test.json` and return the headline."""
+def check_varied(finding: np.ndarray) -> None:
+    """Refuse validation images by which no classifier can be chosen.
+
+    Args:
+        finding: (N, F) labels of the images: 1 present, 0 absent, -1 unknown.
+
+    Raises:
+        InputError: if no finding is present in one image and absent in another.
+    """
+    if not ((finding == 1).any(0) & (finding == 0).any(0)).any():
+        raise InputError(
+            f"split 'val' has no finding that one of its {len(finding)} images has and another has not, and the "
+            "classifier is chosen by that: take more subjects, with a larger limit=N or limit=null"
+        )
+
+
+def _test(module: VisionModule, data: ImageData, folder: Path, accelerator: str) -> dict[str, str]:
+    """Write the figures on test subjects, in 32 bits whatever it learned in, to `test.json`; return the headline."""
     if not len(data.sets["test"]):
         return {}
     for metric in module.modules():
         if isinstance(metric, Metric):
             metric.distributed_available_fn = lambda: False  # the other processes do not test
     with quiet_lightning():
-        tester = L.Trainer(logger=False, enable_progress_bar=False, accelerator="auto", devices=1)
+        tester = L.Trainer(logger=False, enable_progress_bar=False, accelerator=accelerator, devices=1)
         figures = tester.test(module, datamodule=data, verbose=False)[0]
     (folder / "test.json").write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
     headline = [name for name in figures if name.count("/") == 1]

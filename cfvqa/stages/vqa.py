@@ -159,7 +159,7 @@ def _new_reader(training: _Training) -> _Reader:
     widths = Widths(*store.widths)
     model = build_model(blocks["model"], blocks["text"], tokenizer=tokenizer, widths=widths, seed=blocks["seed"])
     model.fit(store.read(_some(rows["main_image"])))
-    phases = _phases_from(list(blocks["phases"]), training.start)
+    phases = phases_from(list(blocks["phases"]), training.start)
     if training.start is not None:
         try:
             check_weights(phase_module(blocks, model, phases[0]), training.start)
@@ -211,12 +211,17 @@ def _seen_with(config: DictConfig, console: StageConsole) -> dict[str, Any]:
     }
 
 
-def _phases_from(phases: list[str], start: Path | None) -> list[str]:
-    """Return the phases to train: from the one whose folder a checkpoint lies in, or the last if it lies elsewhere."""
+def phases_from(phases: list[str], start: Path | None) -> list[str]:
+    """Return the phases to train: from the one that wrote a checkpoint, or the last if it lies elsewhere.
+
+    Args:
+        phases: by name, in their order.
+        start: PHASE/checkpoints/FILE, as a training leaves it; None begins anew.
+    """
     if start is None:
         return phases
-    inside = [name for name in phases if name in start.resolve().parts]
-    return phases[phases.index(inside[0] if inside else phases[-1]) :]
+    written = start.resolve().parent.parent.name
+    return phases[phases.index(written if written in phases else phases[-1]) :]
 
 
 def _some(images: pl.Series) -> list[str]:

@@ -11,10 +11,14 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
+INPUT_ERROR = 2
+"""Exit status of a command whose input is wrong."""
+
 PREEMPTED = 75
 """Exit status of a command that was asked to stop and can be started again (EX_TEMPFAIL of sysexits.h)."""
 
 _ASKS = (signal.SIGTERM, signal.SIGUSR1)
+_TOGETHER = 8  # optimizer steps between two at which several processes tell each other: a GPU waits for the answer
 
 
 @contextmanager
@@ -58,8 +62,9 @@ class BestCheckpoint(ModelCheckpoint):
 class LastCheckpoint(Checkpoint):
     """Write a checkpoint every so many optimizer steps and behind every validation.
 
-    SIGTERM and SIGUSR1 write one more and end the process with status 75. A validation, which may take longer than a
-    scheduler waits, is left at its next batch: the resumed training goes on from the checkpoint before, and repeats it.
+    SIGTERM and SIGUSR1 write one more and end the process with status 75; several processes end together, some steps
+    later. A validation, which may take longer than a scheduler waits, is left at its next batch: the resumed training
+    goes on from the checkpoint before, and repeats it.
 
     Args:
         path: of the checkpoint.
@@ -84,7 +89,8 @@ class LastCheckpoint(Checkpoint):
         whole = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch or not whole:
             return
-        asked = self._is_asked(trainer)
+        tells = trainer.world_size == 1 or trainer.global_step % _TOGETHER == 0
+        asked = tells and self._is_asked(trainer)
         if asked or trainer.global_step % self.steps == 0:
             trainer.save_checkpoint(self.path)
         self._leave_if(asked)

@@ -20,10 +20,11 @@ from torch import distributed
 
 from cfvqa.environment import number_in
 from cfvqa.errors import InputError
-from cfvqa.training.keeping import PREEMPTED
+from cfvqa.training.keeping import INPUT_ERROR, PREEMPTED
 
 _OURS = "CFVQA_PROCESSES"  # set where a first process of ours has started the others
 _LOST = 1  # exit status of a process whose peer has died
+_ENDING = 2.0  # seconds that a process takes to end when its connections are closed
 _PATIENCE = 20.0  # seconds that a training has to notice that a peer has died
 
 
@@ -33,10 +34,9 @@ def rank() -> int:
     Raises:
         InputError: as all that read the environment here, naming a variable that holds no number.
     """
-    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
-        if name in os.environ and (name != "SLURM_PROCID" or by_slurm()):
-            return number_in(name)
-    return 0
+    if "RANK" in os.environ and "LOCAL_RANK" in os.environ:  # RANK alone is a scheduler's, of its own processes
+        return number_in("RANK")
+    return number_in("SLURM_PROCID") if by_slurm() else local_rank()
 
 
 def started_processes() -> int:
@@ -138,7 +138,7 @@ def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterato
         command: runs the same training in another process.
 
     Raises:
-        InputError: as `check_machines`.
+        InputError: as `check_machines`, and if another process ends with one.
     """
     check_machines(trainer)
     count = device_count(trainer)
@@ -147,17 +147,20 @@ def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterato
         return
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
     shared = place | {"WORLD_SIZE": str(count), "NODE_RANK": "0", _OURS: "1"}
-    children = [
-        subprocess.Popen(command, env=os.environ | shared | {"LOCAL_RANK": str(number)}) for number in range(1, count)
-    ]
+    children = [subprocess.Popen(command, env=os.environ | shared | _numbered(number)) for number in range(1, count)]
     before, threads = dict(os.environ), torch.get_num_threads()
-    os.environ.update(shared | {"LOCAL_RANK": "0"})
+    os.environ.update(shared | _numbered(0))
     over = threading.Event()
     threading.Thread(target=_watch, args=(children, over), daemon=True).start()
     try:
         yield
         for child in children:
             child.wait()
+    except RuntimeError as error:  # over gloo, of a peer that has gone
+        over.wait(_ENDING)
+        if any(child.poll() == INPUT_ERROR for child in children):
+            raise InputError("another process of the training has ended: its message says why") from error
+        raise
     finally:
         over.set()
         for child in children:
@@ -170,16 +173,24 @@ def further_ranks(trainer: Mapping[str, Any], command: Sequence[str]) -> Iterato
         torch.set_num_threads(threads)  # Lightning has shared the cores among the processes
 
 
+def _numbered(number: int) -> dict[str, str]:
+    """Return what tells a process of this one machine its number, whatever a scheduler has told the first."""
+    return {"RANK": str(number), "LOCAL_RANK": str(number)}
+
+
 def _watch(children: list[subprocess.Popen[bytes]], over: threading.Event) -> None:
     """End this process when another one has died and it does not fail by itself: it would wait for it for ever."""
     while not over.wait(1.0):
         for child in children:
             if child.poll() not in (None, 0, PREEMPTED):
-                sys.stderr.write(f"error: a process of the training has ended with status {child.returncode}\n")
+                wrong_input = child.returncode == INPUT_ERROR  # of which the process itself has told
+                if not wrong_input:
+                    sys.stderr.write(f"error: a process of the training has ended with status {child.returncode}\n")
                 for other in children:
                     other.kill()
                 if not over.wait(_PATIENCE):  # over gloo the training has heard of it, and fails by itself
-                    os._exit(_LOST)
+                    os._exit(INPUT_ERROR if wrong_input else _LOST)
+                return  # what the others end with is our doing
 
 
 def _free_port() -> int:

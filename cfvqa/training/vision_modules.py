@@ -148,7 +148,7 @@ class FindingsModule(VisionModule):
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
         """Score the findings of whole images, in detected boxes."""
-        output = self.network.classify(batch.image, self._detector[0].detect(batch.image).box)
+        output = self.network.classify(batch.image, self._detected(batch))
         self.area.update(pool_regions(output.logit).sigmoid(), batch.image_finding.long())
         self.occurrence.update(batch.image_finding)
         graded = batch.severity > 0
@@ -181,9 +181,12 @@ class FindingsModule(VisionModule):
     def _boxes(self, batch: ImageBatch) -> Tensor:
         if batch.box_known.all():
             return batch.box
+        return torch.where(batch.box_known.unsqueeze(-1), batch.box, self._detected(batch))
+
+    def _detected(self, batch: ImageBatch) -> Tensor:
+        """Return the boxes (B, R, 4) that the detector finds; Lightning does not move what lies in a list."""
         with torch.no_grad():
-            detected = self._detector[0].to(self.device).detect(batch.image).box
-        return torch.where(batch.box_known.unsqueeze(-1), batch.box, detected)
+            return self._detector[0].to(self.device).detect(batch.image).box
 
 
 class Occurrence(Metric):

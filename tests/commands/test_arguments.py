@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from cfvqa.commands.application import config_folder
-from cfvqa.commands.arguments import quoted, readable
+from cfvqa.commands.arguments import check_alone, quoted, readable
 from cfvqa.errors import InputError
 
 LITERAL = ("question", "main")
@@ -48,6 +48,30 @@ def test_literal_values_arrive_as_they_were_given(text):
 )
 def test_other_arguments_and_quoted_values_stay(argument):
     assert quoted(argument, LITERAL) == argument
+
+
+@pytest.mark.parametrize("argument", ["-m", "--m", "--multi", "--multirun", "sweep=ablation", "hydra.mode=MULTIRUN"])
+def test_a_command_that_looks_at_one_experiment_refuses_a_sweep_however_it_is_asked_for(argument):
+    with pytest.raises(InputError, match="looks at one experiment"):
+        check_alone(["seed=1", argument])
+    check_alone(["seed=1", "--help", "sweep=null", "--"])
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("work=~/x", "work=/home/me/x"),
+        ("runs='~/x'", "runs='/home/me/x'"),
+        ("+detector.trained=~", "+detector.trained=/home/me"),
+        ("source.root=/a=~/b", "source.root=/a=~/b"),
+        ("resume=~you/x", "resume=~you/x"),
+        ("question=is it ~ a/b?", "question=is it ~ a/b?"),
+        ("~pairs.swap", "~pairs.swap"),
+    ],
+)
+def test_a_path_may_begin_with_the_home_folder_whatever_its_key(monkeypatch, given, expected):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert readable([given], (), GROUPS) == [expected]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from cfvqa.commands.application import run
 from cfvqa.stages.settings import check
 
 RATES = (0.0005, 0.001, 0.002, 0.004)
-LEFT_OUT = ("{coarse:0.1}", "{coarse:0}", "{fine:0}", "{matching:0}", "{coarse:0,fine:0,matching:0}")
+LEFT_OUT = ("{generation:1.0}", "{coarse:0}", "{fine:0}", "{matching:0}", "{coarse:0,fine:0,matching:0}")
 PRESETS = {
     "learning_rate": [f"phases.finetune.optimizer.lr={rate}" for rate in RATES],
     "ablation": [
@@ -28,19 +28,19 @@ PRESETS = {
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_is_its_jobs(preset, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["cfvqa-x", f"sweep={preset}", "experiment=phantom_tiny"])
+    monkeypatch.setattr(sys, "argv", ["cfvqa-x", f"sweep={preset}", "experiment=phantom_tiny", "schedule=published"])
     GlobalHydra.instance().clear()
     jobs, weights = [], []
 
     def task(config, _):
         check(config)
         given = HydraConfig.get().overrides.task
-        jobs.append(" ".join(text for text in given if not text.startswith(("sweep", "experiment"))))
+        jobs.append(" ".join(text for text in given if not text.startswith(("sweep", "experiment", "schedule"))))
         weights.append(dict(config.phases.finetune.objectives))
 
     run(task, needs=())
     assert jobs == PRESETS[preset]
     if preset == "ablation":  # what is left out has no weight, and the rest keeps its own
-        full = {"generation": 1.0, "coarse": 0.1, "fine": 0.1, "matching": 0.1}
+        full = {"generation": 1.0, "coarse": 1.0, "fine": 1.0, "matching": 1.0}
         without = [{}, {"coarse": 0}, {"fine": 0}, {"matching": 0}, {"coarse": 0, "fine": 0, "matching": 0}]
         assert weights == [full | zeros for zeros in without] * 2

@@ -6,6 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from cfvqa.errors import InputError
+from cfvqa.stages import report_facts
 from cfvqa.stages.closing import closing_lines
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.report import report
@@ -89,3 +90,11 @@ def test_a_file_of_answers_has_no_report():
     config = OmegaConf.create({"predictions": "answers.csv"})
     with pytest.raises(InputError, match="cfvqa-evaluate"):
         report(config, StageConsole(quiet=True))
+
+
+def test_a_report_does_not_look_through_the_data_set_again(monkeypatch):
+    asked, console = [], StageConsole(quiet=True)
+    for name in ("tables", "anatomy", "findings", "features", "vqa", "blind"):
+        monkeypatch.setattr(report_facts, name, lambda config, console: asked.append(console))
+    report_facts.Ran.behind(OmegaConf.create({"extraction": {"published": None}}), None, console)
+    assert asked == [console] * 6

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import add_tests
 from cfvqa.evaluation.retrieval import retrieval
-from cfvqa.stages.evaluation import evaluate_file, evaluation_folder, show
+from cfvqa.stages.evaluation import evaluate_file, evaluation_folder, shaping_figures, show
 from cfvqa.stages.progress import StageConsole
 
 
@@ -79,3 +79,11 @@ def test_the_answers_of_the_finished_reader_have_a_folder_of_their_own():
 def test_of_a_file_only_answers_are_judged(config):
     with pytest.raises(InputError, match=r"leave evaluation.tasks and evaluation.phase out"):
         evaluate_file(config, StageConsole(quiet=True))
+
+
+def test_the_size_of_a_batch_shapes_figures_only_where_words_are_drawn():
+    def shaped(batch_size, drawn):
+        return shaping_figures({"batch_size": batch_size, "seed": 1, "decoding": {"do_sample": drawn}})
+
+    assert shaped(8, drawn=False) == shaped(16, drawn=False)
+    assert shaped(8, drawn=True) != shaped(16, drawn=True)

@@ -23,8 +23,9 @@ def sent(tmp_path, monkeypatch, capsys):
         if name in pipeline.TASKS:
             monkeypatch.setitem(pipeline.TASKS, name, pipeline.STAGES[name])
 
-    def called(act, logger=WANDB, task="vqa", published=None):
+    def called(act, logger=WANDB, task="vqa", published=None, judged="answers"):
         config = {"logger": logger, "task": task, "runs": "runs", "name": "a", "extraction": {"published": published}}
+        config["evaluation"] = {"tasks": [judged]}
         act(OmegaConf.create(config), StageConsole())
         return [line.split()[3] for line in capsys.readouterr().out.splitlines()]
 
@@ -43,6 +44,12 @@ def test_vision_models_are_not_asked_for_where_features_are_imported(sent, monke
         monkeypatch.setitem(pipeline.STAGES, name, None)
     places = ["runs/a", "work/blind/3"]
     assert sent(pipeline.show_sending, published="folder") == [f"{place}/wandb/offline-run-*" for place in places]
+
+
+def test_no_blind_control_is_trained_where_no_answers_are_judged(sent, monkeypatch):
+    monkeypatch.setitem(pipeline.STAGES, "blind", None)
+    places = ["work/anatomy/1", "runs/a"]
+    assert sent(pipeline.show_sending, judged="retrieval") == [f"{place}/wandb/offline-run-*" for place in places]
 
 
 def test_a_training_names_what_it_needs_before_too(sent):

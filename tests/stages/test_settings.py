@@ -178,6 +178,13 @@ TABLE = [
     *wrong("+trainer.max_epochs", "3", words="set by the program itself"),
     *wrong("+trainer.fast_dev_run", "true", words="set by the program itself"),
     *wrong("+trainer.limit_val_batches", "0", words="set by the program itself"),
+    *wrong("+trainer.limit_train_batches", "0", words=ABOVE),
+    *wrong("+trainer.check_val_every_n_epoch", "2", words="set by the program itself"),
+    *wrong("+trainer.val_check_interval", "0.3", words="set by the program itself"),
+    *wrong("+trainer.max_time", "'00:01:00:00'", words="set by the program itself"),
+    *wrong("+detector.training.trainer.max_steps", "3", words="set by the program itself"),
+    *wrong("+classifier.training.trainer.overfit_batches", "1", words="set by the program itself"),
+    *wrong("+extraction.trainer.limit_predict_batches", "1", words="set by the program itself"),
     *wrong("+trainer.enable_checkpointing", "false", words="set by the program itself"),
     (["logger=wandb", "logger.tracker.artifacts=true"], ["logger.tracker", "logger.tracker.offline=false"]),
     *wrong("+trainer.nosuch", "3", words="is unknown"),
@@ -267,8 +274,12 @@ def test_a_precision_that_the_gpu_lacks(monkeypatch):
     monkeypatch.setattr("cfvqa.stages.training_checks._try_trainer", lambda block, place: None)
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: False)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda: "an old card")
-    with pytest.raises(InputError, match="an old card has none"):
+    with pytest.raises(InputError, match="precision=bf16: an old card has none: give precision=16 or precision=32"):
         check_training(composed("trainer=gpu", "precision=bf16"))
+    key = r"classifier\.training\.trainer\.precision"
+    full = ("trainer=gpu", "detector.training.trainer.precision=32-true", "classifier.training.trainer.accelerator=gpu")
+    with pytest.raises(InputError, match=rf"^{key}=bf16-mixed: an old card has none: give {key}=16 or {key}=32$"):
+        check_training(composed(*full, "classifier.training.trainer.precision=bf16-mixed"))
 
 
 def test_a_compiler_that_is_not_there(monkeypatch):

@@ -18,6 +18,7 @@ from cfvqa.stages.sweeps import (
     read_jobs,
     record,
     training_seconds,
+    waste_of,
     write_tables,
 )
 
@@ -58,6 +59,13 @@ def test_the_order_of_overrides_and_what_makes_a_job_faster_do_not_name_it():
     assert named("demo", ["seed=2", "pairs.workers=2", "+detector.cache_gib=4"]) == "demo-seed-2"
     long = [f"phases.finetune.objectives.{number}=0.5" for number in range(20)]
     assert named("demo", long) == named("demo", long[::-1])
+
+
+def test_a_sweep_whose_jobs_would_train_the_same_reader_is_warned_of():
+    wasted = ["evaluation.decoding.num_beams", "report.seed"]
+    assert "no reader learns anything of evaluation.decoding.num_beams, report.seed" in waste_of(wasted)
+    assert waste_of([*wasted, "seed"]) is None
+    assert waste_of([]) is None
 
 
 def test_failures_are_forgotten_and_the_rest_is_kept(tmp_path):

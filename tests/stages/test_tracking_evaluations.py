@@ -1,0 +1,23 @@
+"""Where a tracker cannot be reached, the figures of an evaluation stay."""
+
+from omegaconf import OmegaConf
+
+from cfvqa.errors import InputError
+from cfvqa.stages import tracking
+from cfvqa.stages.progress import StageConsole
+
+
+class Unreachable:
+    """A tracker whose server does not answer."""
+
+    def start(self, run):
+        raise InputError("logger.tracker: nobody answers")
+
+
+def test_a_tracker_that_cannot_be_reached_is_a_warning(monkeypatch, capsys):
+    monkeypatch.setattr(tracking, "tracker_of", lambda config: Unreachable())
+    config = OmegaConf.create({"name": "a", "group": "a", "runs": "runs"})
+    tracking.track_evaluation(config, {}, None, None, StageConsole())
+    printed = capsys.readouterr().out
+    assert "warning: the figures lie in metrics.json alone: logger.tracker: nobody answers" in printed
+    assert "to send them later" in printed
