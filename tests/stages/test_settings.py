@@ -265,6 +265,7 @@ def test_more_gpus_than_there_are(monkeypatch):
 def test_a_batch_that_does_not_go_round_among_the_processes(monkeypatch):
     monkeypatch.setattr("cfvqa.stages.training_checks._try_trainer", lambda block, place: None)
     monkeypatch.setattr("cfvqa.training.ranks.torch.cuda.device_count", lambda: 8)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: True)
     key = "phases.pretrain.units_per_batch"
     with pytest.raises(InputError, match=f"{key} is 8, and 32 processes share it: give 32 at least"):
         check_training(composed("trainer=multi_node", "phases.finetune.units_per_batch=64"))
