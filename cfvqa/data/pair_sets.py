@@ -15,7 +15,7 @@ from cfvqa.errors import InputError
 from cfvqa.language.change_labels import label_changes
 from cfvqa.language.grammar import Change, flip_answer, parse_changes
 from cfvqa.language.keywords import answer_keywords
-from cfvqa.language.negatives import wrong_answer
+from cfvqa.language.negatives import Said, wrong_answer
 from cfvqa.language.questions import DIFFERENCE
 from cfvqa.language.tokenizer import Tokenizer
 
@@ -83,6 +83,7 @@ class PairSet(Dataset[QuestionSample]):
         self.settings = settings
         self.training = training
         self.epoch = 0
+        self._said = Said.of(questions.group_by("question_type", "answer", maintain_order=True).len().iter_rows())
 
     def __len__(self) -> int:
         return len(self.questions)
@@ -121,7 +122,7 @@ class PairSet(Dataset[QuestionSample]):
             reference=reference,
             question=row["question"],
             answer=answer,
-            wrong_answer=wrong_answer(row["question_type"], answer, rng),
+            wrong_answer=wrong_answer(row["question_type"], answer, rng, self._said),
             keywords=answer_keywords(row["question_type"], answer),
             changes=parse_changes(answer) if row["question_type"] == DIFFERENCE else None,
         )

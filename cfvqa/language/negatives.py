@@ -1,11 +1,16 @@
-"""Wrong answers made by rule, each different in meaning from the truth, for the matching objective."""
+"""Wrong answers made by rule, each different in meaning from the truth, for the matching objective.
 
-from collections.abc import Iterable
+What a rule puts in is drawn as often as true answers say it: else the words of an answer alone would tell.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from cfvqa.language.grammar import Change, ChangeKind, flip_changes, parse_changes, write_changes
-from cfvqa.language.questions import area_answer, parse_finding_list
+from cfvqa.language.questions import DIFFERENCE, area_answer, parse_finding_list
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER, OFFICIAL_FINDINGS
 from cfvqa.vocabulary.levels import LEVEL_WORDS, SEVERITY
 from cfvqa.vocabulary.reports import TYPE_WORDS
@@ -31,82 +36,132 @@ _PLACES: tuple[tuple[str, ...], ...] = (
 PLACE_WORDS: tuple[str, ...] = (*_OTHER_PLACE, *dict.fromkeys(word for place in _PLACES for word in place))
 
 
-def wrong_answer(question_type: str, answer: str, rng: np.random.Generator) -> str:
+@dataclass(frozen=True)
+class Said:
+    """What true answers say, and how often.
+
+    Attributes:
+        findings: names in lists of findings and in changes.
+        levels: of findings and of their changes.
+        types: words of types.
+        unchanged: share of the answers to difference questions that say that nothing has changed.
+    """
+
+    findings: Mapping[str, int] = field(default_factory=dict)
+    levels: Mapping[str, int] = field(default_factory=dict)
+    types: Mapping[str, int] = field(default_factory=dict)
+    unchanged: float = 0.0
+
+    @classmethod
+    def of(cls, answers: Iterable[tuple[str, str, int]]) -> "Said":
+        """Count what answers say.
+
+        Args:
+            answers: question type, answer, and how often it is given.
+        """
+        findings: Counter[str] = Counter()
+        levels: Counter[str] = Counter()
+        types: Counter[str] = Counter()
+        changed: Counter[bool] = Counter()
+        for kind, answer, count in answers:
+            if kind == DIFFERENCE:
+                changes = parse_changes(answer)
+                changed[changes != frozenset()] += count
+                for change in changes or ():
+                    findings[change.finding] += count
+                    levels.update({level: count for level in (change.before, change.after) if level is not None})
+            elif kind == "abnormality":
+                findings.update(dict.fromkeys(parse_finding_list(answer) or (), count))
+            elif kind == "level":
+                levels[answer.lower()] += count
+            elif kind == "type":
+                types.update({word: count for word in TYPE_WORDS if word in answer.lower().split()})
+        return cls(findings, levels, types, changed[False] / max(1, changed.total()))
+
+
+def wrong_answer(question_type: str, answer: str, rng: np.random.Generator, said: Said | None = None) -> str:
     """Return an answer that is wrong where `answer` is right.
 
     Args:
         question_type: one of `QUESTION_TYPES`.
         answer: the truth.
         rng: decides which of the possible wrong answers it is.
+        said: how often true answers say what a wrong one may say; what none says is drawn where nothing else is left.
     """
-    if question_type == "difference":
+    said = said or Said()
+    if question_type == DIFFERENCE:
         # A truth outside the grammar says something else than any answer inside it.
-        return write_changes(_wrong_changes(parse_changes(answer) or frozenset(), rng))
+        return write_changes(_wrong_changes(parse_changes(answer) or frozenset(), rng, said))
     if closed := _CLOSED.get(answer.lower()):
         return closed
     if findings := parse_finding_list(answer):
-        return ", ".join(_wrong_findings(findings, rng))
+        return ", ".join(_wrong_findings(findings, rng, said))
     if question_type == "location":
         return _wrong_place(answer, rng)
     if question_type == "level":
-        return _wrong_level(answer, rng)
-    return _wrong_type(answer, rng) if question_type == "type" else _other_finding((), rng)
+        return _wrong_level(answer, rng, said)
+    return _wrong_type(answer, rng, said) if question_type == "type" else _other_finding((), rng, said)
 
 
-def _pick(options: Iterable[str], rng: np.random.Generator) -> str:
-    return str(rng.choice(list(options)))
+def _pick(options: Iterable[str], rng: np.random.Generator, counts: Mapping[str, int] | None = None) -> str:
+    """Draw an option, as often as it is counted; all alike where none is."""
+    names = list(options)
+    weight = np.array([(counts or {}).get(name, 0) for name in names], dtype=float)
+    return str(rng.choice(names, p=weight / weight.sum() if weight.any() else None))
 
 
-def _other_finding(taken: Iterable[str], rng: np.random.Generator) -> str:
+def _other_finding(taken: Iterable[str], rng: np.random.Generator, said: Said) -> str:
     """Draw an official name that is not taken and does not mean the same as one that is."""
     names = set(taken)
     nodes = {NODE_OF_ANSWER[name] for name in names if name in NODE_OF_ANSWER}
     free = [name for name in OFFICIAL_FINDINGS if name not in names]
-    return _pick([name for name in free if NODE_OF_ANSWER.get(name) not in nodes] or free, rng)
+    return _pick([name for name in free if NODE_OF_ANSWER.get(name) not in nodes] or free, rng, said.findings)
 
 
-def _wrong_findings(findings: frozenset[str], rng: np.random.Generator) -> list[str]:
+def _wrong_findings(findings: frozenset[str], rng: np.random.Generator, said: Said) -> list[str]:
     """Exchange one finding (most often), add one, or leave one out."""
     kept = set(findings)
     draw = rng.random()
     if draw < 0.8 or len(kept) == 1:
-        kept.add(_other_finding(findings, rng))
+        kept.add(_other_finding(findings, rng, said))
     if draw < 0.6 or (draw >= 0.8 and len(findings) > 1):
         kept.remove(_pick(sorted(findings), rng))
     return sorted(kept, key=ANSWER_FINDINGS.index)
 
 
-def _wrong_changes(changes: frozenset[Change], rng: np.random.Generator) -> frozenset[Change]:
-    """Invent a change where there is none; else reverse all, or alter one."""
+def _wrong_changes(changes: frozenset[Change], rng: np.random.Generator, said: Said) -> frozenset[Change]:
+    """Invent a change where there is none; else say that there is none, reverse all, or alter one."""
     taken = {change.finding for change in changes}
     if not changes:
         kind = (ChangeKind.ADDED, ChangeKind.REMOVED)[int(rng.integers(2))]
-        return frozenset({Change(_other_finding(taken, rng), kind)})
+        return frozenset({Change(_other_finding(taken, rng, said), kind)})
+    if rng.random() < said.unchanged:
+        return frozenset()
     if rng.random() < 0.4:
         return flip_changes(changes)
     ordered = sorted(changes, key=lambda change: change.finding)
     victim = ordered[int(rng.integers(len(ordered)))]
-    return (changes - {victim}) | {_wrong_change(victim, taken, rng)}
+    return (changes - {victim}) | {_wrong_change(victim, taken, rng, said)}
 
 
-def _wrong_change(change: Change, taken: set[str], rng: np.random.Generator) -> Change:
+def _wrong_change(change: Change, taken: set[str], rng: np.random.Generator, said: Said) -> Change:
     if change.before is not None and change.after is not None and rng.random() < 0.5:
-        after = _wrong_level(change.after, rng, besides=change.before)
+        after = _wrong_level(change.after, rng, said, besides=change.before)
         return Change(change.finding, ChangeKind.LEVEL, change.before, after)
-    return Change(_other_finding(taken, rng), change.kind, change.before, change.after)
+    return Change(_other_finding(taken, rng, said), change.kind, change.before, change.after)
 
 
-def _wrong_level(answer: str, rng: np.random.Generator, besides: str = "") -> str:
+def _wrong_level(answer: str, rng: np.random.Generator, said: Said, besides: str = "") -> str:
     """Draw a level word of another severity than every one in the answer, and in `besides`."""
     spoken = f"{answer} {besides}".lower()
     severities = {SEVERITY[word] for word in (*spoken.split(), answer.lower(), besides.lower()) if word in SEVERITY}
     free = [word for word in LEVEL_WORDS if word not in spoken]
-    return _pick([word for word in free if SEVERITY.get(word) not in severities] or free, rng)
+    return _pick([word for word in free if SEVERITY.get(word) not in severities] or free, rng, said.levels)
 
 
-def _wrong_type(answer: str, rng: np.random.Generator) -> str:
+def _wrong_type(answer: str, rng: np.random.Generator, said: Said) -> str:
     spoken = answer.lower().replace("multi-", "multi")
-    return _pick([word for word in TYPE_WORDS if word.replace("multi-", "multi") not in spoken], rng)
+    return _pick([word for word in TYPE_WORDS if word.replace("multi-", "multi") not in spoken], rng, said.types)
 
 
 def _wrong_place(answer: str, rng: np.random.Generator) -> str:

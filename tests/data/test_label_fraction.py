@@ -36,7 +36,11 @@ class NoFeatures:
 
 def loader(share):
     table = QUESTIONS.with_columns(
-        main_image="i" + pl.col("question_id"), reference_image=pl.lit(None, pl.String), split=pl.lit("train")
+        main_image="i" + pl.col("question_id"),
+        reference_image=pl.lit(None, pl.String),
+        split=pl.lit("train"),
+        question_type=pl.lit("presence"),
+        answer=pl.lit("yes"),
     )
     data = PairData(
         table, store=NoFeatures(), tokenizer=None, settings=PairSettings(), units_per_batch=4, label_fraction=share

@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfvqa.language.grammar import Change, ChangeKind, parse_changes, write_changes
-from cfvqa.language.negatives import wrong_answer
+from cfvqa.language.negatives import Said, wrong_answer
 from cfvqa.language.questions import parse_finding_list
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
 from cfvqa.vocabulary.levels import LEVEL_WORDS, SEVERITY
@@ -112,3 +113,34 @@ def test_a_difference_answer_outside_the_grammar_gets_one_inside_it():
 def test_the_same_generator_state_gives_the_same_answer():
     texts = [wrong_answer("abnormality", "edema, hernia", np.random.default_rng(7)) for _ in range(2)]
     assert texts[0] == texts[1]
+
+
+def shares(texts):
+    """Return of difference answers the share that says nothing has changed, and of each finding among those named."""
+    changes = [parse_changes(text) for text in texts]
+    named = Counter(change.finding for some in changes for change in some)
+    return {"nothing": sum(not some for some in changes) / len(changes)} | {
+        name: count / named.total() for name, count in named.items()
+    }
+
+
+def test_defect_12_wrong_answers_name_findings_and_say_nothing_as_often_as_true_ones():
+    rng = np.random.default_rng(3)
+    often = {"edema": 0.4, "hernia": 0.2, "pneumonia": 0.2, "fracture": 0.1, "scoliosis": 0.1}
+    truths = []
+    for _ in range(3000):
+        names = rng.choice(list(often), size=int(rng.integers(3)), replace=False, p=list(often.values()))
+        truths.append(write_changes(Change(str(name), ChangeKind(rng.choice(["added", "removed"]))) for name in names))
+    said = Said.of(("difference", truth, 1) for truth in truths)
+    wrong = [wrong_answer("difference", truth, rng, said) for truth in truths]
+    true, false = shares(truths), shares(wrong)
+    assert true.keys() == false.keys()
+    assert all(abs(true[name] - false[name]) < 0.13 for name in true)
+
+
+def test_defect_12_wrong_levels_and_types_are_those_that_true_answers_say():
+    said = Said.of([("level", "mild", 5), ("level", "severe", 1), ("type", "focal patchy", 2), ("type", "linear", 1)])
+    rng = np.random.default_rng(0)
+    assert {wrong_answer("level", "moderate", rng, said) for _ in range(100)} == {"mild", "severe"}
+    assert {wrong_answer("type", "linear", rng, said) for _ in range(100)} == {"focal", "patchy"}
+    assert wrong_answer("level", "mild", rng, Said.of([("level", "mild", 3)])) != "mild"
