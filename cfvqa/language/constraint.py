@@ -1,9 +1,9 @@
 """Answers to difference questions, token by token: which may come next, if the answer shall follow the grammar."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from cfvqa.language.grammar import NOTHING
+from cfvqa.language.grammar import NOTHING, SYNONYMS, official_name
 from cfvqa.language.tokenizer import SEP, UNK, Tokenizer
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS
 from cfvqa.vocabulary.levels import LEVEL_WORDS
@@ -11,14 +11,35 @@ from cfvqa.vocabulary.levels import LEVEL_WORDS
 Ids = tuple[int, ...]
 
 _START, _SENTENCE_END, _END = "start", "sentence end", "end"
-_LEVEL, _ADDED, _REMOVED = "level", "added", "removed"
-_BEFORE, _AFTER = "before", "after"
-_SENTENCES = (_LEVEL, _ADDED, _REMOVED)
-_LISTS: dict[str, tuple[str, str]] = {
-    _ADDED: ("the main image has an additional finding of", "the main image has additional findings of"),
-    _REMOVED: ("the main image is missing the finding of", "the main image is missing the findings of"),
-}
-"""How the sentence begins that names one finding, or several."""
+_FINDING, _BEFORE, _AFTER = "finding", "level before", "level after"
+_LEVEL, _ADDED, _REMOVED = range(3)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A form of a sentence.
+
+    Attributes:
+        order: of what it tells; level sentences come first, and may be several.
+        begin: words before the first finding.
+        end: words that follow findings.
+        several: whether it names several findings.
+    """
+
+    order: int
+    begin: str
+    end: str
+    several: bool = False
+
+
+_CLOSE = " than the reference image."
+_FORMS = (
+    _Form(_LEVEL, "the level of", " has changed from"),
+    _Form(_ADDED, "the main image has an additional finding of", _CLOSE),
+    _Form(_ADDED, "the main image has additional findings of", _CLOSE, several=True),
+    _Form(_REMOVED, "the main image is missing the finding of", _CLOSE),
+    _Form(_REMOVED, "the main image is missing the findings of", _CLOSE, several=True),
+)
 
 
 @dataclass(frozen=True)
@@ -27,15 +48,16 @@ class Place:
 
     Attributes:
         at: what has just been said.
-        sentence: that it belongs to, or ended.
-        named: findings of the answer so far: each is named once.
-        level: that a finding had before.
+        order: of the sentence that it belongs to, or ended.
+        named: official names of the findings of the answer so far: each is named once.
+        before, after: levels that were said of a finding.
     """
 
     at: str
-    sentence: str = ""
+    order: int = _REMOVED
     named: frozenset[str] = frozenset()
-    level: str = ""
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +72,7 @@ class AnswerConstraint:
     """The grammar of `write_changes`, by the tokens of a tokenizer.
 
     Level sentences come first, then additional findings, then missing ones; each finding is named once, and no level
-    changes to itself. Findings and levels that the tokenizer has no words for cannot be said.
+    changes to itself. What the tokenizer has no words for cannot be said.
 
     Args:
         tokenizer: whose tokens of a text are those of its words, one behind the other.
@@ -60,16 +82,17 @@ class AnswerConstraint:
         self._tokenizer = tokenizer
         self._unknown, self._end = tokenizer.id_of(UNK), tokenizer.id_of(SEP)
         self._of_text: dict[str, Ids] = {}
-        self._findings = list(self._sayable(ANSWER_FINDINGS))
-        self._levels = list(self._sayable(LEVEL_WORDS))
+        self._findings = list(filter(self._is_known, (*ANSWER_FINDINGS, *SYNONYMS)))
+        self._levels = list(filter(self._is_known, LEVEL_WORDS))
+        self._forms = list(filter(self._is_sayable, _FORMS))
 
     def begin(self) -> list[Way]:
-        """Return the ways in which an answer can begin."""
+        """Return the ways in which an answer can begin; none where the tokenizer has no words for any."""
         return list(self._ways(Place(_START)))
 
     def forward(self, ways: Sequence[Way], token: int) -> list[Way]:
         """Return the ways on behind a token; none where it does not follow the grammar, or ends the answer."""
-        left = []
+        left: list[Way] = []
         for way in ways:
             if way.ids[0] == token:
                 left += [Way(way.ids[1:], way.then)] if len(way.ids) > 1 else self._ways(way.then)
@@ -77,55 +100,61 @@ class AnswerConstraint:
 
     def _ways(self, place: Place) -> Iterator[Way]:
         if place.at == _START:
-            if self._unknown not in self._ids(NOTHING):
-                yield self._way(NOTHING, Place(_SENTENCE_END, _REMOVED))
-            yield from self._sentences(_SENTENCES, place)
+            if self._is_known(NOTHING):
+                yield self._way(NOTHING, Place(_SENTENCE_END))
+            yield from self._sentences(_LEVEL, place)
         elif place.at == _SENTENCE_END:
             yield Way((self._end,), Place(_END))
-            further = _SENTENCES.index(place.sentence) + (place.sentence != _LEVEL)
-            yield from self._sentences(_SENTENCES[further:], place) if place.named else ()
-        elif place.sentence == _LEVEL:
-            yield from self._levels_of(place)
-        elif place.at != _END:
+            if place.named:
+                yield from self._sentences(place.order + (place.order != _LEVEL), place)
+        elif place.at == _FINDING:
             yield from self._list(place)
+        elif place.at != _END:
+            yield from self._said_levels(place)
 
-    def _sentences(self, kinds: Iterable[str], place: Place) -> Iterator[Way]:
-        """Yield the beginnings of sentences, with their first finding."""
+    def _sentences(self, first: int, place: Place) -> Iterator[Way]:
+        """Yield the beginnings of sentences, from an order on, with their first finding."""
         unnamed = self._unnamed(place)
-        for finding in unnamed:
-            named = place.named | {finding}
-            for kind in kinds:
-                if kind == _LEVEL:
-                    if len(self._levels) > 1:
-                        yield self._way(f"the level of {finding} has changed from", Place(_BEFORE, kind, named))
-                    continue
-                one, several = _LISTS[kind]
-                yield self._way(f"{one} {finding} than the reference image.", Place(_SENTENCE_END, kind, named))
-                if len(unnamed) > 1:
-                    yield self._way(f"{several} {finding}", Place(_AFTER, kind, named))
-
-    def _levels_of(self, place: Place) -> Iterator[Way]:
-        for level in self._levels:
-            if place.at == _BEFORE:
-                yield self._way(f"{level} to", Place(_AFTER, _LEVEL, place.named, level))
-            elif level != place.level:
-                yield self._way(f"{level}.", Place(_SENTENCE_END, _LEVEL, place.named))
+        for form in self._forms:
+            if form.order < first or (form.several and len(unnamed) < 2):
+                continue
+            at = _BEFORE if form.order == _LEVEL else _FINDING if form.several else _SENTENCE_END
+            for finding in unnamed:
+                text = f"{form.begin} {finding}{'' if form.several else form.end}"
+                yield self._way(text, Place(at, form.order, place.named | {official_name(finding)}))
 
     def _list(self, place: Place) -> Iterator[Way]:
         """Yield the next findings of a list, each also as its last."""
         unnamed = self._unnamed(place)
         for finding in unnamed:
-            named = place.named | {finding}
+            named = place.named | {official_name(finding)}
             if len(unnamed) > 1:
-                yield self._way(f", {finding}", Place(_AFTER, place.sentence, named))
-            end = f", and {finding} than the reference image."
-            yield self._way(end, Place(_SENTENCE_END, place.sentence, named))
+                yield self._way(f", {finding}", replace(place, named=named))
+            yield self._way(f", and {finding}{_CLOSE}", Place(_SENTENCE_END, place.order, named))
+
+    def _said_levels(self, place: Place) -> Iterator[Way]:
+        """Yield the next word of a level, as its last and, as the release joins two by a blank, as its first of two."""
+        part = "before" if place.at == _BEFORE else "after"
+        first = getattr(place, part)
+        for word in self._levels:
+            level = f"{first} {word}".strip()
+            if word != first and level != place.before:
+                if place.at == _BEFORE:
+                    yield self._way(f"{word} to", replace(place, at=_AFTER, before=level))
+                else:
+                    yield self._way(f"{word}.", Place(_SENTENCE_END, _LEVEL, place.named))
+            if not first and any(f"{word} {other}" != place.before for other in self._levels if other != word):
+                yield self._way(word, replace(place, **{part: word}))
 
     def _unnamed(self, place: Place) -> list[str]:
-        return [finding for finding in self._findings if finding not in place.named]
+        return [finding for finding in self._findings if official_name(finding) not in place.named]
 
-    def _sayable(self, texts: Iterable[str]) -> Iterator[str]:
-        return (text for text in texts if self._unknown not in self._ids(text))
+    def _is_sayable(self, form: _Form) -> bool:
+        words = [form.begin, form.end, ", and" if form.several else "", "to." if form.order == _LEVEL else ""]
+        return self._is_known(" ".join(words)) and (form.order != _LEVEL or len(self._levels) > 1)
+
+    def _is_known(self, text: str) -> bool:
+        return self._unknown not in self._ids(text)
 
     def _way(self, text: str, then: Place) -> Way:
         return Way(self._ids(text), then)

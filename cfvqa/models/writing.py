@@ -91,7 +91,10 @@ def generated(machine: GenerationMixin, special: SpecialIds, memory: Tensor, /, 
         pad_token_id=special.pad,
         **given,
     )
-    return output[:, 1:]
+    ids = output[:, 1:]
+    end = ids == special.sep
+    # A beam search of transformers fills up with the end where the padding has number 0.
+    return ids.masked_fill(end.cumsum(1) > end.long(), special.pad)
 
 
 def mean_probability(writer: Writer, ids: Tensor, memory: Tensor, memory_mask: Tensor) -> Tensor:

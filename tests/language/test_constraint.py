@@ -69,6 +69,41 @@ def test_what_does_not_follow_the_grammar_cannot_be_said(text):
     assert follow(AnswerConstraint(TOKENIZER), ids[0, 1:-1].tolist())[-1] == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the main image has additional findings of infection, and edema than the reference image.",
+        "the level of edema has changed from small moderate to moderate to severe.",
+        "the level of edema has changed from mild to mild increasing.",
+    ],
+)
+def test_other_names_and_levels_of_several_words_can_be_said_as_the_release_does(text):
+    assert parse_changes(text)
+    constraint = AnswerConstraint(AnswerTokenizer.train([*FRAME, *ANSWER_FINDINGS, *LEVEL_WORDS, "infection"]))
+    ids, _ = constraint._tokenizer.encode([text], max_length=500)
+    ways = follow(constraint, ids[0, 1:].tolist())
+    assert all(ways[:-1])
+    assert ways[-1] == []
+
+
+def test_a_finding_is_not_named_again_by_its_other_name():
+    constraint = AnswerConstraint(AnswerTokenizer.train([*FRAME, *ANSWER_FINDINGS, *LEVEL_WORDS, "infection"]))
+    ids, _ = constraint._tokenizer.encode(
+        ["the main image is missing the findings of pneumonia, and infection"], max_length=500
+    )
+    assert follow(constraint, ids[0, 1:-1].tolist())[-1] == []
+
+
+def test_a_sentence_whose_words_were_never_seen_is_left_out():
+    frame = "the main image has an additional finding of than the reference image."
+    few = AnswerTokenizer.train([frame, "edema", "hernia"])
+    constraint = AnswerConstraint(few)
+    said = {few.decode(np.array([way.ids]))[0] for way in constraint.begin()}
+    assert said == {
+        f"the main image has an additional finding of {name} than the reference image." for name in ("edema", "hernia")
+    }
+
+
 def test_what_the_tokenizer_has_no_words_for_is_left_out():
     few = AnswerTokenizer.train([*FRAME, "edema"])
     said = {few.decode(np.array([way.ids]))[0] for way in AnswerConstraint(few).begin()}
