@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+INPUT_ERROR = 2
+"""Exit status of a command whose input is wrong."""
+
 
 class InputError(Exception):
     """Say what is wrong with the input, where (file, row or key), and what to do about it.

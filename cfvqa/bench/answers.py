@@ -31,8 +31,8 @@ def answers(lab: Lab) -> list[Figure]:
     rounds = interleave(ways, lab.repeats)
     return [
         Figure(
-            measured=f"answers of {length} tokens, beam {decoding['num_beams']}: {len(rows)} together, or one by one "
-            "without a cache",
+            measured=f"answers of {length} tokens, beam {decoding['num_beams']}: {len(rows)} together, or one by one"
+            f"{'' if hasattr(model.text, 'step') else ' without a cache'}",
             ours=f"{rounds.median('together'):.2f} answers/s",
             other=f"{rounds.median('alone'):.2f} answers/s",
             ratio=rounds.ratio("together", "alone"),

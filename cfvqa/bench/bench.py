@@ -50,7 +50,7 @@ def bench(config: DictConfig, console: Console) -> list[Figure]:
     rows += [figure.cells() for figure in figures]
     console.print(_table(rows))
     if config.to is not None:
-        files = write_table(HEADER, rows, Path(config.to).expanduser(), "bench")
+        files = write_table(HEADER, rows, Path(config.to), "bench")
         console.print(f"written    {files[0]}, {files[1]}", soft_wrap=True)
     return figures
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import cfvqa
 from cfvqa.commands.messages import PROGRAM_ERROR, WRONG_INPUT, message_of
+from cfvqa.errors import INPUT_ERROR
 from cfvqa.stages.sweeps import DONE, FAILED
-from cfvqa.training.keeping import INPUT_ERROR
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from cfvqa.commands.composing import compose_a_job, swept
 from cfvqa.commands.launching import kept
 from cfvqa.commands.messages import PROGRAM_ERROR
 from cfvqa.commands.outcomes import Outcome, report
-from cfvqa.errors import InputError
+from cfvqa.errors import INPUT_ERROR, InputError
 from cfvqa.stages.sweeps import (
     FAILED,
     STOPPED,
@@ -34,7 +34,6 @@ from cfvqa.stages.sweeps import (
     waste_of,
     write_tables,
 )
-from cfvqa.training.keeping import INPUT_ERROR
 from cfvqa.training.meeting import end_job
 from cfvqa.training.ranks import rank
 

@@ -166,13 +166,14 @@ class FeatureStore:
             rows = torch.tensor([row_of[i] for i in image_ids])
             picked = features[rows]
             return ImageFeatures(**{f: getattr(picked, f).float() for f in _DATASETS})
-        rows_of = [self._place[i] for i in image_ids]
-        return ImageFeatures(
-            **{
-                field: torch.from_numpy(np.stack([self._shard(s).tables[name][r] for s, r in rows_of])).float()
-                for field, (name, _) in _DATASETS.items()
-            }
-        )
+        images = [self._row(*self._place[i]) for i in image_ids]
+        columns = zip(_DATASETS, zip(*images, strict=True), strict=True)
+        return ImageFeatures(**{field: torch.from_numpy(np.stack(rows)).float() for field, rows in columns})
+
+    def _row(self, shard: str, row: int) -> list[np.ndarray]:
+        """Return what is kept of an image, in the order of `_DATASETS`."""
+        tables = self._shard(shard).tables
+        return [tables[name][row] for name, _ in _DATASETS.values()]
 
     def _load(self, index: pl.DataFrame) -> tuple[ImageFeatures, dict[str, int]]:
         shards = index["shard"].unique(maintain_order=True).to_list()

@@ -9,8 +9,9 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.changes import Changes, parsed_answers
-from cfvqa.evaluation.predictions import DIFFERENCE, predictions_of
+from cfvqa.evaluation.predictions import predictions_of
 from cfvqa.language.grammar import NOTHING, Change, ChangeKind, write_changes
+from cfvqa.language.questions import DIFFERENCE
 
 _KINDS = (ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.LEVEL)
 

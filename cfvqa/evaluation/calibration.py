@@ -7,8 +7,8 @@ import polars as pl
 
 from cfvqa.evaluation.changes import count_changes
 from cfvqa.evaluation.intervals import SubjectBootstrap, bounds
-from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.text_scores import exact_matches
+from cfvqa.language.questions import DIFFERENCE
 
 _BINS = 15
 _COVERAGES = (0.25, 0.5, 0.75, 1.0)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.report import Picture, templates
-from cfvqa.evaluation.verdicts import JudgedChange, Judgement, judge
+from cfvqa.evaluation.verdicts import JudgedChange, Judgement, Verdict, judge
+from cfvqa.language.questions import DIFFERENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,12 @@ def disagreements(tables: Mapping[str, pl.DataFrame]) -> list[Disagreement]:
     ]
 
 
-def _said(judgement: Judgement) -> tuple[bool, frozenset[JudgedChange]]:
-    """Return what is compared: which changes an answer finds and invents, and whether it reads as changes at all."""
-    return judgement.readable, frozenset(judgement.changes)
+def _said(judgement: Judgement) -> tuple[Verdict, bool, frozenset[JudgedChange]]:
+    """Return what is compared: what an answer finds and invents, and whether it reads as changes at all.
+
+    Where the true answer does not read so, its verdict alone tells it from another.
+    """
+    return judgement.verdict, judgement.readable, frozenset(judgement.changes)
 
 
 def draw(found: list[Disagreement], *, count: int, seed: int) -> list[Disagreement]:

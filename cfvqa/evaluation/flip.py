@@ -8,8 +8,8 @@ import polars as pl
 from cfvqa.errors import InputError
 from cfvqa.evaluation.changes import Changes
 from cfvqa.evaluation.intervals import SubjectBootstrap, mean, ratio
-from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.language.grammar import flip_changes, parse_changes
+from cfvqa.language.questions import DIFFERENCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import polars as pl
 
 from cfvqa.evaluation.changes import Changes
 from cfvqa.evaluation.intervals import SubjectBootstrap
-from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.retrieval import Places
 from cfvqa.language.grammar import ChangeKind, parse_changes
+from cfvqa.language.questions import DIFFERENCE
 from cfvqa.vocabulary.findings import NODE_OF_ANSWER
 from cfvqa.vocabulary.regions import REGION_INDEX, REGIONS
 

@@ -84,15 +84,6 @@ class Meteor(meteor.Meteor):
             command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
         )
 
-    def compute_score(self, gts: dict[int, list[str]], res: dict[int, list[str]]) -> tuple[float, list[float]]:
-        """Return METEOR of all answers, and of each.
-
-        Raises:
-            InputError: if the program ends before it has scored them.
-        """
-        with self._answering():
-            return super().compute_score(gts, res)
-
     def _stat(self, hypothesis_str: str, reference_list: list[str]) -> str:
         key = (hypothesis_str, *reference_list)
         if key not in self._known:

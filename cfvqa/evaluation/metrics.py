@@ -13,10 +13,9 @@ import polars as pl
 from cfvqa.errors import InputError
 from cfvqa.evaluation.changes import ChangeCounts, count_changes, score_changes
 from cfvqa.evaluation.intervals import SubjectBootstrap, f1, macro_f1, mean, precision, ratio, recall
-from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.text_scores import TextScorer, TextScores, bleu_of_counts, exact_matches, scorers
 from cfvqa.files import write_text
-from cfvqa.language.questions import QUESTION_TYPES
+from cfvqa.language.questions import DIFFERENCE, QUESTION_TYPES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

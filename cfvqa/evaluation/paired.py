@@ -12,8 +12,8 @@ import polars as pl
 from cfvqa.evaluation.changes import count_changes
 from cfvqa.evaluation.grounding import attention_of, held_regions, places_of, pointing_hits
 from cfvqa.evaluation.intervals import Statistic, SubjectBootstrap, bounds, f1, ratio
-from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.text_scores import TextScorer, cider_of, exact_matches
+from cfvqa.language.questions import DIFFERENCE
 
 
 @dataclass(frozen=True, slots=True)

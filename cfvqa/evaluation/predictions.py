@@ -7,7 +7,6 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.files import whole
-from cfvqa.language.questions import DIFFERENCE as DIFFERENCE  # what is judged by its changes; the rest by exact match
 from cfvqa.vocabulary.regions import REGIONS
 
 PREDICTIONS = "predictions.parquet"

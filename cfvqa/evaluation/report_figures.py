@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfvqa.evaluation.charts import Figure, Whisker, number
-from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.report import FindingRow, Headline, Panel, TextRow, TextTable
 from cfvqa.evaluation.text_scores import FIGURES
+from cfvqa.language.questions import DIFFERENCE
 
 Metrics = Mapping[str, Any]
 
@@ -237,7 +237,9 @@ def _asked(metrics: Metrics) -> str:
     if changes["unparsed"]:
         parts.append(f"{changes['unparsed']:,} answers did not read as changes and count as answers without any.")
     if changes.get("unparsed_truth"):
-        parts.append(f"{changes['unparsed_truth']:,} whose true answer does not read as changes are left out.")
+        parts.append(
+            f"{changes['unparsed_truth']:,} more, whose true answers do not read so, are in no figure of changes."
+        )
     return " ".join(parts)
 
 

@@ -6,9 +6,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.text_scores import exact_matches
 from cfvqa.language.grammar import Change, ChangeKind, parse_changes
+from cfvqa.language.questions import DIFFERENCE
 
 
 class Verdict(StrEnum):

@@ -13,11 +13,12 @@ from cfvqa.errors import InputError
 from cfvqa.evaluation.contrast_tables import tables_of
 from cfvqa.evaluation.grounding import Pointing, pointing
 from cfvqa.evaluation.metrics import Figures, add_tests, write_metrics
-from cfvqa.evaluation.predictions import DIFFERENCE, PREDICTIONS, join_predictions, write_predictions
+from cfvqa.evaluation.predictions import PREDICTIONS, join_predictions, write_predictions
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.evaluation.retrieval import Retrieval
 from cfvqa.evaluation.zero_shot import ZeroShot
 from cfvqa.files import digest_of
+from cfvqa.language.questions import DIFFERENCE
 from cfvqa.objectives.base import Contrast
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.asking import Asked, Decoding, ask, exchange_images, pair_set

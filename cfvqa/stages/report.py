@@ -13,11 +13,11 @@ from cfvqa.errors import InputError
 from cfvqa.evaluation.contrast_tables import page_tables_of
 from cfvqa.evaluation.curves import Curve, curve_of
 from cfvqa.evaluation.metrics import read_metrics
-from cfvqa.evaluation.predictions import DIFFERENCE
 from cfvqa.evaluation.report import Page, Pair, Picture, WordPictures, identity_tag, render
 from cfvqa.evaluation.report_figures import finding_rows_of, headline_of, text_table_of
 from cfvqa.evaluation.verdicts import Judgement, Verdict, choose, judge
 from cfvqa.files import write_text
+from cfvqa.language.questions import DIFFERENCE
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.building import plain
 from cfvqa.stages.evaluation import evaluation, judged_contrasts, judged_phase

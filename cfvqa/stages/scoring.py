@@ -15,9 +15,10 @@ from cfvqa.evaluation.flip import flip_consistency
 from cfvqa.evaluation.grounding import Pointing, pointing
 from cfvqa.evaluation.labels import answers_of_labels, names_of_nodes
 from cfvqa.evaluation.metrics import assemble, evaluate_predictions
-from cfvqa.evaluation.predictions import DIFFERENCE, predictions_of
+from cfvqa.evaluation.predictions import predictions_of
 from cfvqa.evaluation.rules import SeenFindings, answers_by_rule, learn_rule
 from cfvqa.evaluation.text_scores import TextScorer
+from cfvqa.language.questions import DIFFERENCE
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.asking import Asked
 from cfvqa.stages.schema import ranks

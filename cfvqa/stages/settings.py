@@ -35,9 +35,16 @@ _WIDTH = "text.transformer.width"
 _CAPTION = "model.network.max_length"
 _WAY = "evaluation.decoding.way"
 _NONE = "must be none for"
+_GRAMMAR = "evaluation.decoding.grammar"  # its sentences end, and begin alike
 _RELATIONS = (
     _Relation("evaluation.decoding.num_beams", _WAY, lambda beams, way: beams == 1 or way != RANK, "must be 1 for"),
     _Relation("evaluation.decoding.do_sample", _WAY, lambda drawn, way: not (drawn and way == RANK), "cannot go with"),
+    _Relation(
+        "evaluation.decoding.no_repeat_ngram_size", _GRAMMAR, lambda size, kept: not (size and kept), "cannot go with"
+    ),
+    _Relation(
+        "evaluation.decoding.min_new_tokens", _GRAMMAR, lambda least, kept: least < 2 or not kept, "cannot go with"
+    ),
     _Relation("classifier.image_size", "detector.image_size", lambda one, other: one == other, "must be that of"),
     _Relation("extraction.batch_size", "extraction.rows_per_shard", lambda one, all_: all_ % one == 0, "must divide"),
     _Relation("extraction.truth", "extraction.published", lambda truth, given: not given or truth == "none", _NONE),

@@ -25,6 +25,7 @@ _LONGEST = 100  # characters of a name, as `kinds.Name` has it
 _ORDINARY = re.compile(r"[\w.]+=[\w.-]*[\w.]")  # an override whose name tells all of it
 _SHARED = ("experiment", "name", "work", "runs", "group", "trial", "sweep", "logger", "resume", "checkpoint_steps")
 _BEHIND = ("evaluation", "report")  # blocks of which a reader learns nothing
+_CONTROL = "evaluation.blind."  # but the blind control, which is one
 _HEADLINES = {"change F1": "changes.f1", "others exact": "other_types.exact_match", "flip": "flip.consistency"}
 
 
@@ -64,7 +65,7 @@ def is_shared(key: str) -> bool:
 
 def waste_of(keys: Sequence[str]) -> str | None:
     """Return a warning of a sweep over these keys whose jobs would all train the same reader; None of any other."""
-    if not keys or any(key.split(".")[0] not in _BEHIND for key in keys):
+    if not keys or any(key.split(".")[0] not in _BEHIND or key.startswith(_CONTROL) for key in keys):
         return None
     return (
         f"no reader learns anything of {', '.join(keys)}, and every job of this sweep trains one, the same: to judge "

@@ -53,7 +53,7 @@ def _tables(config: DictConfig, source: DictConfig, console: StageConsole) -> Ta
     if drawn is not None:
         block["root"] = str(drawn.folder)
     reader: Source = build(block, "source.reader", SOURCES)
-    files = reader.files()
+    files = _files(reader, console)
     content = drawn.id if drawn is not None else _content(files, console)
     stage_id = identify(CONTENT, {**block, "root": content})
     stage = TablesStage("tables", *_place(config, "tables", stage_id), files.images)
@@ -72,6 +72,12 @@ def _tables(config: DictConfig, source: DictConfig, console: StageConsole) -> Ta
 
     ensure(stage, make, console)
     return stage
+
+
+@lru_cache(maxsize=8)
+def _files(reader: Source, console: StageConsole) -> SourceFiles:
+    """Return the files of a data set, looked for once a command, as `_content` reads them."""
+    return reader.files()
 
 
 @lru_cache(maxsize=8)

@@ -55,8 +55,8 @@ def track_evaluation(
         _track(tracker_of(config), config, metrics, read, answers)
     except InputError as error:
         console.print(
-            f"warning: the figures lie in metrics.json alone: {error}; to send them later, delete the folder of the "
-            "evaluation and give the command again",
+            f"warning: the tracker has not got all of this evaluation: {error}; its figures lie in metrics.json; to "
+            "send them later, delete the folder of the evaluation and give the command again",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -53,6 +53,8 @@ def _check_precision(content: dict[str, Any]) -> None:
     for place in TRAINERS:
         key = "precision" if place == "trainer" else f"{place}.precision"
         _check_half(str(select(content, key) or 32), select(content, place), key)
+    if str(content["precision"]) == "bf16" and uses_gpu(content["trainer"]):
+        _check_bf16()
 
 
 def _check_compiler(content: dict[str, Any]) -> None:
@@ -121,12 +123,15 @@ def _check_batch(units: int, processes: int, key: str) -> None:
 
 
 def _check_half(precision: str, trainer: dict[str, Any], key: str) -> None:
-    """Refuse 16-bit floats on a processor, where Lightning would take bf16, and bf16 on a GPU that only emulates it."""
-    on_gpu = uses_gpu(trainer)
-    if precision.startswith("16") and not on_gpu:
+    """Refuse 16-bit floats on a processor; Lightning would take bf16 and go on."""
+    if precision.startswith("16") and not uses_gpu(trainer):
         raise InputError(f"{key}={precision} needs a GPU: give bf16 or 32, or a trainer with one")
-    if precision.startswith("bf16") and on_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise InputError(f"{key}={precision}: {torch.cuda.get_device_name()} has none: give {key}=16 or {key}=32")
+
+
+def _check_bf16() -> None:
+    """Refuse a reader in bf16 on a GPU that only emulates it; vision models, which ask for it anywhere, may do so."""
+    if not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise InputError(f"precision=bf16: {torch.cuda.get_device_name()} has none: give precision=16 or precision=32")
 
 
 def _try_model(content: dict[str, Any], key: str) -> nn.Module:

@@ -8,8 +8,9 @@ import polars as pl
 import torch
 
 from cfvqa.data.feature_store import FeatureStore
-from cfvqa.evaluation.predictions import DIFFERENCE, SCHEMA
+from cfvqa.evaluation.predictions import SCHEMA
 from cfvqa.language.grammar import parse_changes
+from cfvqa.language.questions import DIFFERENCE
 from cfvqa.objectives.base import Contrast, LocalContrast
 from cfvqa.stages.asking import pair_set
 from cfvqa.stages.trained import TrainedReader

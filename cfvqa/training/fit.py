@@ -11,6 +11,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
 from cfvqa.training.callbacks import EpochLine, EpochMeans, StepSeeds
@@ -18,7 +19,7 @@ from cfvqa.training.checkpoints import AtomicCheckpoints, find_resumable, load_w
 from cfvqa.training.keeping import BestCheckpoint, LastCheckpoint
 from cfvqa.training.meeting import meeting
 from cfvqa.training.memory import keep_freed_memory
-from cfvqa.training.ranks import environment
+from cfvqa.training.ranks import environment, rank
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def fit(
     torch.set_float32_matmul_precision("high")  # TF32 where a GPU has it
     torch.utils.deterministic.fill_uninitialized_memory = False  # every tensor is written before it is read
     keep_freed_memory()
+    rank_zero_only.rank = rank()  # Lightning believes RANK alone, which may be a scheduler's
     with quiet_lightning():
         trainer = L.Trainer(
             max_epochs=settings.epochs,

@@ -11,14 +11,11 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
-INPUT_ERROR = 2
-"""Exit status of a command whose input is wrong."""
-
 PREEMPTED = 75
 """Exit status of a command that was asked to stop and can be started again (EX_TEMPFAIL of sysexits.h)."""
 
 _ASKS = (signal.SIGTERM, signal.SIGUSR1)
-_TOGETHER = 8  # optimizer steps between two at which several processes tell each other: a GPU waits for the answer
+_TOGETHER = 8  # batches between two at which several processes tell each other: a GPU waits for the answer
 
 
 @contextmanager
@@ -89,7 +86,8 @@ class LastCheckpoint(Checkpoint):
         whole = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch or not whole:
             return
-        tells = trainer.world_size == 1 or trainer.global_step % _TOGETHER == 0
+        every = max(1, _TOGETHER // trainer.accumulate_grad_batches)
+        tells = trainer.world_size == 1 or trainer.global_step % every == 0
         asked = tells and self._is_asked(trainer)
         if asked or trainer.global_step % self.steps == 0:
             trainer.save_checkpoint(self.path)

@@ -19,8 +19,8 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from torch import distributed
 
 from cfvqa.environment import number_in
-from cfvqa.errors import InputError
-from cfvqa.training.keeping import INPUT_ERROR, PREEMPTED
+from cfvqa.errors import INPUT_ERROR, InputError
+from cfvqa.training.keeping import PREEMPTED
 
 _OURS = "CFVQA_PROCESSES"  # set where a first process of ours has started the others
 _LOST = 1  # exit status of a process whose peer has died
