@@ -12,7 +12,7 @@ from cfvqa.errors import InputError, check_choice
 from cfvqa.sources import chest_imagenome, gold_boxes, key_information, medical_diff_vqa, mimic_cxr_jpg
 from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import find_csv
-from cfvqa.sources.image_files import measure_images
+from cfvqa.sources.image_files import Corruption, measure_images
 from cfvqa.sources.mimic_images import Absence, on_official_sides, one_a_study, with_files
 from cfvqa.sources.order import Policy, order_pairs
 from cfvqa.sources.paths import existing_file, existing_root
@@ -67,6 +67,8 @@ class MimicSource:
         pairing: "auto" or "always" (see `medical_diff_vqa.read_questions`).
         on_reversed: "error", "swap" or "drop" (see `order.order_pairs`).
         on_missing: "error" or "drop": what to do with a study whose image file is not there.
+        on_corrupt: "error" or "drop": what to do with one whose image file cannot be read (see
+            `image_files.measure_images`).
         frontal_only: whether studies without a PA or AP image are left out.
         limit: first N subjects by id; None takes all.
     """
@@ -86,6 +88,7 @@ class MimicSource:
     pairing: medical_diff_vqa.Pairing = "auto"
     on_reversed: Policy = "swap"
     on_missing: Absence = "error"
+    on_corrupt: Corruption = "error"
     frontal_only: bool = True
     limit: int | None = None
 
@@ -129,7 +132,8 @@ class MimicSource:
         check_choice("source.split", self.split, get_args(SplitRule))
         releases = self._releases()
         images, subjects, skipped = self._images(releases)
-        images = measure_images(images, releases.images, progress)
+        images, unreadable = measure_images(images, releases.images, self.on_corrupt, progress)
+        skipped |= unreadable
         skipped["image file of another size than published (boxes are scaled)"] = _resized(images)
         questions, question_skips = medical_diff_vqa.read_questions(
             releases.questions, images, pairing=self.pairing, subjects=subjects
