@@ -1,5 +1,6 @@
 """DICOM files with invented pixels, for the tests of what reads them."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +32,38 @@ def write_dicom(path: Path, pixels: np.ndarray, **elements: Any) -> None:
     """Write what `dicom` returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
     dicom(pixels, **elements).save_as(path, enforce_file_format=True)
+
+
+def jpeg_lossless(pixels: np.ndarray, bits: int) -> bytes:
+    """Code pixels (H, W) of so many bits as lossless JPEG of first-order prediction, of which there is no encoder here.
+
+    A pixel is its difference to its left neighbour (the first of a row: to the one above): a size, and so many bits.
+    """
+    values = pixels.astype(int)
+    before = np.roll(values, 1, axis=1)
+    before[1:, 0], before[0, 0] = values[:-1, 0], 1 << (bits - 1)
+    coded = "".join(map(_coded, (values - before).ravel().tolist()))
+    coded += "1" * (-len(coded) % 8)
+    scan = int(coded, 2).to_bytes(len(coded) // 8, "big").replace(b"\xff", b"\xff\0")
+    height, width = pixels.shape
+    sizes = bytes(range(bits + 1))  # each has its number as code, of four bits
+    return b"".join(
+        [
+            b"\xff\xd8",
+            _segment(0xC3, struct.pack(">BHHBBBB", bits, height, width, 1, 1, 0x11, 0)),
+            _segment(0xC4, bytes([0, 0, 0, 0, len(sizes), *[0] * 12]) + sizes),
+            _segment(0xDA, bytes([1, 1, 0, 1, 0, 0])),
+            scan,
+            b"\xff\xd9",
+        ]
+    )
+
+
+def _coded(difference: int) -> str:
+    size = abs(difference).bit_length()
+    low = difference if difference > 0 else difference + (1 << size) - 1
+    return f"{size:04b}" + (f"{low:0{size}b}" if size else "")
+
+
+def _segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content

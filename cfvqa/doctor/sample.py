@@ -58,7 +58,7 @@ def look(data: DataSet, side: int) -> tuple[list[Note], Sample | None]:
         files, note = images_there(listing)
     except InputError as error:
         return [Note(MISSING, "rows", str(error))], None
-    decoding, decoded = decode(files, side)
+    decoding, decoded = decode(files, side, MISSING if data.reader.on_corrupt == "error" else WARNING)
     subjects = listing.images["subject_id"].n_unique()
     tables, read = read_subjects(data, subjects)
     notes = [note, *decoded, *read]
@@ -87,8 +87,14 @@ def images_there(listing: Listing) -> tuple[list[Path], Note]:
     return files, Note(OK, "sample", f"{len(files)} {of_all} are there; about {all_of_them} together")
 
 
-def decode(files: Sequence[Path], side: int) -> tuple[float | None, list[Note]]:
-    """Decode some images into frames of `side` pixels; return the seconds that each takes, and what to say."""
+def decode(files: Sequence[Path], side: int, broken_is: str) -> tuple[float | None, list[Note]]:
+    """Decode some images into frames of `side` pixels; return the seconds that each takes, and what to say.
+
+    Args:
+        files: of the images.
+        side: of the frames.
+        broken_is: state of the note that names those that cannot be read.
+    """
     seconds, broken = [], []
     for path in spread(files, DECODED):
         start = time.perf_counter()
@@ -100,7 +106,7 @@ def decode(files: Sequence[Path], side: int) -> tuple[float | None, list[Note]]:
             seconds.append(time.perf_counter() - start)
     notes = []
     if broken:
-        notes.append(Note(MISSING, "decoding", f"{len(broken)} of {len(broken) + len(seconds)}: {_some(broken)}"))
+        notes.append(Note(broken_is, "decoding", f"{len(broken)} of {len(broken) + len(seconds)}: {_some(broken)}"))
     if not seconds:
         return None, notes
     mean = sum(seconds) / len(seconds)

@@ -28,7 +28,7 @@ from cfvqa.language.keywords import answer_keywords
 from cfvqa.language.questions import QUESTION_TYPES, question_type
 from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import check_values, integers, numbers, read_csv
-from cfvqa.sources.image_files import measure_images
+from cfvqa.sources.image_files import Corruption, measure_images
 from cfvqa.sources.paths import existing_file, existing_root, paths_below
 from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
 from cfvqa.sources.splits import FRACTIONS, SPLITS, of_first_subjects, on_two_sides, subject_split, training_share
@@ -40,6 +40,8 @@ from cfvqa.vocabulary.regions import REGIONS
 SplitRule = Literal["subject", "given"]
 QUESTIONS, IMAGES, LABELS, BOXES = "questions.csv", "images.csv", "findings.csv", "regions.csv"
 FINDING_BOXES = "finding_boxes.csv"
+_ABOUT_LOST = "question about an image that cannot be read"
+_DIVIDED = "subject on two sides of the split"
 _BOX = ("x1", "y1", "x2", "y2")
 
 
@@ -52,6 +54,8 @@ class CsvSource:
         name, version, licence: go into `dataset.json`.
         split: "subject" (hashed), or "given": the column of images.csv.
         split_seed: of the hashed split.
+        on_corrupt: "error" or "drop": what to do with an image file that cannot be read (see
+            `image_files.measure_images`).
         limit: first N subjects by id; None takes all.
     """
 
@@ -61,6 +65,7 @@ class CsvSource:
     licence: str = "not said"
     split: SplitRule = "subject"
     split_seed: int = 1
+    on_corrupt: Corruption = "error"
     limit: int | None = None
 
     def files(self) -> SourceFiles:
@@ -100,19 +105,23 @@ class CsvSource:
         regions, findings = _read_regions(root / BOXES, known), _read_findings(root / LABELS, known)
         boxes = _read_finding_boxes(root / FINDING_BOXES, known)
         images = images.with_columns(self._split(images, root / IMAGES))
-        images = measure_images(of_first_subjects(images, self.limit), root, progress)
-        kept, divided = images["path"].implode(), len(on_two_sides(images, "subject_id"))
+        chosen = of_first_subjects(images, self.limit)
+        images, skipped = measure_images(chosen, root, self.on_corrupt, progress)
+        lost = chosen.join(images, on="path", how="anti")["path"]
+        about_lost = pl.any_horizontal(pl.col("main", "reference").is_in(lost.implode())).fill_null(value=False)
+        skipped[_ABOUT_LOST] = len(asked.filter(about_lost))
+        kept, skipped[_DIVIDED] = images["path"].implode(), len(on_two_sides(images, "subject_id"))
         return validate(
             Tables(
                 images=conform(images.with_columns(image_id=pl.col("path"), study_id=pl.col("path")), "images"),
                 regions=regions.filter(pl.col("image_id").is_in(kept)),
                 findings=findings.filter(pl.col("image_id").is_in(kept)),
-                questions=_questions(asked, images),
+                questions=_questions(asked.filter(~about_lost), images),
                 source=self.name,
                 version=self.version,
                 licence=self.licence,
                 root=root,
-                skipped={"subject on two sides of the split": divided} if divided else {},
+                skipped={reason: count for reason, count in skipped.items() if count},
                 finding_boxes=boxes.filter(pl.col("image_id").is_in(kept)),
             )
         )

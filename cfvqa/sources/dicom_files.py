@@ -11,6 +11,11 @@ import numpy as np
 
 from cfvqa.errors import InputError
 
+
+class ImageFileError(InputError):
+    """Say of an image file that there is nothing to be read in it, on no machine; `source.on_corrupt` may drop it."""
+
+
 _SUFFIXES = (".dcm", ".dicom")
 _EXTRA = "pip install 'cfvqa[dicom]'"
 # What pydicom and its decoders raise at files that are no DICOM, cut short, or damaged.
@@ -36,8 +41,9 @@ def dicom_size(path: Path) -> tuple[int, int]:
     """Return width and height in pixels, from the header alone.
 
     Raises:
-        InputError: if the file is no DICOM, is compressed in a way that cannot be read here, or is truncated (told of
+        ImageFileError: if the file is no DICOM, is compressed in a way that nothing reads, or is truncated (told of
             uncompressed files only).
+        InputError: if what decodes it is not installed.
     """
     with _dicom(path, pixels=False) as dataset:
         return int(dataset.Columns), int(dataset.Rows)
@@ -50,7 +56,8 @@ def read_dicom(path: Path) -> np.ndarray:
     of interest, the first where there are several.
 
     Raises:
-        InputError: as `dicom_size`, and if the pixels cannot be decoded or are more than one grey frame.
+        ImageFileError: as `dicom_size`, and if the pixels cannot be decoded or are more than one grey frame.
+        InputError: as `dicom_size`.
     """
     with _dicom(path, pixels=True) as dataset:
         from pydicom.pixels import apply_modality_lut, apply_voi_lut
@@ -79,7 +86,7 @@ def _dicom(path: Path, *, pixels: bool) -> Iterator[Any]:
         yield dataset
     except (pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException, *_DAMAGE) as error:
         reason = " ".join(str(error).split())  # decoders say theirs in several lines
-        raise InputError(
+        raise ImageFileError(
             f"image {path} is no readable DICOM file ({reason}): replace the file, or leave the image out"
         ) from error
 
@@ -100,7 +107,7 @@ def _check_decoder(dataset: Any, path: Path) -> None:
     try:
         available = get_decoder(syntax).is_available
     except NotImplementedError as error:
-        raise InputError(
+        raise ImageFileError(
             f"image {path} is DICOM of the transfer syntax '{syntax.name}', which cannot be read: convert the file to "
             "another, or leave the image out"
         ) from error

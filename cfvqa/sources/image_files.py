@@ -4,17 +4,22 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import polars as pl
 from PIL import Image
 
-from cfvqa.errors import InputError
-from cfvqa.sources.dicom_files import dicom_size, is_dicom, read_dicom
+from cfvqa.errors import InputError, check_choice
+from cfvqa.sources.dicom_files import ImageFileError, dicom_size, is_dicom, read_dicom
 from cfvqa.sources.paths import paths_below
 
 SMALLEST_SIDE = 32
 """Pixels; below this there is no radiograph to read."""
+
+Corruption = Literal["error", "drop"]
+UNREADABLE = "image file that cannot be read"
+"""Why an image is left out."""
 
 _ENDS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _TAIL = 1024  # bytes in which the end mark of a whole file lies, whatever some writers put behind it
@@ -27,8 +32,9 @@ def check_image(path: Path) -> tuple[int, int]:
     """Return width and height in pixels, from the header and the last bytes alone.
 
     Raises:
-        InputError: if the file is missing, no image, truncated (PNG, JPEG, uncompressed DICOM), or smaller than 32
-            pixels a side.
+        ImageFileError: if the file is no image, truncated (PNG, JPEG, uncompressed DICOM), or smaller than 32 pixels a
+            side.
+        InputError: if it is missing, or what decodes it is not installed.
     """
     if not path.is_file():
         raise InputError(f"image {path} is missing: restore the file, or leave the image out")
@@ -39,31 +45,53 @@ def check_image(path: Path) -> tuple[int, int]:
             width, height = image.size
             _check_end(path, image.format)
     if min(width, height) < SMALLEST_SIDE:
-        raise InputError(
+        raise ImageFileError(
             f"image {path} has {width} x {height} pixels; a radiograph needs at least {SMALLEST_SIDE} a side: "
             "replace the file, or leave the image out"
         )
     return width, height
 
 
-def measure_images(images: pl.DataFrame, root: Path, progress: Callable[[int], None] | None = None) -> pl.DataFrame:
-    """Check every image file and return the table with its `width` and `height`.
+def measure_images(
+    images: pl.DataFrame, root: Path, on_corrupt: Corruption, progress: Callable[[int], None] | None = None
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Check every image file; return the table with its `width` and `height`, and how many were left out.
 
     Args:
         images: rows with `path`, relative to `root`.
         root: the data folder.
+        on_corrupt: "error" looks at header and end of each file, and stops at a wrong one; "drop" decodes each, and
+            leaves out those that `read_image` cannot read. A file that is missing is an error either way.
         progress: called with the number of files checked so far.
+
+    Raises:
+        InputError: naming the first file that is not left out, or the folder if nothing of it can be read.
     """
+    check_choice("source.on_corrupt", on_corrupt, get_args(Corruption))
+    look = check_image if on_corrupt == "error" else _decoded_size
     sizes, below = [], paths_below(root)
-    with ThreadPoolExecutor() as pool:  # headers wait for the disk, not for the processor
-        for size in pool.map(lambda path: check_image(below(path)), images["path"]):
+    with ThreadPoolExecutor() as pool:  # headers wait for the disk, and decoders let others work
+        for size in pool.map(lambda path: look(below(path)), images["path"]):
             sizes.append(size)
             if progress is not None:
                 progress(len(sizes))
-    return images.with_columns(
-        pl.Series("width", [width for width, _ in sizes], dtype=pl.Int32),
-        pl.Series("height", [height for _, height in sizes], dtype=pl.Int32),
-    )
+    if sizes and not any(sizes):
+        raise InputError(f"none of the {len(sizes)} image files in {root} can be read: restore them")
+    known = [size or (None, None) for size in sizes]
+    measured = images.with_columns(
+        pl.Series("width", [width for width, _ in known], dtype=pl.Int32),
+        pl.Series("height", [height for _, height in known], dtype=pl.Int32),
+    ).drop_nulls("width")
+    return measured, {UNREADABLE: len(images) - len(measured)}
+
+
+def _decoded_size(path: Path) -> tuple[int, int] | None:
+    """Return width and height of an image, None of one that cannot be read."""
+    try:
+        height, width = read_image(path).shape
+    except ImageFileError:
+        return None
+    return width, height
 
 
 def missing_files(images: pl.DataFrame, root: Path) -> pl.Series:
@@ -82,12 +110,13 @@ def read_image(path: Path) -> np.ndarray:
     means dense whatever its photometric interpretation.
 
     Raises:
-        InputError: if the file is missing, truncated, no image, too small, or of one value throughout.
+        ImageFileError: if the file is truncated, no image, too small, or of one value throughout.
+        InputError: if it is missing, or what decodes it is not installed.
     """
     check_image(path)
     pixels = read_dicom(path) if is_dicom(path) else _read_raster(path)
     if pixels.min() == pixels.max():
-        raise InputError(
+        raise ImageFileError(
             f"image {path} has one value in every pixel, it shows nothing: replace the file, or leave the image out"
         )
     return pixels
@@ -107,7 +136,9 @@ def _raster(path: Path) -> Iterator[Image.Image]:
         with Image.open(path) as image:
             yield image
     except _DAMAGE as error:
-        raise InputError(f"image {path} cannot be read ({error}): replace the file, or leave the image out") from error
+        raise ImageFileError(
+            f"image {path} cannot be read ({error}): replace the file, or leave the image out"
+        ) from error
 
 
 def _read_raster(path: Path) -> np.ndarray:

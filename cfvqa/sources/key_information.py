@@ -16,12 +16,14 @@ from cfvqa.vocabulary.findings import NODE_OF_ANSWER
 from cfvqa.vocabulary.levels import LEVEL_WORDS
 
 RECORDS = "all_diseases.json"
+_UNSAID = "study without key information (its labels alone count)"
 
 
 def read_key_information(root: Path, images: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return whole-image findings of `images`, and what was skipped, by reason.
 
-    Of two names with one node, and of a finding both present and absent, the first that is present counts.
+    Of two names with one node, and of a finding both present and absent, the first that is present counts. A study
+    without a record has no finding here, and is counted: its labels alone say what is there.
 
     Args:
         root: folder of the release.
@@ -35,10 +37,10 @@ def read_key_information(root: Path, images: pl.DataFrame) -> tuple[pl.DataFrame
     records = {study: record for study, record in _by_study(_load(path), path).items() if study in image_of}
     if not records:
         raise InputError(f"{path} has no record of any of the {len(images)} studies of the data set: restore the file")
-    skipped: Counter[str] = Counter()
+    skipped = Counter({_UNSAID: len(image_of) - len(records)})
     rows = [row for study, record in records.items() for row in _record_rows(record, image_of[study], skipped)]
     table = pl.DataFrame(rows, schema=SCHEMAS["findings"], orient="row")
-    return table.unique(["image_id", "finding"], keep="first", maintain_order=True), dict(skipped)
+    return table.unique(["image_id", "finding"], keep="first", maintain_order=True), dict(+skipped)
 
 
 def _load(path: Path) -> list[Any]:

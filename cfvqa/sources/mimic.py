@@ -9,11 +9,18 @@ from typing import Literal, get_args
 import polars as pl
 
 from cfvqa.errors import InputError, check_choice
-from cfvqa.sources import chest_imagenome, gold_boxes, key_information, medical_diff_vqa, mimic_cxr_jpg
+from cfvqa.sources import chest_imagenome, gold_boxes, key_information, medical_diff_vqa, mimic_cxr_jpg, report_files
 from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import find_csv
-from cfvqa.sources.image_files import measure_images
-from cfvqa.sources.mimic_images import Absence, on_official_sides, one_a_study, with_files
+from cfvqa.sources.image_files import Corruption, measure_images
+from cfvqa.sources.mimic_images import (
+    Absence,
+    count_resized,
+    on_official_sides,
+    one_a_study,
+    split_of_last_question,
+    with_files,
+)
 from cfvqa.sources.order import Policy, order_pairs
 from cfvqa.sources.paths import existing_file, existing_root
 from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files
@@ -59,6 +66,8 @@ class MimicSource:
         images, graphs, questions: the folders of MIMIC-CXR-JPG, Chest ImaGenome and Medical-Diff-VQA below `root`.
         dicom: folder of MIMIC-CXR below `root`, whose DICOM files are read then in place of the JPEG files; the
             tables of MIMIC-CXR-JPG are needed all the same. None reads the JPEG files.
+        reports: folder of MIMIC-CXR below `root` that holds the texts of its reports, so that studies without one are
+            counted; None does not look.
         boxes: "silver" or "gold": who located the regions (see `chest_imagenome.read_graphs`).
         labels: "chexpert" or "negbio": who labelled the reports (see `mimic_cxr_jpg.read_labels`).
         name, version, licence: go into `dataset.json`.
@@ -67,6 +76,8 @@ class MimicSource:
         pairing: "auto" or "always" (see `medical_diff_vqa.read_questions`).
         on_reversed: "error", "swap" or "drop" (see `order.order_pairs`).
         on_missing: "error" or "drop": what to do with a study whose image file is not there.
+        on_corrupt: "error" or "drop": what to do with one whose image file cannot be read (see
+            `image_files.measure_images`).
         frontal_only: whether studies without a PA or AP image are left out.
         limit: first N subjects by id; None takes all.
     """
@@ -76,6 +87,7 @@ class MimicSource:
     graphs: str = "chest-imagenome"
     questions: str = "medical-diff-vqa"
     dicom: str | None = None
+    reports: str | None = None
     boxes: chest_imagenome.Boxes = "silver"
     labels: mimic_cxr_jpg.Labeller = "chexpert"
     name: str = "mimic"
@@ -86,6 +98,7 @@ class MimicSource:
     pairing: medical_diff_vqa.Pairing = "auto"
     on_reversed: Policy = "swap"
     on_missing: Absence = "error"
+    on_corrupt: Corruption = "error"
     frontal_only: bool = True
     limit: int | None = None
 
@@ -105,6 +118,7 @@ class MimicSource:
             *(Wanted(f"{self.questions}/{name}", partial(self._asked, name)) for name in asked),
             Wanted(f"{self.questions}/{key_information.RECORDS}", self._records),
             *gold,
+            *([] if self.reports is None else [Wanted(f"{self.reports}/files", self._report_tree)]),
             Wanted(f"{self.dicom or self.images}/files", self._image_tree),
             Wanted(self.graphs, self._graph_tree),
         )
@@ -120,7 +134,8 @@ class MimicSource:
         """Read, join and check everything.
 
         One image a study (see `mimic_images.one_a_study`). Findings of whole images come from the key information,
-        and from the labels where that says nothing of a finding.
+        and from the labels where that says nothing of a finding. A study without key information has its labels alone,
+        one without a report stays as it is: both are counted.
 
         Args:
             progress: called with the number of images done, first while they are measured, then while their
@@ -129,8 +144,9 @@ class MimicSource:
         check_choice("source.split", self.split, get_args(SplitRule))
         releases = self._releases()
         images, subjects, skipped = self._images(releases)
-        images = measure_images(images, releases.images, progress)
-        skipped["image file of another size than published (boxes are scaled)"] = _resized(images)
+        images, unreadable = measure_images(images, releases.images, self.on_corrupt, progress)
+        skipped |= unreadable | self._without_report(images)
+        skipped["image file of another size than published (boxes are scaled)"] = count_resized(images)
         questions, question_skips = medical_diff_vqa.read_questions(
             releases.questions, images, pairing=self.pairing, subjects=subjects
         )
@@ -186,6 +202,9 @@ class MimicSource:
     def _image_tree(self) -> FileTree:
         return FileTree(self._image_root() / "files", self._suffix)
 
+    def _report_tree(self) -> FileTree:
+        return FileTree(self._report_root() / "files", report_files.SUFFIX)
+
     def _graph_tree(self) -> FileTree:
         return FileTree(chest_imagenome.graph_folder(self._graph_root()), "_SceneGraph.json")
 
@@ -197,6 +216,9 @@ class MimicSource:
 
     def _graph_root(self) -> Path:
         return existing_root(existing_root(self.root) / self.graphs, "source.graphs")
+
+    def _report_root(self) -> Path:
+        return existing_root(Path(self.root) / str(self.reports), f"source.{report_files.KEY}")
 
     def _question_root(self) -> Path:
         return existing_root(existing_root(self.root) / self.questions, medical_diff_vqa.KEY)
@@ -225,26 +247,15 @@ class MimicSource:
             skipped |= unsplit
         return _Named(images.sort("subject_id", "study_order", "study_id"), subjects, len(studies), skipped)
 
+    def _without_report(self, images: pl.DataFrame) -> dict[str, int]:
+        if self.reports is None:
+            return {}
+        return {"study without a report (kept)": report_files.count_missing(images, self._report_root())}
+
     def _split(self, images: pl.DataFrame, questions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         if self.split == "paper":
-            return _split_of_last_question(images, questions), questions
+            return split_of_last_question(images, questions), questions
         if self.split == "subject":
             images = images.with_columns(subject_split(images["subject_id"], seed=self.split_seed).alias("split"))
         of_image = images.select(pl.col("image_id").alias("main_image"), "split")
         return images, questions.drop("split").join(of_image, on="main_image", maintain_order="left")
-
-
-def _resized(images: pl.DataFrame) -> int:
-    return len(
-        images.filter((pl.col("width") != pl.col("original_width")) | (pl.col("height") != pl.col("original_height")))
-    )
-
-
-def _split_of_last_question(images: pl.DataFrame, questions: pl.DataFrame) -> pl.DataFrame:
-    """Give a subject's images the split of its last question, so that no test image trains a detector.
-
-    Only a subject that the cut divides has questions of two splits. One without questions goes to training.
-    """
-    last = questions.group_by("subject_id", maintain_order=True).agg(pl.col("split").last())
-    joined = images.join(last, on="subject_id", how="left", maintain_order="left")
-    return joined.with_columns(pl.col("split").fill_null("train"))

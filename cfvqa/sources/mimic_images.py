@@ -1,4 +1,4 @@
-"""Which radiograph of MIMIC-CXR stands for a study, and on which side of the official split it lies."""
+"""Which radiograph of MIMIC-CXR stands for a study, and on which side of a published split it lies."""
 
 from pathlib import Path
 from typing import Literal, get_args
@@ -89,3 +89,20 @@ def with_files(images: pl.DataFrame, root: Path, on_missing: Absence) -> tuple[p
             "source.on_missing=drop"
         )
     return images.filter(~missing), {"study whose image file is missing": count}
+
+
+def count_resized(images: pl.DataFrame) -> int:
+    """Return how many image files have another size than the metadata say."""
+    return len(
+        images.filter((pl.col("width") != pl.col("original_width")) | (pl.col("height") != pl.col("original_height")))
+    )
+
+
+def split_of_last_question(images: pl.DataFrame, questions: pl.DataFrame) -> pl.DataFrame:
+    """Give a subject's images the split of its last question, so that no test image trains a detector.
+
+    Only a subject that the cut divides has questions of two splits. One without questions goes to training.
+    """
+    last = questions.group_by("subject_id", maintain_order=True).agg(pl.col("split").last())
+    joined = images.join(last, on="subject_id", how="left", maintain_order="left")
+    return joined.with_columns(pl.col("split").fill_null("train"))

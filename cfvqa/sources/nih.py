@@ -12,7 +12,7 @@ import polars as pl
 from cfvqa.errors import InputError, check_choice
 from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import integers, read_csv
-from cfvqa.sources.image_files import measure_images
+from cfvqa.sources.image_files import Corruption, measure_images
 from cfvqa.sources.image_labels import whole_image_findings
 from cfvqa.sources.nih_boxes import BOXES, IMAGE_NAME, LABELS, read_finding_boxes
 from cfvqa.sources.nih_questions import ask_questions
@@ -47,6 +47,8 @@ class NihSource:
         split: "subject" (hashed), or "official" (its two lists; an eighth of the first is hashed to validation).
         split_seed: of the hashed split.
         question_seed: of the findings that presence questions ask for.
+        on_corrupt: "error" or "drop": what to do with an image file that cannot be read (see
+            `image_files.measure_images`).
         limit: first N subjects by id; None takes all.
     """
 
@@ -57,6 +59,7 @@ class NihSource:
     split: SplitRule = "subject"
     split_seed: int = 1
     question_seed: int = 1
+    on_corrupt: Corruption = "error"
     limit: int | None = None
 
     def files(self) -> SourceFiles:
@@ -91,7 +94,8 @@ class NihSource:
         """
         root = existing_root(self.root)
         labelled = _read_entries(root)
-        images = measure_images(_place(of_first_subjects(labelled, self.limit), root), root, progress)
+        images = _place(of_first_subjects(labelled, self.limit), root)
+        images, unreadable = measure_images(images, root, self.on_corrupt, progress)
         for folder in _image_folders(root):
             refuse_unlisted(folder, ".png", labelled["image_id"] + ".png", _entry_table(root))
         images = images.with_columns(self._split(images, root))
@@ -106,7 +110,7 @@ class NihSource:
                 version=self.version,
                 licence=self.licence,
                 root=root,
-                skipped={reason: count for reason, count in skipped.items() if count},
+                skipped={reason: count for reason, count in (unreadable | skipped).items() if count},
                 caveats=CAVEATS,
                 finding_boxes=boxes,
             )

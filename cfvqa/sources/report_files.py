@@ -4,10 +4,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
+
 from cfvqa.errors import InputError
+from cfvqa.sources.image_files import missing_files
 from cfvqa.sources.paths import existing_root
 
 KEY = "reports"
+SUFFIX = ".txt"
 _SUBJECT = re.compile("p[0-9]+")
 _REPORT = re.compile(r"s[0-9]+\.txt")
 
@@ -26,6 +30,27 @@ def subject_folders(root: Path | str | None) -> list[Path]:
             f"{KEY}: no folder {files}/p*/p*: give the folder that holds the folder files of the reports, {KEY}=FOLDER"
         )
     return subjects
+
+
+def count_missing(studies: pl.DataFrame, root: Path) -> int:
+    """Return of how many studies the report is not there.
+
+    Args:
+        studies: subject_id, study_id.
+        root: folder that holds the folder `files` of the reports.
+
+    Raises:
+        InputError: if none is there.
+    """
+    subject = pl.col("subject_id")
+    place = pl.format("files/p{}/p{}/s{}{}", subject.str.slice(0, 2), subject, "study_id", pl.lit(SUFFIX))
+    missing = int(missing_files(studies.select(path=place), root).sum())
+    if missing == len(studies):
+        raise InputError(
+            f"source.{KEY}: {root} has the report of none of the {missing} studies: give the folder that holds the "
+            f"folder files of the reports, below source.root, or source.{KEY}=null"
+        )
+    return missing
 
 
 def _folders(folder: Path) -> list[Path]:

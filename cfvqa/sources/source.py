@@ -92,6 +92,7 @@ class Source(Protocol):
     name: str
     version: str
     split: str
+    on_corrupt: str
     limit: int | None
 
     def wanted(self) -> tuple[Wanted, ...]:

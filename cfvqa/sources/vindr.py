@@ -12,7 +12,7 @@ import polars as pl
 from cfvqa.errors import InputError, check_choice
 from cfvqa.sources.checks import validate
 from cfvqa.sources.finding_boxes import UNFIT, fuse, within_images
-from cfvqa.sources.image_files import measure_images
+from cfvqa.sources.image_files import Corruption, measure_images
 from cfvqa.sources.image_labels import Labels, question_row, questions_about, whole_image_findings
 from cfvqa.sources.paths import existing_root, refuse_unlisted
 from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files
@@ -31,6 +31,7 @@ CAVEATS = (
 
 SplitRule = Literal["official", "subject"]
 _SUFFIX = ".dicom"
+_UNNAMED = "box of a finding without a node of the graph"
 _TABLES = {"labels": label_table, "boxes": box_table}
 
 
@@ -45,6 +46,8 @@ class VindrSource:
         split_seed: of what is hashed.
         question_seed: of the findings that questions ask for.
         box_overlap: intersection over union from which boxes of two readers are one (see `finding_boxes.fuse_boxes`).
+        on_corrupt: "error" or "drop": what to do with an image file that cannot be read (see
+            `image_files.measure_images`).
         limit: first N images by id; None takes all.
     """
 
@@ -56,6 +59,7 @@ class VindrSource:
     split_seed: int = 1
     question_seed: int = 1
     box_overlap: float = 0.4
+    on_corrupt: Corruption = "error"
     limit: int | None = None
 
     def files(self) -> SourceFiles:
@@ -90,7 +94,8 @@ class VindrSource:
         root = existing_root(self.root)
         images = _images(root)
         drawn = [_boxes(root, part, images) for part in PARTS]
-        images = measure_images(of_first_subjects(images, self.limit), root, progress)
+        chosen = of_first_subjects(images, self.limit)
+        images, unreadable = measure_images(chosen, root, self.on_corrupt, progress)
         images = images.with_columns(self._split(images))
         boxes, unfit = within_images(pl.concat(drawn), images)
         named = boxes.filter(pl.col("finding").is_in(list(NODES)))
@@ -104,7 +109,7 @@ class VindrSource:
                 version=self.version,
                 licence=self.licence,
                 root=root,
-                skipped=_skipped(images, len(boxes) - len(named), unfit),
+                skipped=_skipped(images, unreadable | {_UNNAMED: len(boxes) - len(named), UNFIT: unfit}),
                 caveats=CAVEATS,
                 finding_boxes=fuse(named.with_columns(pl.col("finding").replace_strict(NODES)), self.box_overlap),
             )
@@ -210,10 +215,9 @@ def _labels(said: list[str], sides: dict[str, str]) -> Labels:
     )
 
 
-def _skipped(images: pl.DataFrame, unnamed: int, unfit: int) -> dict[str, int]:
-    """Return how often a label has no node, by label, and how many boxes have none, or do not fit their image."""
+def _skipped(images: pl.DataFrame, left_out: dict[str, int]) -> dict[str, int]:
+    """Return how often a label has no node, by label, and what else was left out, by reason."""
     said = images["said"].explode().drop_nulls()
     others = said.filter(~said.is_in([*NODES, NO_FINDING])).value_counts(sort=True, name="count")
     counts = {f"label without a node of the graph: {label}": count for label, count in others.iter_rows()}
-    boxes = {"box of a finding without a node of the graph": unnamed, UNFIT: unfit}
-    return counts | {reason: count for reason, count in boxes.items() if count}
+    return counts | {reason: count for reason, count in left_out.items() if count}

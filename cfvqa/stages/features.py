@@ -16,7 +16,7 @@ from cfvqa.stages.building import plain
 from cfvqa.stages.distribution import others_of
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.importing import imported, imports
-from cfvqa.stages.progress import StageConsole
+from cfvqa.stages.progress import StageConsole, counting
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.vision import anatomy, findings, load_classifier, load_detector
 from cfvqa.training.extraction import ExtractionModule, ShardWriter
@@ -48,7 +48,7 @@ def _extracted(config: DictConfig, console: StageConsole) -> Stage:
         networks = load_detector(config, detector), load_classifier(config, classifier)
         module = ExtractionModule(*networks, images, truth=settings.truth)
         shards = split_into_shards(images.labels.image_ids, settings.rows_per_shard)
-        _extract(config, module, images, folder, shards)
+        _extract(config, module, images, folder, shards, console)
         if rank() > 0:
             return {}
         while missing := [number for number, ids in shards.items() if not has_shard(folder, number, ids)]:
@@ -62,9 +62,14 @@ def _extracted(config: DictConfig, console: StageConsole) -> Stage:
 
 
 def _extract(
-    config: DictConfig, module: ExtractionModule, images: ImageSet, folder: Path, shards: dict[int, list[str]]
+    config: DictConfig,
+    module: ExtractionModule,
+    images: ImageSet,
+    folder: Path,
+    shards: dict[int, list[str]],
+    console: StageConsole,
 ) -> None:
-    """Write the shards that are missing; of several processes each writes its share."""
+    """Write the shards that are missing; of several processes each writes its share, and the first counts its own."""
     settings = config.extraction
     rows = settings.rows_per_shard
     trainer = plain(settings.trainer)
@@ -75,7 +80,7 @@ def _extract(
     if not chosen:
         return
     folder.mkdir(exist_ok=True)
-    writer = ShardWriter(folder, [name for number in todo for name in shards[number]], todo, rows)
+    names = [name for number in todo for name in shards[number]]
     loader = DataLoader(
         Subset(images, chosen),
         batch_size=settings.batch_size,
@@ -83,7 +88,8 @@ def _extract(
         num_workers=settings.workers,  # decodes the next batches while the networks work
         multiprocessing_context=start_method(settings.workers),
     )
-    with quiet_lightning():
+    with quiet_lightning(), counting(console, "extracting", len(names)) as count:
+        writer = ShardWriter(folder, names, todo, rows, count)
         predictor = L.Trainer(logger=False, callbacks=[writer], enable_progress_bar=False, **_alone(trainer))
         predictor.predict(module, dataloaders=loader, return_predictions=False)
 

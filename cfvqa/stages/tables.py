@@ -59,7 +59,7 @@ def _tables(config: DictConfig, source: DictConfig, console: StageConsole) -> Ta
     stage = TablesStage("tables", *_place(config, "tables", stage_id), files.images)
 
     def make(folder: Path) -> dict[str, str]:
-        with counting(console, "reading", None) as count:
+        with counting(console, "reading", len(reader.listed().images)) as count:
             read = reader.read(count)
         write_text(folder / CARD, data_card(read, leakage(read)))
         write_tables(read, folder)

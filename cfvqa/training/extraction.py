@@ -1,6 +1,6 @@
 """Extraction with `Trainer.predict`: both vision models over every image, written shard by shard."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -76,14 +76,23 @@ class ShardWriter(BasePredictionWriter):
         image_ids: of all images that are predicted, in order.
         numbers: of the shards to write, in order.
         rows: images in a shard; a multiple of the batch size.
+        progress: called with the number of images that are through.
     """
 
-    def __init__(self, folder: Path, image_ids: list[str], numbers: Sequence[int], rows: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        image_ids: list[str],
+        numbers: Sequence[int],
+        rows: int,
+        progress: Callable[[int], None],
+    ) -> None:
         super().__init__(write_interval="batch")
         self.folder = folder
         self.image_ids = image_ids
         self.numbers = list(numbers)
         self.rows = rows
+        self.progress = progress
         self._waiting: list[ImageFeatures] = []
         self._written = 0
 
@@ -93,6 +102,7 @@ class ShardWriter(BasePredictionWriter):
         done = self._written + sum(len(part.score) for part in self._waiting)
         if done % self.rows == 0 or done == len(self.image_ids):
             self._write()
+        self.progress(done)
 
     def _write(self) -> None:
         joined = ImageFeatures(*(torch.cat([getattr(p, f.name) for p in self._waiting]) for f in fields(ImageFeatures)))

@@ -89,10 +89,21 @@ def test_images_that_are_not_there_are_counted_and_named(tree):
 def test_an_image_that_is_damaged_is_named(tree):
     path = tree.image_path(59_000_012)
     path.write_bytes(path.read_bytes()[:200])
-    seconds, notes = decode([path, tree.image_path(59_000_011)], SIDE)
+    seconds, notes = decode([path, tree.image_path(59_000_011)], SIDE, MISSING)
     assert seconds > 0
     [text] = missing(notes)
     assert str(path) in text
+
+
+def test_a_damaged_image_stands_in_nobodys_way_where_it_is_left_out(tree):
+    cut = tree.image_path(59_000_011)
+    cut.write_bytes(cut.read_bytes()[:200])
+    settings = {"split": "official", "on_reversed": "error"}
+    assert missing(look(mimic(tree, **settings), SIDE)[0])
+    notes, sample = look(mimic(tree, **settings, on_corrupt="drop"), SIDE)
+    assert not missing(notes)
+    assert [note.about for note in notes if note.state == WARNING] == ["decoding"]
+    assert len(sample.tables.images) == 23
 
 
 def test_a_sample_of_all_subjects_counts_as_the_whole_does(tree):

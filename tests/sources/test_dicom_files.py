@@ -1,11 +1,13 @@
 import io
 import sys
+from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
-from dicoms import dicom, write_dicom
+from dicoms import dicom, jpeg_lossless, write_dicom
 from PIL import Image
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder
@@ -15,6 +17,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
 )
@@ -72,8 +75,8 @@ def test_a_table_of_values_of_interest_is_looked_up(tmp_path):
     assert np.allclose(shown, 1 - WHOLE, atol=1e-3)
 
 
-def write_compressed(path, syntax, pixels, coded):
-    dataset = dicom(pixels)
+def write_compressed(path, syntax, pixels, coded, **elements):
+    dataset = dicom(pixels, **elements)
     dataset.file_meta.TransferSyntaxUID = syntax
     dataset.PixelData = encapsulate([coded])
     dataset["PixelData"].is_undefined_length = True
@@ -95,6 +98,22 @@ def test_jpeg_inside_is_decoded(tmp_path):
     Image.fromarray(pixels).save(coded, "JPEG", quality=95)
     write_compressed(tmp_path / "a.dcm", JPEGBaseline8Bit, pixels, coded.getvalue())
     assert np.allclose(read_image(tmp_path / "a.dcm"), WHOLE, atol=0.03)
+
+
+def test_lossless_jpeg_inside_changes_nothing(tmp_path):
+    path = tmp_path / "a.dcm"
+    write_compressed(path, JPEGLosslessSV1, RAMP, jpeg_lossless(RAMP, 12), BitsStored=12, HighBit=11)
+    assert check_image(path) == (64, 48)
+    assert np.allclose(read_image(path), WHOLE, atol=1e-6)
+
+
+def test_jpeg_ls_shows_what_the_file_showed_before():
+    plain, coded = (
+        Path(get_testdata_file(name, download=False)) for name in ("MR_small.dcm", "MR_small_jpeg_ls_lossless.dcm")
+    )
+    assert pydicom.dcmread(coded).file_meta.TransferSyntaxUID == JPEGLSLossless
+    assert check_image(coded) == check_image(plain)
+    assert np.array_equal(read_image(coded), read_image(plain))
 
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])

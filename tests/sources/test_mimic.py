@@ -433,7 +433,7 @@ def test_a_split_without_questions_is_named(tree):
         read(tree.write(), limit=1)
 
 
-@pytest.mark.parametrize("key", ["split", "boxes", "labels", "pairing", "on_reversed", "on_missing"])
+@pytest.mark.parametrize("key", ["split", "boxes", "labels", "pairing", "on_reversed", "on_missing", "on_corrupt"])
 def test_an_unknown_choice_names_the_key_and_the_choices(tree, key):
     with pytest.raises(InputError, match=rf"source\.{key} is 'other': choose one of"):
         read(tree.write(), **{key: "other"})

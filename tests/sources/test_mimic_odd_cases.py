@@ -1,11 +1,15 @@
 """What the paper's data hold that fits no rule of their description: each is counted, and has a rule here."""
 
+import json
+
 import polars as pl
 import pytest
 from layouts import MimicTree, dicom_id
 
 from cfvqa.errors import InputError
+from cfvqa.sources.fingerprint import fingerprint
 from cfvqa.sources.mimic import MimicSource
+from cfvqa.sources.tables import read_tables, write_tables
 
 FIRST, SECOND = 59_000_011, 59_000_012  # of the first subject, whose official split is test
 OTHER = "aaaaaaaa-bbbbbbbb-cccccccc-dddddddd-99999999"
@@ -132,3 +136,48 @@ def test_a_scene_graph_without_a_box_is_counted_and_its_findings_are_read(tree):
     assert dicom_id(SECOND) in regional
     assert dicom_id(FIRST) not in regional
     assert images_of(tables, FIRST).height == 1
+
+
+def add_reports(tree, *without):
+    for row in tree.metadata:
+        subject, study = row["subject_id"], row["study_id"]
+        if study not in without:
+            path = tree.root / f"mimic-cxr/files/p19/p{subject}/s{study}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("No edema.")
+
+
+def test_a_study_without_key_information_has_its_labels_alone_and_is_counted_in_the_written_tables(tree, tmp_path):
+    del tree.records[1]
+    tables = read(tree.write())
+    counted = {"study without key information (its labels alone count)": 1}
+    said = tables.findings.filter((pl.col("image_id") == dicom_id(SECOND)) & pl.col("region").is_null())
+    labels = {"atelectasis": "yes", "pulmonary edema/hazy opacity": "uncertain", "pneumothorax": "no"}
+    assert dict(said.select("finding", "presence").iter_rows()) == labels
+    write_tables(tables, tmp_path / "tables")
+    assert read_tables(tmp_path / "tables").skipped == counted
+    assert json.loads((tmp_path / "tables" / "dataset.json").read_text())["skipped"] == counted
+
+
+def test_a_study_without_a_report_is_kept_and_counted_where_the_reports_are_given(tree):
+    add_reports(tree.write(), SECOND)
+    assert read(tree).skipped == {}
+    tables = read(tree, reports="mimic-cxr")
+    assert images_of(tables, SECOND).height == 1
+    assert tables.skipped == {"study without a report (kept)": 1}
+
+
+def test_a_report_counts_for_what_the_tables_were_made_of(tree):
+    add_reports(tree.write(), SECOND)
+    source = MimicSource(tree.root, reports="mimic-cxr")
+    before = fingerprint(source.files())
+    add_reports(tree)
+    assert fingerprint(source.files()) != before
+
+
+def test_a_folder_without_the_reports_of_a_data_set_is_named(tree):
+    tree.write()
+    with pytest.raises(InputError, match=r"source\.reports: no folder .*mimic-cxr"):
+        read(tree, reports="mimic-cxr")
+    with pytest.raises(InputError, match=r"source\.reports: .*mimic-cxr-jpg has the report of none of the 12 studies"):
+        read(tree, reports="mimic-cxr-jpg")

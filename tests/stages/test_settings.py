@@ -155,6 +155,7 @@ TABLE = [
     (["source=mimic", "source.root=.", "source.labels=radgraph"], ["source.labels", "choose one of chexpert, negbio"]),
     (["source=mimic", "source.root=.", "source.boxes=bronze"], ["source.boxes", "choose one of silver, gold"]),
     (["source=mimic", "source.root=.", "source.on_missing=skip"], ["source.on_missing", "choose one of error, drop"]),
+    (["source=csv", "source.root=.", "source.on_corrupt=skip"], ["source.on_corrupt", "choose one of error, drop"]),
     (["source=mimic", "source.root=.", "source.dicom=5"], ["source.dicom is '5'", "or null"]),
     (["source=nih", "source.root=.", "source.split=paper"], ["source.split", "choose one of subject, official"]),
     (["source@detector_source=phantom", "detector_source.split=x"], ["detector_source.split", "choose one of subject"]),

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from cfvqa.data.batches import ImageBatch
-from cfvqa.training.extraction import ExtractionModule
+from cfvqa.data.batches import ImageBatch, ImageFeatures
+from cfvqa.data.feature_store import has_shard
+from cfvqa.training.extraction import ExtractionModule, ShardWriter
 from cfvqa.vision.outputs import FindingOutput, RegionOutput
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGIONS
@@ -75,3 +76,13 @@ def test_without_a_diagnosis_nothing_is_taken_from_the_labels(batch):
     features, seen = extracted(batch, "none")
     assert torch.equal(seen, DETECTED.expand(1, R, 4))
     assert (features.probability == 0.5).all()
+
+
+def test_images_are_counted_batch_by_batch_over_all_shards(tmp_path):
+    counts, names = [], [f"i{number}" for number in range(7)]
+    writer = ShardWriter(tmp_path, names, [0, 3], 4, counts.append)
+    for size in (2, 2, 2, 1):
+        writer.write_on_batch_end(None, None, ImageFeatures(*(torch.zeros(size, 1) for _ in range(6))))
+    assert counts == [2, 4, 6, 7]
+    assert has_shard(tmp_path, 0, names[:4])
+    assert has_shard(tmp_path, 3, names[4:])
