@@ -1,4 +1,4 @@
-"""What the loops of several tests of objectives share: a text model whose states are given, and the losses by pencil."""
+"""What loops over objectives share: a text model whose states are given, and the losses as a pencil finds them."""
 
 import math
 from dataclasses import dataclass, field
