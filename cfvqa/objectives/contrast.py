@@ -29,6 +29,9 @@ def equal_texts(text: Tokens) -> Tensor:
 def texts_of_units(text: Tokens, unit: Tensor) -> Tensor:
     """Return (Q, Q) bool: whether text j equals a text about the unit of question i.
 
+    Rows are images, columns are texts. Symmetric only where each unit has one text: a text of two units fits both
+    images, and another text of the one fits that alone. Both directions of a loss use this one matrix.
+
     Args:
         text: (Q, T).
         unit: (Q,) int64, the unit of a question.

@@ -43,6 +43,7 @@ class Compared:
         settings: in which the runs differ, dotted key -> value.
         figures: by title.
         data: what it was judged on, as `metrics.json` has it.
+        scorers: text score -> version of what computed it.
         answers: its table of predictions.
     """
 
@@ -50,12 +51,13 @@ class Compared:
     settings: dict[str, Any]
     figures: dict[str, Figure]
     data: dict[str, Any]
+    scorers: dict[str, str]
     answers: pl.DataFrame
 
     @property
-    def asked(self) -> tuple[str, str]:
-        """Which questions it was judged by: id of the tables, and the split."""
-        return self.data["tables"], self.data["split"]
+    def asked(self) -> str:
+        """Which questions it was judged by, in words: data set, version, split, and id of the tables."""
+        return "{name} {version}, split {split} (tables {tables})".format(**self.data)
 
 
 def compare(config: DictConfig, console: Console) -> list[Compared]:
@@ -66,7 +68,7 @@ def compare(config: DictConfig, console: Console) -> list[Compared]:
 
     Raises:
         InputError: if `runs` is no list of two different runs at least, one of them is not there or was not judged, or
-            they were judged by different questions.
+            they were judged by different questions, or scored by different versions.
     """
     if not isinstance(config.runs, ListConfig) or len(config.runs) < 2:
         raise InputError("runs: give two runs at least, 'runs=[runs/A,runs/B]'")
@@ -101,27 +103,34 @@ def _page_line(config: DictConfig, runs: Sequence[Compared], folder: Path) -> st
     page = write_disagreements(config, {run.name: run.answers for run in runs}, runs[0].data, folder)
     if page is not None:
         return f"written    {page}"
-    return f"no page of pairs: tables {runs[0].asked[0]} are not in work={config.work}; give the folder that has them"
+    tables = runs[0].data["tables"]
+    return f"no page of pairs: tables {tables} are not in work={config.work}; give the folder that has them"
 
 
 def _check_asked(runs: Sequence[Compared]) -> None:
+    first = runs[0]
     for run in runs[1:]:
-        if run.asked != runs[0].asked:
+        if run.asked != first.asked:
             raise InputError(
-                f"runs: {runs[0].name} was judged on {_words(runs[0])}, and {run.name} on {_words(run)}: compare "
-                "runs that were asked the same questions"
+                f"runs: {first.name} was judged on {first.asked}, and {run.name} on {run.asked}: compare runs that "
+                "were asked the same questions"
             )
-        if set(run.answers["question_id"]) != set(runs[0].answers["question_id"]):
-            raise InputError(f"runs: {runs[0].name} and {run.name} answer different questions: judge them again")
+        if run.scorers != first.scorers:
+            raise InputError(
+                f"runs: {first.name} was scored by {_versions(first)}, and {run.name} by {_versions(run)}: delete "
+                "the folder `evaluation` of the older one, and judge it again (cfvqa-evaluate)"
+            )
+        if set(run.answers["question_id"]) != set(first.answers["question_id"]):
+            raise InputError(f"runs: {first.name} and {run.name} answer different questions: judge them again")
 
 
-def _words(run: Compared) -> str:
-    return "tables {}, split {}".format(*run.asked)
+def _versions(run: Compared) -> str:
+    return ", ".join(sorted(set(run.scorers.values())))
 
 
 def _paired(runs: Sequence[Compared], config: DictConfig) -> list[list[str]]:
     """Return the rows of `_TITLES`; where the tables of the runs are gone, nothing says where changes are."""
-    file = Path(config.work) / "tables" / runs[0].asked[0] / "findings.parquet"
+    file = Path(config.work) / "tables" / runs[0].data["tables"] / "findings.parquet"
     findings = _table(file) if file.is_file() else None
     drawn = {"draws": config.evaluation.draws, "seed": config.evaluation.seed}
     found = compare_paired({run.name: run.answers for run in runs}, findings, **drawn)
@@ -194,11 +203,12 @@ def _compared(folder: Path, settings: dict[str, Any], keys: Sequence[str]) -> Co
     metrics = read_metrics(file)
     try:
         figures = {title: figure_at(metrics, key) for title, key in _FIGURES.items()}
-        data = {name: metrics["data"][name] for name in ("tables", "split", "name", "licence")}
-    except (KeyError, TypeError) as error:
+        data = {name: metrics["data"][name] for name in ("tables", "split", "name", "version", "licence")}
+        scorers = {name: scorer["version"] for name, scorer in metrics["scorers"].items()}
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file} is damaged ({error!r}): judge the run again, cfvqa-evaluate") from error
     answers = _table(file.with_name("predictions.parquet"))
-    return Compared(folder.name, {key: dig(settings, key) for key in keys}, figures, data, answers)
+    return Compared(folder.name, {key: dig(settings, key) for key in keys}, figures, data, scorers, answers)
 
 
 def _table(file: Path) -> pl.DataFrame:

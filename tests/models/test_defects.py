@@ -1,12 +1,7 @@
-"""Defects of the published code that no other test has by its number, and those that cannot occur here.
+"""Defects of the published code that no other test has by its number, and the one that cannot occur here.
 
 | # | published | why it cannot occur here |
 |---|---|---|
-| 1 | undefined names stop every training | whole commands are run in tests/pipeline |
-| 6 | what a step writes is not what the next reads | stages hand on their folders; tests/pipeline runs them in order |
-| 20 | a name that fits no weight freezes nothing | nothing is frozen, but for the slow copies of BLIP (below) |
-| 26 | BGR in one step, RGB in another | an image has one channel, and one reader of files (sources/image_files.py) |
-| 27 | evaluation mode until an epoch ends; best never updated | Lightning switches modes and keeps the best |
 | 48 | sentences and words drawn out of range | no sentence is drawn: a batch holds the answers of its rows, whole |
 """
 
@@ -14,14 +9,20 @@ import re
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 import torch
 from cases import EVERY, FULL, batch_of, model_of
+from PIL import Image
 
 import cfvqa
+from cfvqa.data.image_data import ImageData, ImageDataSettings
+from cfvqa.data.image_sets import ImageSet, unlabelled
 from cfvqa.objectives.contrast import Coarse, Fine
 from cfvqa.objectives.language import Generation, MaskedLanguage
 from cfvqa.objectives.matching import Matching
+from cfvqa.sources.tables import SCHEMAS, Tables
 from cfvqa.training.vqa_module import VqaModule
 
 ALL = {
@@ -51,6 +52,46 @@ def test_defects_2_3_and_30_all_objectives_learn_together_and_each_counts_once(t
 def test_defects_20_and_37_every_weight_learns_but_those_of_slow_copies(tokenizer, block):
     frozen = [name for name, weight in model_of(tokenizer, block).named_parameters() if not weight.requires_grad]
     assert all(name.startswith("momentum.") for name in frozen)
+
+
+SPLITS = ("train", "val", "test")
+
+
+def tables_of_one_image(folder):
+    """Return tables of one coloured image file, which all splits have."""
+    pixels = np.random.default_rng(0).integers(0, 255, (50, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "one.png")
+    rows = {
+        "images": [(split, "s", "p", 1, "PA", "one.png", 60, 50, split) for split in SPLITS],
+        "regions": [(split, "left lung", 5, 5, 30, 40) for split in SPLITS],
+        "findings": [(split, None, "hernia", "yes", None) for split in SPLITS],
+        "questions": [],
+    }
+    tables = {name: pl.DataFrame(given, schema=SCHEMAS[name], orient="row") for name, given in rows.items()}
+    return Tables(**tables, source="one", version="1", licence="none", root=folder)
+
+
+def test_defect_26_detector_classifier_and_extraction_see_the_same_pixels_of_a_file(tmp_path):
+    tables, frames = tables_of_one_image(tmp_path), []
+    for needs in ("boxes", "findings"):
+        data = ImageData(tables, ImageDataSettings(image_size=64, batch_size=1), needs=needs)
+        data.setup()
+        frames += [next(iter(loader())).image for loader in (data.train_dataloader, data.val_dataloader)]
+    alone = ImageSet(unlabelled([tmp_path / "one.png"]), size=64)
+    frames.append(alone.collate([alone[0]]).image)
+    assert frames[0].float().std() > 10
+    assert all(torch.equal(frame, frames[0]) for frame in frames)
+
+
+def test_each_of_the_48_defects_has_a_test_by_its_number_or_a_reason_above():
+    tests = "".join(file.read_text() for file in Path(__file__).parents[1].rglob("test_*.py"))
+    named = {
+        int(number)
+        for run in re.findall(r"defects?((?:_\d+b?|_and_\d+)+)", tests)
+        for number in re.findall(r"\d+", run)
+    }
+    excused = {int(number) for number in re.findall(r"^\| (\d+) \|", __doc__, re.MULTILINE)}
+    assert named | excused == set(range(1, 49))
 
 
 def test_defect_28_no_device_and_no_folder_of_a_machine_is_named_in_the_code():

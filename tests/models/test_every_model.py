@@ -54,6 +54,17 @@ def test_defect_18_padding_of_the_question_changes_nothing(tokenizer, block):
         assert torch.allclose(logits_of(model, short), logits_of(model, long, short.answer), atol=1e-4)
 
 
+@seeing
+def test_defect_18_padding_of_the_question_moves_no_attention(tokenizer, block):
+    model = model_of(tokenizer, block)
+    with torch.inference_mode():
+        short, long = (
+            model.region_attention(model.read(batch), batch)
+            for batch in (batch_of(tokenizer), batch_of(tokenizer, padding=5))
+        )
+    assert torch.allclose(short, long, atol=1e-5)
+
+
 @every
 def test_padding_of_the_answer_changes_nothing(tokenizer, block):
     model, short, long = model_of(tokenizer, block), batch_of(tokenizer), batch_of(tokenizer, padding=5)

@@ -1,5 +1,6 @@
 import torch
 from cases import CROSSED, JOINT, batch_of, features, model_of
+from formulas import attended
 
 from cfvqa.models.mccformers import CrossEncoder, JointEncoder
 
@@ -39,16 +40,7 @@ def test_both_directions_of_d_are_updated_at_once_with_the_same_weights():
 def test_a_crossed_layer_against_its_formula():
     layer = encoder_of(CrossEncoder).layers[0]
     own, other = rows(0)[:1], rows(1)[:1]
-    weight, bias = layer.attention.in_proj_weight, layer.attention.in_proj_bias
-    query, key, value = (
-        torch.nn.functional.linear(x, w, b)
-        for x, w, b in zip((own, other, other), weight.chunk(3), bias.chunk(3), strict=True)
-    )
-    heads = []
-    for half in (slice(0, 4), slice(4, 8)):
-        share = (query[0, :, half] @ key[0, :, half].T / 2).softmax(-1)
-        heads.append(share @ value[0, :, half])
-    seen = layer.attention.out_proj(torch.cat(heads, dim=-1))
+    seen = attended(layer.attention, own[0], other[0])
     state = layer.first_norm(own + seen)
     expected = layer.second_norm(state + layer.forward_part(state))
     assert torch.allclose(layer(own, other), expected, atol=1e-5)

@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cases import FULL, GLORIA, SIAMESE, batch_of, features, model_of, one_of
+from cases import EKAID, FULL, GLORIA, SIAMESE, batch_of, features, model_of, one_of
 
 from cfvqa.data.batches import Tokens
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.objectives.changes import Changes
 from cfvqa.objectives.contrast import Coarse, Fine
 from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal
-from cfvqa.objectives.language import MaskedLanguage
+from cfvqa.objectives.language import Generation, MaskedLanguage
 from cfvqa.objectives.matching import Matching
+from cfvqa.objectives.sparse_attention import SparseAttention
 
 CONTRASTS = {
     "coarse": (FULL, Coarse(temperature="learned")),
@@ -25,6 +26,7 @@ OTHERS = {
     "matching": (FULL, Matching()),
     "masked_language": (FULL, MaskedLanguage()),
     "changes": (SIAMESE, Changes()),
+    "sparse_attention": (EKAID, SparseAttention()),
 }
 
 
@@ -57,6 +59,20 @@ def test_an_objective_learns_under_bf16(tokenizer, block, objective):
 def test_an_objective_takes_a_batch_of_one(tokenizer, block, objective, row):
     loss, _ = step(model_of(tokenizer, block).train(), objective, one_of(batch_of(tokenizer), row))
     assert loss == 0 if objective in [contrast for _, contrast in CONTRASTS.values()] else loss >= 0
+
+
+DRAWN_WHOLE = {  # what is drawn must not depend on how much of a batch is padding
+    "generation": (FULL, Generation(smoothing=0.1)),
+    "masked_language": (FULL, MaskedLanguage(several=1.0, none=1.0)),
+}
+
+
+@of(CONTRASTS | OTHERS | DRAWN_WHOLE)
+def test_defect_18_padding_of_all_texts_changes_no_loss(tokenizer, block, objective):
+    model = model_of(tokenizer, block)
+    losses = [step(model, objective, batch_of(tokenizer, padding=padding))[0] for padding in (0, 5)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert losses[0] > 0
 
 
 def pairs(tokenizer, texts):

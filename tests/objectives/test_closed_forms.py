@@ -16,6 +16,7 @@ from cfvqa.objectives.changes import Changes
 from cfvqa.objectives.contrast import Coarse, Fine
 from cfvqa.objectives.language import Generation, MaskedLanguage
 from cfvqa.objectives.matching import Matching
+from cfvqa.objectives.sparse_attention import SparseAttention
 from cfvqa.vision.finding_losses import finding_losses
 from cfvqa.vision.outputs import FindingOutput
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS
@@ -107,6 +108,14 @@ def test_masked_language_costs_nothing_where_nothing_is_drawn(case):
 
 def test_matching_is_the_mean_over_right_and_wrong_answers(case):
     assert Matching()(*case).item() == pytest.approx((math.log(4 / 3) + math.log(4)) / 2, rel=1e-6)
+
+
+def test_sparse_attention_is_the_mean_over_questions_of_all_that_they_look_at(case):
+    model, batch, reading = case
+    reading.attention = torch.tensor([[0.5, 0.25, 1.0], [0.0, 0.5, 0.25]])
+    assert SparseAttention()(model, batch, reading).item() == pytest.approx((1.75 + 0.75) / 2)
+    batch.unit, reading.attention = batch.unit[:1], reading.attention[:1]
+    assert SparseAttention()(model, batch, reading).item() == pytest.approx(1.75)
 
 
 CONTRASTS = [Coarse(scale=10.0), Fine(scale=10.0), Fine(scale=10.0, context="question", softmaxes=2)]

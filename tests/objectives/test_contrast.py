@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cfvqa.data.batches import Tokens
-from cfvqa.objectives.contrast import equal_texts, fine_scores, multi_positive_loss
+from cfvqa.objectives.contrast import equal_texts, fine_scores, multi_positive_loss, texts_of_units
 from cfvqa.objectives.language import draw_masks, next_token_loss
 
 ALL = torch.ones(5, dtype=torch.bool)
@@ -34,6 +34,19 @@ def test_defect_13_duplicates_are_positive_both_ways():
     same = equal_texts(text)
     assert torch.equal(same, same.T)
     assert same.sum() == 5
+
+
+def test_of_two_questions_about_a_unit_both_directions_know_both_texts():
+    # Unit 0 is asked twice, and answers 7 and 8; unit 1 answers 8. So 8 fits all images, and 7 does not fit unit 1.
+    text = Tokens(torch.tensor([[7], [8], [8]]), torch.ones(3, 1, dtype=torch.bool))
+    positive = texts_of_units(text, torch.tensor([0, 0, 1]))
+    assert positive.tolist() == [[True, True, True], [True, True, True], [False, True, True]]
+    score = torch.tensor([[1.0, 2, 1], [1, 2, 1], [1, 1, 2]]).log()
+    ln = math.log
+    rows = [-(2 * ln(1 / 4) + ln(2 / 4)) / 3] * 2 + [-(ln(1 / 4) + ln(2 / 4)) / 2]
+    columns = [-ln(1 / 3), -(2 * ln(2 / 5) + ln(1 / 5)) / 3, -(2 * ln(1 / 4) + ln(2 / 4)) / 3]
+    expected = (sum(rows) + sum(columns)) / 6
+    assert math.isclose(multi_positive_loss(score, positive, ALL[:3]).item(), expected, rel_tol=1e-6)
 
 
 def test_defect_14_the_two_directions_are_two_numbers():
@@ -146,3 +159,15 @@ def test_defect_8b_targets_are_shifted_and_padding_weighs_nothing():
     assert next_token_loss(logits, text).item() < 1e-6
     logits[0, 2, 4] = 50.0
     assert next_token_loss(logits, text).item() < 1e-6
+
+
+def test_smoothed_targets_against_their_formula():
+    text = Tokens(torch.tensor([[5, 1, 3, 0], [5, 2, 4, 1]]), torch.tensor([[True] * 3 + [False], [True] * 4]))
+    logits = torch.randn(2, 4, 6, generator=torch.Generator().manual_seed(7))
+    costs = []
+    for row, place, target in ((0, 0, 1), (0, 1, 3), (1, 0, 2), (1, 1, 4), (1, 2, 1)):
+        seen = logits[row, place].tolist()
+        below = math.log(sum(map(math.exp, seen)))
+        share = [0.1 / 6 + 0.9 * (token == target) for token in range(6)]
+        costs.append(sum(part * (below - value) for part, value in zip(share, seen, strict=True)))
+    assert math.isclose(next_token_loss(logits, text, smoothing=0.1).item(), sum(costs) / 5, rel_tol=1e-5)

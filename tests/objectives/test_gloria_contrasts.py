@@ -1,32 +1,18 @@
 """The contrasts of GLoRIA against slow loops, with a model whose states are given."""
 
-import math
 from dataclasses import dataclass, field
 
 import pytest
 import torch
+from loops import WIDTH, GivenText, random, slow_look, slow_loss, tokens
 from torch.nn.functional import cosine_similarity, pad
 
 from cfvqa.data.batches import PairBatch, Texts, Tokens
 from cfvqa.models.outputs import Reading
-from cfvqa.models.writing import SpecialIds
 from cfvqa.objectives.contrast import multi_positive_loss, spread, texts_of_units
 from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal
 
-WIDTH = 4
-SPECIAL = SpecialIds(pad=0, sep=1, mask=2, dec=3, cls=4, enc=5, specials=(0, 1, 2, 3), content=())
 ANSWERS = [[3, 5, 6, 1, 0], [3, 7, 1, 0, 0], [3, 8, 9, 5, 1]]
-
-
-@dataclass
-class GivenText:
-    """A state of its own for each word, whatever stands beside it."""
-
-    special: SpecialIds = SPECIAL
-    table: torch.Tensor = field(default_factory=lambda: random(12, WIDTH, seed=0))
-
-    def encode(self, text):
-        return self.table[text.ids]
 
 
 @dataclass
@@ -35,15 +21,6 @@ class GivenModel:
 
     def whole(self, reading):
         return reading.question[:, 0]
-
-
-def random(*shape, seed):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def tokens(rows):
-    ids = torch.tensor(rows)
-    return Tokens(ids, ids != 0)
 
 
 def case(answers, units=None, *, places=6):
@@ -59,36 +36,13 @@ def case(answers, units=None, *, places=6):
     return GivenModel(), batch, Reading(visual, mask, whole, visual, mask, None)
 
 
-def words(model, answer):
-    return [model.text.table[word] for word in answer if word > 3]
-
-
 def slow_global(model, reading, image, answer):
-    mean = torch.stack(words(model, answer)).mean(0)
+    mean = torch.stack(model.text.words(answer)).mean(0)
     return cosine_similarity(reading.question[image, 0], mean, dim=0).item()
 
 
 def slow_local(model, reading, image, answer):
-    seen = [place / place.norm() for place in reading.visual[image][reading.visual_mask[image]]]
-    total = 0.0
-    said = words(model, answer)
-    for word in said:
-        word = word / word.norm()
-        share = torch.tensor([4 * (word @ place).item() for place in seen]).softmax(0)
-        context = sum(weight * place for weight, place in zip(share, seen, strict=True))
-        total += math.exp(5 * cosine_similarity(word, context, dim=0).item())
-    return math.log(total / len(said)) / 5
-
-
-def slow_loss(score, positive):
-    """Cross-entropy both ways of a list of lists, spread over several positives."""
-    count, total = len(score), 0.0
-    for matrix, right in ((score, positive), ([*zip(*score, strict=True)], [*zip(*positive, strict=True)])):
-        for row, own in zip(matrix, right, strict=True):
-            below = math.log(sum(math.exp(10 * value) for value in row))
-            costs = [below - 10 * value for value, is_own in zip(row, own, strict=True) if is_own]
-            total += sum(costs) / len(costs) / (2 * count)
-    return total
+    return slow_look(model.text.words(answer), reading.visual[image][reading.visual_mask[image]])
 
 
 CONTRASTS = [(GloriaGlobal(), slow_global), (GloriaLocal(), slow_local)]

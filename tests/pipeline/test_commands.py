@@ -30,7 +30,7 @@ def markers(folder):
 
 
 @pytest.mark.slow
-def test_the_pipeline_ends_with_the_promised_figures(folder):
+def test_defects_1_and_6_every_step_reads_what_the_one_before_wrote_and_figures_are_whole(folder):
     figures = metrics(folder)
     assert {"n", "by_type", "changes", "flip", "interval", "baseline", "control", "decode", "scorers", "data"} <= set(
         figures

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from io import StringIO
 
 import polars as pl
@@ -24,7 +25,7 @@ def answers(share):
     )
 
 
-def write_run(folder, name, *, heads, f1, tables="t"):
+def write_run(folder, name, *, heads, f1, scorer="cocoeval 1.2", data=()):
     run = folder / name
     (run / "vqa").mkdir(parents=True)
     settings = {"model": {"heads": heads}, "seed": 1}
@@ -32,7 +33,8 @@ def write_run(folder, name, *, heads, f1, tables="t"):
     metrics = {
         "changes": {"f1": f1},
         "interval": {"changes": {"f1": [f1 - 0.1, f1 + 0.1]}},
-        "data": {"tables": tables, "split": "test", "name": "phantom", "licence": "none"},
+        "data": {"tables": "t", "split": "test", "name": "phantom", "version": "1.0", "licence": "none"} | dict(data),
+        "scorers": {"bleu": {"version": scorer}, "exact_match": {"version": "cfvqa 0.1"}},
     }
     (run / "evaluation").mkdir()
     (run / "evaluation" / "metrics.json").write_text(json.dumps(metrics))
@@ -108,9 +110,25 @@ def test_imported_features_are_told_from_those_of_vision_models(tmp_path):
     assert found[1].settings == {"published": "0f", **dict.fromkeys(found[1].settings.keys() - {"published"})}
 
 
-def test_other_questions_are_refused_and_both_named(tmp_path):
-    runs = [write_run(tmp_path, "a", heads=2, f1=0.5), write_run(tmp_path, "b", heads=2, f1=0.5, tables="u")]
-    with pytest.raises(InputError, match="a was judged on tables t, split test, and b on tables u, split test"):
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"name": "nih"}, "nih 1.0, split test (tables t)"),
+        ({"version": "2.0"}, "phantom 2.0, split test (tables t)"),
+        ({"split": "val"}, "phantom 1.0, split val (tables t)"),
+        ({"tables": "u"}, "phantom 1.0, split test (tables u)"),
+    ],
+)
+def test_other_questions_are_refused_and_both_named(tmp_path, other, said):
+    runs = [write_run(tmp_path, "a", heads=2, f1=0.5), write_run(tmp_path, "b", heads=2, f1=0.5, data=other)]
+    both = f"a was judged on phantom 1.0, split test (tables t), and b on {said}"
+    with pytest.raises(InputError, match=re.escape(both)):
+        compared(runs)
+
+
+def test_scores_of_other_versions_are_refused_and_both_named(tmp_path):
+    runs = [write_run(tmp_path, name, heads=2, f1=0.5, scorer=f"cocoeval {name}") for name in ("1", "2")]
+    with pytest.raises(InputError, match=r"1 was scored by cfvqa 0\.1, cocoeval 1, and 2 by cfvqa 0\.1, cocoeval 2:"):
         compared(runs)
 
 
