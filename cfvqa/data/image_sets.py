@@ -87,7 +87,7 @@ def unlabelled(paths: Sequence[Path]) -> ImageLabels:
 def labels_of(tables: Tables, images: pl.DataFrame) -> ImageLabels:
     """Collect the labels of the rows of `images` (a selection of `tables.images`)."""
     ids = images["image_id"].to_list()
-    row_of = pl.DataFrame({"image_id": ids, "row": np.arange(len(ids))})
+    row_of = pl.DataFrame({"image_id": images["image_id"], "row": np.arange(len(ids))})
     box, box_known = _boxes(tables.regions.join(row_of, on="image_id"), len(ids))
     region_finding, image_finding = _findings(tables.findings.join(row_of, on="image_id"), len(ids))
     return ImageLabels(

@@ -113,3 +113,10 @@ def test_boxes_of_a_data_set_come_with_its_images_in_frame_pixels(tmp_path):
     assert batch.drawn_at.tolist() == [[0, nodes[0]], [1, nodes[1]]]
     moved = batch.to(torch.device("cpu"))
     assert torch.equal(moved.drawn_at, batch.drawn_at)
+
+
+def test_a_part_without_an_image_has_no_labels(tmp_path):
+    tables = VindrSource(VindrTree(tmp_path / "vindr").write().root).read()
+    labels = labels_of(tables, tables.images.head(0))
+    assert labels.image_ids == labels.paths == []
+    assert len(labels.box) == len(labels.image_finding) == len(labels.drawn) == 0
