@@ -1,5 +1,6 @@
 """Questions about pairs of radiographs, with features, as batches for a reader."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,13 @@ from cfvqa.language.keywords import answer_keywords
 from cfvqa.language.negatives import Said, wrong_answer
 from cfvqa.language.questions import DIFFERENCE
 from cfvqa.language.tokenizer import Tokenizer
+
+_ASKED = ("question_id", "main_image", "reference_image", "question_type", "question", "answer")
+
+
+def _once(column: pl.Series) -> list[str | None]:
+    """Return the texts of a column; equal ones are one object, of which there are few beside the rows."""
+    return [None if text is None else sys.intern(text) for text in column]
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,8 @@ class PairSet(Dataset[QuestionSample]):
                 f"for instance {', '.join(missing[:3])}: extract them again with these tables"
             )
         self.questions = questions
+        # Of plain Python: the threads of a data frame do not go along into a forked loading process, which would wait.
+        self._columns = {name: _once(questions[name]) for name in _ASKED}
         self.store = store
         self.tokenizer = tokenizer
         self.settings = settings
@@ -108,7 +118,7 @@ class PairSet(Dataset[QuestionSample]):
 
     def __getitem__(self, index: int) -> QuestionSample:
         """Return the question of row `index`, as this epoch draws it."""
-        row = self.questions.row(index, named=True)  # a list of all rows would be gigabytes in every process
+        row = {name: values[index] for name, values in self._columns.items()}
         main, reference, answer = row["main_image"], row["reference_image"], row["answer"]
         epoch = self.epoch if self.training else 0
         if row["question_type"] == DIFFERENCE and self._is_swapped(main, reference, epoch):

@@ -40,6 +40,7 @@ def loader(share):
         reference_image=pl.lit(None, pl.String),
         split=pl.lit("train"),
         question_type=pl.lit("presence"),
+        question=pl.lit("is there edema?"),
         answer=pl.lit("yes"),
     )
     data = PairData(
