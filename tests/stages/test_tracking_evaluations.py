@@ -19,5 +19,5 @@ def test_a_tracker_that_cannot_be_reached_is_a_warning(monkeypatch, capsys):
     config = OmegaConf.create({"name": "a", "group": "a", "runs": "runs"})
     tracking.track_evaluation(config, {}, None, None, StageConsole())
     printed = capsys.readouterr().out
-    assert "warning: the figures lie in metrics.json alone: logger.tracker: nobody answers" in printed
+    assert "warning: the tracker has not got all of this evaluation: logger.tracker: nobody answers" in printed
     assert "to send them later" in printed
