@@ -3,10 +3,10 @@
 import sys
 
 from cfvqa.environment import check_ranks
-from cfvqa.errors import InputError
+from cfvqa.errors import INPUT_ERROR, InputError
 
 try:  # here, because Lightning reads the environment as it is imported, which every command does first
     check_ranks()
 except InputError as error:
     sys.stderr.write(f"error: {error}\n")
-    sys.exit(2)
+    sys.exit(INPUT_ERROR)

@@ -2,6 +2,8 @@
 
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +33,15 @@ def config_folder() -> str:
     package = Path(cfvqa.__file__).parent
     inside = package / "conf"
     return str(inside if inside.is_dir() else package.parent / "conf")
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """End the process at an error, with what `report` says: where nobody else would tell, or Hydra would warn alone."""
+    try:
+        yield
+    except Exception as error:
+        sys.exit(report(error).status)
 
 
 def report(error: Exception) -> Outcome:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from omegaconf import DictConfig, OmegaConf
 
-from cfvqa.commands.outcomes import report
+from cfvqa.commands.outcomes import ending
 from cfvqa.errors import Pruned
 from cfvqa.stages.pipeline import STAGES
 from cfvqa.stages.progress import StageConsole
@@ -19,11 +19,8 @@ def main() -> None:
     """Join the stage that the first process makes."""
     config, stage = OmegaConf.load(sys.argv[1]), sys.argv[2]
     assert isinstance(config, DictConfig)
-    try:
-        with preemptible(), suppress(Pruned):  # the first process says so
-            STAGES[stage](config, StageConsole(quiet=True))
-    except Exception as error:
-        sys.exit(report(error).status)
+    with ending(), preemptible(), suppress(Pruned):  # the first process says so
+        STAGES[stage](config, StageConsole(quiet=True))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from rich.table import Table
 from cfvqa.commands.composing import compose_a_job, swept
 from cfvqa.commands.launching import kept
 from cfvqa.commands.messages import PROGRAM_ERROR
-from cfvqa.commands.outcomes import Outcome, report
+from cfvqa.commands.outcomes import Outcome, ending
 from cfvqa.errors import INPUT_ERROR, InputError
 from cfvqa.stages.sweeps import (
     FAILED,
@@ -92,7 +91,7 @@ class SweepEnd(Callback):
 
         Runs that are compared are no sweep, and have no folder for one. A sweep that cannot begin leaves no file.
         """
-        with _ending():
+        with ending():  # Hydra would warn of an error here, and go on
             if isinstance(config.runs, ListConfig):
                 raise InputError("runs: a comparison of runs is no sweep: leave --multirun out")
             compose_a_job(config)
@@ -107,17 +106,8 @@ class SweepEnd(Callback):
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Write and print the table."""
         if rank() == 0:
-            with _ending():
+            with ending():
                 _end(Path(config.hydra.sweep.dir))
-
-
-@contextmanager
-def _ending() -> Iterator[None]:
-    """End the command at an error: Hydra makes a warning of one in a callback, and would end as if all were well."""
-    try:
-        yield
-    except Exception as error:
-        sys.exit(report(error).status)
 
 
 def _end(folder: Path) -> None:

@@ -62,7 +62,11 @@ def shard_ids(path: Path) -> list[str]:
         try:
             return [name.decode() for name in file["image_id"][:]]
         except (OSError, KeyError) as error:
-            raise InputError(f"{path} is no whole feature shard ({error}): delete it and extract again") from error
+            raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path} is no whole feature shard ({error}): delete it and extract again")
 
 
 def _opened(path: Path) -> h5py.File:
@@ -75,7 +79,7 @@ def _opened(path: Path) -> h5py.File:
         return h5py.File(path, "r")
     except OSError as error:
         if error.errno in (None, errno.ENOENT):  # None: what is there is no HDF5 file
-            raise InputError(f"{path} is no whole feature shard ({error}): delete it and extract again") from error
+            raise _damaged(path, error) from error
         raise InputError(
             f"{path} cannot be opened ({os.strerror(error.errno)}): it may be whole, keep it; mend the cause, as by "
             "ulimit -n where too many files are open"
@@ -177,15 +181,14 @@ class FeatureStore:
 
     def _load(self, index: pl.DataFrame) -> tuple[ImageFeatures, dict[str, int]]:
         shards = index["shard"].unique(maintain_order=True).to_list()
-        columns = {
-            field: torch.from_numpy(np.concatenate([self._column(s, name) for s in shards]))
-            for field, (name, _) in _DATASETS.items()
-        }
-        return ImageFeatures(**columns), {i: n for n, i in enumerate(index["image_id"])}
+        columns = zip(_DATASETS, zip(*map(self._all_rows, shards), strict=True), strict=True)
+        features = ImageFeatures(**{field: torch.from_numpy(np.concatenate(parts)) for field, parts in columns})
+        return features, {i: n for n, i in enumerate(index["image_id"])}
 
-    def _column(self, shard: str, name: str) -> np.ndarray:
+    def _all_rows(self, shard: str) -> list[np.ndarray]:
+        """Return what a shard keeps, in the order of `_DATASETS`."""
         with _opened(self.folder / shard) as file:
-            return file[name][:]
+            return [file[name][:] for name, _ in _DATASETS.values()]
 
     def _shard(self, shard: str) -> _Shard:
         """Return an open shard; those that were not asked for longest are closed where too many are open."""

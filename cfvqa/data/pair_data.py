@@ -10,6 +10,7 @@ from cfvqa.data.pair_sets import PairSet, PairSettings
 from cfvqa.data.sampling import EpochBatches, OrderedBatches
 from cfvqa.data.seeding import stable_seed
 from cfvqa.errors import InputError
+from cfvqa.language.negatives import Said
 from cfvqa.language.tokenizer import Tokenizer
 
 
@@ -60,6 +61,7 @@ class PairData(L.LightningDataModule):
             tokenizer=self.tokenizer,
             settings=self.settings,
             training=split == "train",
+            said=Said.of(rows.group_by("question_type", "answer", maintain_order=True).len().iter_rows()),
         )
 
     def train_dataloader(self) -> EpochLoader:

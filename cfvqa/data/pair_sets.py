@@ -68,6 +68,7 @@ class PairSet(Dataset[QuestionSample]):
         tokenizer: turns texts into ids.
         settings: lengths, swapping, seed.
         training: draw swaps and fresh wrong answers by epoch; otherwise every row is as it stands.
+        said: how often true answers say what wrong ones are made of (see `negatives.wrong_answer`).
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class PairSet(Dataset[QuestionSample]):
         tokenizer: Tokenizer,
         settings: PairSettings,
         training: bool,
+        said: Said | None = None,
     ) -> None:
         names = pl.concat([questions["main_image"], questions["reference_image"].drop_nulls()])
         if missing := store.missing(names.unique().sort().to_list()):
@@ -93,7 +95,7 @@ class PairSet(Dataset[QuestionSample]):
         self.settings = settings
         self.training = training
         self.epoch = 0
-        self._said = Said.of(questions.group_by("question_type", "answer", maintain_order=True).len().iter_rows())
+        self.said = said
 
     def __len__(self) -> int:
         return len(self.questions)
@@ -132,7 +134,7 @@ class PairSet(Dataset[QuestionSample]):
             reference=reference,
             question=row["question"],
             answer=answer,
-            wrong_answer=wrong_answer(row["question_type"], answer, rng, self._said),
+            wrong_answer=wrong_answer(row["question_type"], answer, rng, self.said),
             keywords=answer_keywords(row["question_type"], answer),
             changes=parse_changes(answer) if row["question_type"] == DIFFERENCE else None,
         )

@@ -3,7 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from cfvqa.language.grammar import NOTHING, SYNONYMS, official_name
+from cfvqa.language.grammar import (
+    BEGINNINGS,
+    CLOSE,
+    LEVEL_BEGINNING,
+    LEVEL_MIDDLE,
+    NOTHING,
+    SYNONYMS,
+    official_name,
+)
 from cfvqa.language.tokenizer import SEP, UNK, Tokenizer
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS
 from cfvqa.vocabulary.levels import LEVEL_WORDS
@@ -32,13 +40,13 @@ class _Form:
     several: bool = False
 
 
-_CLOSE = " than the reference image."
 _FORMS = (
-    _Form(_LEVEL, "the level of", " has changed from"),
-    _Form(_ADDED, "the main image has an additional finding of", _CLOSE),
-    _Form(_ADDED, "the main image has additional findings of", _CLOSE, several=True),
-    _Form(_REMOVED, "the main image is missing the finding of", _CLOSE),
-    _Form(_REMOVED, "the main image is missing the findings of", _CLOSE, several=True),
+    _Form(_LEVEL, LEVEL_BEGINNING, LEVEL_MIDDLE),
+    *(
+        _Form(order, begin, CLOSE, several=begin == several)
+        for order, (one, several) in zip((_ADDED, _REMOVED), BEGINNINGS.values(), strict=True)
+        for begin in (one, several)
+    ),
 )
 
 
@@ -130,7 +138,7 @@ class AnswerConstraint:
             named = place.named | {official_name(finding)}
             if len(unnamed) > 1:
                 yield self._way(f", {finding}", replace(place, named=named))
-            yield self._way(f", and {finding}{_CLOSE}", Place(_SENTENCE_END, place.order, named))
+            yield self._way(f", and {finding}{CLOSE}", Place(_SENTENCE_END, place.order, named))
 
     def _said_levels(self, place: Place) -> Iterator[Way]:
         """Yield the next word of a level, as its last and, as the release joins two by a blank, as its first of two."""

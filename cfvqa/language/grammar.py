@@ -53,6 +53,17 @@ class Change:
             raise ValueError(f"a level change has two different levels: {self}")
 
 
+LEVEL_BEGINNING, LEVEL_MIDDLE = "the level of", " has changed from"
+BEGINNINGS: dict[ChangeKind, tuple[str, str]] = {
+    ChangeKind.ADDED: ("the main image has an additional finding of", "the main image has additional findings of"),
+    ChangeKind.REMOVED: ("the main image is missing the finding of", "the main image is missing the findings of"),
+}
+"""How a sentence begins that names one finding, or several."""
+
+CLOSE = " than the reference image."
+"""How such a sentence ends."""
+
+
 def changes_between(main: Mapping[str, str | None], reference: Mapping[str, str | None]) -> list[Change]:
     """Return what changed from the reference image to the main image, in the order of the findings given.
 
@@ -73,18 +84,13 @@ def write_changes(changes: Iterable[Change]) -> str:
     """Write changes as an answer, findings in canonical order; no change is "nothing has changed."."""
     ordered = sorted(changes, key=lambda change: _ORDER[change.finding])
     sentences = [
-        f"the level of {c.finding} has changed from {c.before} to {c.after}."
+        f"{LEVEL_BEGINNING} {c.finding}{LEVEL_MIDDLE} {c.before} to {c.after}."
         for c in ordered
         if c.kind is ChangeKind.LEVEL
     ]
-    added = [c.finding for c in ordered if c.kind is ChangeKind.ADDED]
-    removed = [c.finding for c in ordered if c.kind is ChangeKind.REMOVED]
-    if added:
-        start = "has an additional finding of" if len(added) == 1 else "has additional findings of"
-        sentences.append(f"the main image {start} {_write_list(added)} than the reference image.")
-    if removed:
-        start = "is missing the finding of" if len(removed) == 1 else "is missing the findings of"
-        sentences.append(f"the main image {start} {_write_list(removed)} than the reference image.")
+    for kind, (one, several) in BEGINNINGS.items():
+        if names := [c.finding for c in ordered if c.kind is kind]:
+            sentences.append(f"{one if len(names) == 1 else several} {_write_list(names)}{CLOSE}")
     return " ".join(sentences) or NOTHING
 
 

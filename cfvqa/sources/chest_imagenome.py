@@ -65,12 +65,15 @@ def read_graphs(
     regions, findings = [empty("regions")], [empty("findings")]
     skipped: Counter[str] = Counter()
     done = 0
-    for part in images.iter_slices(_GRAPHS_AT_ONCE):
-        for rows, table in zip(_read_part(part, folder, gold, skipped), (regions, findings), strict=True):
-            table.append(rows)
-        done += len(part)
-        if progress is not None:
-            progress(done)
+    with ThreadPoolExecutor() as pool:  # a file server answers many at once
+        for part in images.iter_slices(_GRAPHS_AT_ONCE):
+            paths = [folder / f"{image}_SceneGraph.json" for image in part["image_id"]]
+            graphs = dict(zip(paths, pool.map(_graph, paths), strict=True))
+            for rows, table in zip(_read_part(part, graphs, gold, skipped), (regions, findings), strict=True):
+                table.append(rows)
+            done += len(part)
+            if progress is not None:
+                progress(done)
     located = pl.concat(regions)
     if not len(located):
         raise InputError(
@@ -85,15 +88,15 @@ def _gold(root: Path) -> dict[str, _Objects]:
 
 
 def _read_part(
-    images: pl.DataFrame, folder: Path, gold: dict[str, _Objects], skipped: Counter[str]
+    images: pl.DataFrame,
+    graphs: dict[Path, dict[str, Any] | None],
+    gold: dict[str, _Objects],
+    skipped: Counter[str],
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return regions and region findings of some images."""
     boxes: list[tuple[Any, ...]] = []
     findings: list[tuple[Any, ...]] = []
-    paths = [folder / f"{image}_SceneGraph.json" for image in images["image_id"]]
-    with ThreadPoolExecutor() as pool:  # a file server answers many at once
-        graphs = pool.map(_graph, paths)
-    for image, path, graph in zip(images.iter_rows(named=True), paths, graphs, strict=True):
+    for image, (path, graph) in zip(images.iter_rows(named=True), graphs.items(), strict=True):
         objects = gold.get(image["image_id"])
         if graph is not None:
             findings += _findings(graph["attributes"], image["image_id"], path, skipped)

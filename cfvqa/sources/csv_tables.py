@@ -31,7 +31,15 @@ from cfvqa.sources.csv_files import check_values, integers, numbers, read_csv
 from cfvqa.sources.image_files import Corruption, measure_images
 from cfvqa.sources.paths import existing_file, existing_root, paths_below
 from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
-from cfvqa.sources.splits import FRACTIONS, SPLITS, of_first_subjects, on_two_sides, subject_split, training_share
+from cfvqa.sources.splits import (
+    DIVIDED,
+    FRACTIONS,
+    SPLITS,
+    of_first_subjects,
+    on_two_sides,
+    subject_split,
+    training_share,
+)
 from cfvqa.sources.tables import PRESENCES, VIEWS, Tables, conform, empty
 from cfvqa.vocabulary.findings import FINDINGS, NODE_OF_ANSWER
 from cfvqa.vocabulary.levels import LEVEL_WORDS
@@ -41,7 +49,6 @@ SplitRule = Literal["subject", "given"]
 QUESTIONS, IMAGES, LABELS, BOXES = "questions.csv", "images.csv", "findings.csv", "regions.csv"
 FINDING_BOXES = "finding_boxes.csv"
 _ABOUT_LOST = "question about an image that cannot be read"
-_DIVIDED = "subject on two sides of the split"
 _BOX = ("x1", "y1", "x2", "y2")
 
 
@@ -110,7 +117,7 @@ class CsvSource:
         lost = chosen.join(images, on="path", how="anti")["path"]
         about_lost = pl.any_horizontal(pl.col("main", "reference").is_in(lost.implode())).fill_null(value=False)
         skipped[_ABOUT_LOST] = len(asked.filter(about_lost))
-        kept, skipped[_DIVIDED] = images["path"].implode(), len(on_two_sides(images, "subject_id"))
+        kept, skipped[DIVIDED] = images["path"].implode(), len(on_two_sides(images, "subject_id"))
         return validate(
             Tables(
                 images=conform(images.with_columns(image_id=pl.col("path"), study_id=pl.col("path")), "images"),

@@ -24,7 +24,7 @@ from cfvqa.sources.mimic_images import (
 from cfvqa.sources.order import Policy, order_pairs
 from cfvqa.sources.paths import existing_file, existing_root
 from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files
-from cfvqa.sources.splits import FRACTIONS, first_subjects, on_two_sides, subject_split, training_share
+from cfvqa.sources.splits import DIVIDED, FRACTIONS, first_subjects, on_two_sides, subject_split, training_share
 from cfvqa.sources.tables import Tables, conform
 
 SplitRule = Literal["subject", "paper", "official"]
@@ -157,7 +157,7 @@ class MimicSource:
         labels = labels.join(whole, on=["image_id", "finding"], how="anti")
         images, questions = self._split(images, questions)
         skipped |= question_skips | pair_skips | graph_skips | finding_skips
-        skipped["subject on two sides of the split"] = len(on_two_sides(questions, "subject_id"))
+        skipped[DIVIDED] = len(on_two_sides(questions, "subject_id"))
         return validate(
             Tables(
                 images=conform(images, "images"),

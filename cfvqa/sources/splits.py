@@ -52,6 +52,10 @@ def of_first_subjects(images: pl.DataFrame, limit: int | None) -> pl.DataFrame:
     return images.filter(pl.col("subject_id").is_in(first_subjects(images["subject_id"], limit).implode()))
 
 
+DIVIDED = "subject on two sides of the split"
+"""What is counted where a split divides subjects."""
+
+
 def on_two_sides(table: pl.DataFrame, key: str) -> pl.Series:
     """Return the values of a column that occur in more than one split, in their order."""
     sides = table.group_by(key).agg(pl.col("split").n_unique())

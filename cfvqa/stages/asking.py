@@ -14,7 +14,6 @@ from cfvqa.data.batches import PairBatch, swap_images
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.pair_sets import PairSet, PairSettings
 from cfvqa.evaluation.predictions import predictions_of
-from cfvqa.language.constraint import AnswerConstraint
 from cfvqa.language.questions import DIFFERENCE
 from cfvqa.models.constrained import FollowGrammar
 from cfvqa.models.outputs import Reading
@@ -85,7 +84,7 @@ class Decoding:
         if not follows_grammar(self.settings):
             return {}
         kept = [kind == DIFFERENCE for kind in kinds]
-        return {"logits_processor": [FollowGrammar(AnswerConstraint(reader.tokenizer), kept)]}
+        return {"logits_processor": [FollowGrammar(reader.constraint, kept)]}
 
 
 def ask_batch(reader: TrainedReader, batch: PairBatch, decoding: Decoding, kinds: Sequence[str | None]) -> BatchAnswers:

@@ -11,7 +11,7 @@ import torch
 
 from cfvqa.data.batches import Tokens
 from cfvqa.errors import InputError
-from cfvqa.files import DAMAGE, write_text
+from cfvqa.files import damage_named, write_text
 from cfvqa.models.outputs import Reading
 from cfvqa.models.ranking import rank
 from cfvqa.stages.trained import TrainedReader
@@ -84,10 +84,8 @@ class ClosedAnswers:
         file = folder / FILE
         if not file.is_file():
             raise InputError(f"{file} is missing, and answers are ranked by it: run cfvqa-evaluate with way=rank first")
-        try:
+        with damage_named(file, "run cfvqa-evaluate again"):
             lists = json.loads(file.read_text())
-        except DAMAGE as error:
-            raise InputError(f"{file} is damaged ({error}): run cfvqa-evaluate again") from error
         if not _is_lists(lists):
             raise InputError(f"{file} is damaged (no lists of answers): run cfvqa-evaluate again")
         return cls(lists)

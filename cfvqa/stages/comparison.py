@@ -16,6 +16,7 @@ from cfvqa.evaluation.charts import Figure
 from cfvqa.evaluation.metrics import decoding_in, read_metrics
 from cfvqa.evaluation.paired import compare_paired
 from cfvqa.evaluation.report_figures import dig, figure_at
+from cfvqa.files import damage_named
 from cfvqa.stages.disagreement_page import write_disagreements
 from cfvqa.stages.kinds import shown
 from cfvqa.stages.run_folders import differences, settings_in
@@ -201,12 +202,10 @@ def _vision_of(file: Path) -> dict[str, Any]:
 def _compared(folder: Path, settings: dict[str, Any], keys: Sequence[str]) -> Compared:
     file = folder / "evaluation" / "metrics.json"
     metrics = read_metrics(file)
-    try:
+    with damage_named(file, "judge the run again, cfvqa-evaluate"):
         figures = {title: figure_at(metrics, key) for title, key in _FIGURES.items()}
         data = {name: metrics["data"][name] for name in ("tables", "split", "name", "version", "licence")}
         scorers = {name: scorer["version"] for name, scorer in metrics["scorers"].items()}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{file} is damaged ({error!r}): judge the run again, cfvqa-evaluate") from error
     answers = _table(file.with_name("predictions.parquet"))
     return Compared(folder.name, {key: dig(settings, key) for key in keys}, figures, data, scorers, answers)
 

@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
 
-from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.report_figures import dig
-from cfvqa.files import write_text
+from cfvqa.files import damage_named, write_text
 from cfvqa.stages.identity import SPEED, seconds_spent
 from cfvqa.stages.table_files import write_table
 
@@ -176,12 +175,8 @@ def _best_loss(training: Path) -> dict[str, float]:
 
 
 def _read(file: Path) -> Job:
-    try:
+    with damage_named(file, "delete it, and repeat the sweep; what its job has made is kept"):
         return Job(**json.loads(file.read_text()))
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"{file} is damaged ({error}): delete it, and repeat the sweep; what its job has made is kept"
-        ) from error
 
 
 def _file_of(job: Job, folder: Path) -> Path:

@@ -52,7 +52,7 @@ def track_evaluation(
         console: gets a warning where the tracker cannot be reached: the evaluation is not thrown away for that.
     """
     try:
-        _track(tracker_of(config), config, metrics, read, answers)
+        _track(config, metrics, read, answers)
     except InputError as error:
         console.print(
             f"warning: the tracker has not got all of this evaluation: {error}; its figures lie in metrics.json; to "
@@ -63,14 +63,8 @@ def track_evaluation(
         )
 
 
-def _track(
-    tracker: Tracker | None,
-    config: DictConfig,
-    metrics: Mapping[str, Any],
-    read: Tables,
-    answers: pl.DataFrame | None,
-) -> None:
-    name = str(config.name)
+def _track(config: DictConfig, metrics: Mapping[str, Any], read: Tables, answers: pl.DataFrame | None) -> None:
+    tracker, name = tracker_of(config), str(config.name)
     run = TrackedRun(name, "evaluation", str(config.group), Path(config.runs) / name)
     with _tracked(tracker, run) as logger:
         if tracker is None or logger is None:

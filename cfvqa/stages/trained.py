@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import nn
 
 from cfvqa.errors import InputError
 from cfvqa.files import damage_named
+from cfvqa.language.constraint import AnswerConstraint
 from cfvqa.language.tokenizer import AnswerTokenizer, PretrainedTokenizer, Tokenizer
 from cfvqa.models.momentum import without_momentum
 from cfvqa.stages.building import trying
@@ -36,6 +38,11 @@ class TrainedReader:
     model: nn.Module
     tokenizer: Tokenizer
     description: dict[str, Any]
+
+    @cached_property
+    def constraint(self) -> AnswerConstraint:
+        """The grammar of answers to difference questions, in its tokens."""
+        return AnswerConstraint(self.tokenizer)
 
 
 def load_reader(folder: Path, phase: str | None = None) -> TrainedReader:
