@@ -33,7 +33,6 @@ from cfvqa.sources.paths import existing_file, existing_root, paths_below
 from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
 from cfvqa.sources.splits import (
     DIVIDED,
-    FRACTIONS,
     SPLITS,
     of_first_subjects,
     on_two_sides,
@@ -94,8 +93,7 @@ class CsvSource:
         root = existing_root(self.root)
         named = _named_images(_read_questions(existing_file(root, QUESTIONS)), root)
         images = of_first_subjects(named.with_columns(self._split(named, root / IMAGES)), self.limit)
-        training = FRACTIONS[0] if self.split == "subject" else training_share(images["split"])
-        return Listing(root, images.select("subject_id", "path"), training)
+        return Listing(root, images.select("subject_id", "path"), training_share(images["split"]))
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read the tables and check every image file.

@@ -18,7 +18,7 @@ from cfvqa.sources.nih_boxes import BOXES, IMAGE_NAME, LABELS, read_finding_boxe
 from cfvqa.sources.nih_questions import ask_questions
 from cfvqa.sources.paths import check_ids, existing_file, existing_root, refuse_unlisted
 from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files, if_there
-from cfvqa.sources.splits import FRACTIONS, held_out_split, of_first_subjects, subject_split, training_share
+from cfvqa.sources.splits import held_out_split, of_first_subjects, subject_split, training_share
 from cfvqa.sources.tables import Tables, conform, empty
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
 
@@ -83,8 +83,7 @@ class NihSource:
         """Return the images of the table of labels."""
         root = existing_root(self.root)
         images = _place(of_first_subjects(_read_entries(root), self.limit), root)
-        training = FRACTIONS[0] if self.split == "subject" else training_share(self._split(images, root))
-        return Listing(root, images.select("subject_id", "path"), training)
+        return Listing(root, images.select("subject_id", "path"), training_share(self._split(images, root)))
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read labels and images, and ask the questions that the labels answer.

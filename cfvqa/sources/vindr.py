@@ -16,7 +16,7 @@ from cfvqa.sources.image_files import Corruption, measure_images
 from cfvqa.sources.image_labels import Labels, question_row, questions_about, whole_image_findings
 from cfvqa.sources.paths import existing_root, refuse_unlisted
 from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files
-from cfvqa.sources.splits import FRACTIONS, held_out_split, of_first_subjects, subject_split, training_share
+from cfvqa.sources.splits import held_out_split, of_first_subjects, subject_split, training_share
 from cfvqa.sources.tables import SCHEMAS, Tables, conform, empty
 from cfvqa.sources.vindr_names import ANSWERS, NODES
 from cfvqa.sources.vindr_tables import NO_FINDING, PARTS, box_table, label_table, read_boxes, read_labels
@@ -80,8 +80,7 @@ class VindrSource:
         """Return the images that have labels."""
         root = existing_root(self.root)
         images = of_first_subjects(_images(root), self.limit)
-        training = FRACTIONS[0] if self.split == "subject" else training_share(self._split(images))
-        return Listing(root, images.select("subject_id", "path"), training)
+        return Listing(root, images.select("subject_id", "path"), training_share(self._split(images)))
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
         """Read labels, boxes and headers of images, and ask the questions that the labels answer.
