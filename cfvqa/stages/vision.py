@@ -15,7 +15,6 @@ from torchmetrics import Metric
 from cfvqa.data.image_data import ImageData, ImageDataSettings
 from cfvqa.errors import InputError
 from cfvqa.files import damage_named
-from cfvqa.sources.tables import Tables
 from cfvqa.stages.blocks import Block
 from cfvqa.stages.building import VISION, build_network, new_network, plain
 from cfvqa.stages.calls import Call
@@ -59,7 +58,7 @@ def anatomy(config: DictConfig, console: StageConsole) -> Stage:
     def make(folder: Path) -> dict[str, str]:
         network = _network(config.detector, "detector")
         module = AnatomyModule(network, **_rates(config.detector))
-        return _train(module, config, "detector", load_tables(source), folder, console)
+        return _train(module, config, "detector", _data(config, "detector", source), folder, console)
 
     return ensure(stage, make, console, others=_others(config, "detector"))
 
@@ -74,7 +73,9 @@ def findings(config: DictConfig, console: StageConsole) -> Stage:
     def make(folder: Path) -> dict[str, str]:
         network = _network(config.classifier, "classifier")
         module = FindingsModule(network, load_detector(config, detector), **_rates(config.classifier))
-        return _train(module, config, "classifier", load_tables(source), folder, console)
+        data = _data(config, "classifier", source)
+        check_varied(data.sets["val"].labels.image_finding)
+        return _train(module, config, "classifier", data, folder, console)
 
     return ensure(stage, make, console, others=_others(config, "classifier"))
 
@@ -145,21 +146,25 @@ def _rates(block: Any) -> dict[str, float]:
     return {"learning_rate": block.training.learning_rate, "weight_decay": block.training.weight_decay}
 
 
+def _data(config: DictConfig, name: str, source: Stage) -> ImageData:
+    """Return the images that one of the two learns from and is judged on."""
+    block = config[name]
+    settings = ImageDataSettings(
+        image_size=block.image_size,
+        batch_size=block.training.batch_size,
+        workers=block.training.workers,
+        seed=block.training.seed,
+    )
+    data = ImageData(load_tables(source), settings, needs=_TASKS[name].needs)
+    data.setup()
+    return data
+
+
 def _train(
-    module: VisionModule, config: DictConfig, name: str, source: Tables, folder: Path, console: StageConsole
+    module: VisionModule, config: DictConfig, name: str, data: ImageData, folder: Path, console: StageConsole
 ) -> dict[str, str]:
     block, task = config[name], _TASKS[name]
     training = block.training
-    settings = ImageDataSettings(
-        image_size=block.image_size,
-        batch_size=training.batch_size,
-        workers=training.workers,
-        seed=training.seed,
-    )
-    data = ImageData(source, settings, needs=task.needs)
-    if name == "classifier":
-        data.setup()
-        check_varied(data.sets["val"].labels.image_finding)
     fitting = FitSettings(
         title=task.title,
         epochs=training.epochs,
