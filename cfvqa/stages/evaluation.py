@@ -6,11 +6,9 @@ from typing import Any
 
 import polars as pl
 from omegaconf import DictConfig
-from rich.table import Table
 
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
-from cfvqa.evaluation.contrast_tables import tables_of
 from cfvqa.evaluation.grounding import Pointing, pointing
 from cfvqa.evaluation.metrics import Figures, add_tests, write_metrics
 from cfvqa.evaluation.predictions import PREDICTIONS, join_predictions, write_predictions
@@ -25,6 +23,7 @@ from cfvqa.stages.asking import Asked, Decoding, ask, exchange_images, pair_set
 from cfvqa.stages.building import plain
 from cfvqa.stages.closed_answers import FILE, ClosedAnswers
 from cfvqa.stages.contrasting import Comparing
+from cfvqa.stages.evaluation_table import show, written
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole
@@ -113,7 +112,7 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
 def _facts(metrics: Figures) -> dict[str, str]:
     """Return the headline of each task."""
     names = ("changes.f1", "retrieval.pair_to_answer.recall_1", "zero_shot.added_macro", "zero_shot.removed_macro")
-    return {name: _number(dig(metrics, name)) for name in names if name.partition(".")[0] in metrics}
+    return {name: written(dig(metrics, name)) for name in names if name.partition(".")[0] in metrics}
 
 
 def evaluate_file(config: DictConfig, console: StageConsole) -> Path:
@@ -240,55 +239,3 @@ def _controls(difference: pl.DataFrame, seed: int) -> dict[str, pl.DataFrame]:
         "shuffled_pair": exchange_images(difference, ("main_image", "reference_image"), seed=seed),
         "no_reference": difference.with_columns(reference_image=pl.lit(None, dtype=pl.String)),
     }
-
-
-def show(metrics: dict[str, Any], console: StageConsole) -> None:
-    """Print the headline figures of each task."""
-    if "changes" in metrics:
-        _show_answers(metrics, console)
-    for small in tables_of(metrics):
-        table = Table(title=small.title, title_justify="left")
-        table.add_column("", no_wrap=True)
-        for column in small.columns:
-            table.add_column(column, justify="right", overflow="fold")
-        for row in small.rows:
-            table.add_row(row.label, *(_number(figure.value) for figure in row.figures))
-        console.print(table)
-
-
-def _show_answers(metrics: dict[str, Any], console: StageConsole) -> None:
-    """Print the figures of answers beside the blind baselines."""
-    table = Table(title="difference questions and the others", title_justify="left")
-    table.add_column("answers of", no_wrap=True)  # narrow terminals break the titles of figures, never a name
-    for column in ("change F1", "direction", "CIDEr", "BLEU-4", "other types exact"):
-        table.add_column(column, justify="right", overflow="fold")
-    rows = {"the model": metrics} | metrics.get("baseline", {}) | metrics.get("control", {})
-    if "rules" in metrics:
-        rows["findings by rule"] = metrics["rules"]
-    for name, figures in rows.items():
-        difference = figures["by_type"].get("difference", {})
-        cells = [figures["changes"]["f1"], figures["changes"]["direction_accuracy"], difference.get("cider")]
-        cells += [difference.get("bleu_4"), figures["other_types"]["exact_match"]]
-        table.add_row(name, *map(_number, cells))
-    console.print(table)
-    for name, score in metrics.get("labels", {}).items():
-        console.print(f"a reader without any error, {name.replace('_', ' ')}: {score:.3f}", highlight=False)
-    if "flip" in metrics:
-        flip = metrics["flip"]
-        console.print(f"flip consistency {_number(flip['consistency'])} of {flip['n']} questions", highlight=False)
-    for name, what in (("grounding", "region of most attention"), ("word_grounding", "region of most words")):
-        if name in metrics:
-            console.print(f"{what} {_pointed(metrics[name])}", highlight=False)
-
-
-def _pointed(found: dict[str, Any]) -> str:
-    """Write how often a region holds a change, beside what needs no image."""
-    shares = [_number(found[key]) for key in ("pointing_1", "chance_1", "constant_1")]
-    return "holds a change in {} of {} questions; at random {}, always the same region {}".format(
-        shares[0], found["n"], *shares[1:]
-    )
-
-
-def _number(value: float | None) -> str:
-    """Write a figure; a dash where it is not defined, as without any question of the kind."""
-    return "-" if value is None else f"{value:.3f}"
