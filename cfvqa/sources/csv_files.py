@@ -98,6 +98,17 @@ def read_csv(
     return table.with_columns(absent).select(*columns, *optional)
 
 
+def check_filled(table: pl.DataFrame, column: str, path: Path) -> None:
+    """Check that no row leaves a column blank.
+
+    Raises:
+        InputError: naming the first row that does.
+    """
+    blank = table[column].fill_null("").str.strip_chars() == ""
+    if blank.any():
+        raise InputError(f"{path}, row {int(blank.arg_true()[0]) + 2}: {column} is blank: fill it, or remove the row")
+
+
 def integers(table: pl.DataFrame, column: str, path: Path, *, least: int = 0, most: int = LARGEST_ORDER) -> pl.Series:
     """Return a column as 64-bit integers ("3.0" is 3).
 

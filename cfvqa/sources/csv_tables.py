@@ -13,7 +13,7 @@ shall see a finding, if no row of the third says its region, in the last.
 Images are named by their path below the folder, everywhere.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
@@ -23,32 +23,20 @@ from typing import Literal, get_args
 import polars as pl
 
 from cfvqa.errors import InputError, check_choice
-from cfvqa.language.grammar import official_name
 from cfvqa.language.keywords import answer_keywords
 from cfvqa.language.questions import QUESTION_TYPES, question_type
 from cfvqa.sources.checks import validate
-from cfvqa.sources.csv_files import check_values, integers, numbers, read_csv
+from cfvqa.sources.csv_files import check_filled, check_values, integers, read_csv
+from cfvqa.sources.csv_labels import IMAGES, QUESTIONS, check_known, read_finding_boxes, read_findings, read_regions
 from cfvqa.sources.image_files import Corruption, measure_images
 from cfvqa.sources.paths import existing_file, existing_root, paths_below
 from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
-from cfvqa.sources.splits import (
-    DIVIDED,
-    SPLITS,
-    of_first_subjects,
-    on_two_sides,
-    subject_split,
-    training_share,
-)
-from cfvqa.sources.tables import PRESENCES, VIEWS, Tables, conform, empty
-from cfvqa.vocabulary.findings import FINDINGS, NODE_OF_ANSWER
-from cfvqa.vocabulary.levels import LEVEL_WORDS
-from cfvqa.vocabulary.regions import REGIONS
+from cfvqa.sources.splits import DIVIDED, SPLITS, of_first_subjects, on_two_sides, subject_split, training_share
+from cfvqa.sources.tables import VIEWS, Tables, conform
 
 SplitRule = Literal["subject", "given"]
-QUESTIONS, IMAGES, LABELS, BOXES = "questions.csv", "images.csv", "findings.csv", "regions.csv"
-FINDING_BOXES = "finding_boxes.csv"
+LABELS, BOXES, FINDING_BOXES = "findings.csv", "regions.csv", "finding_boxes.csv"
 _ABOUT_LOST = "question about an image that cannot be read"
-_BOX = ("x1", "y1", "x2", "y2")
 
 
 @dataclass(frozen=True)
@@ -106,9 +94,9 @@ class CsvSource:
         images = _named_images(asked, root)
         known = images["path"]
         for column in ("main", "reference"):
-            _check_known(asked, column, known, root / QUESTIONS)
-        regions, findings = _read_regions(root / BOXES, known), _read_findings(root / LABELS, known)
-        boxes = _read_finding_boxes(root / FINDING_BOXES, known)
+            check_known(asked, column, known, root / QUESTIONS)
+        regions, findings = read_regions(root / BOXES, known), read_findings(root / LABELS, known)
+        boxes = read_finding_boxes(root / FINDING_BOXES, known)
         images = images.with_columns(self._split(images, root / IMAGES))
         chosen = of_first_subjects(images, self.limit)
         images, skipped = measure_images(chosen, root, self.on_corrupt, progress)
@@ -145,7 +133,7 @@ def _read_questions(path: Path) -> pl.DataFrame:
     optional = ["reference", "subject_id", "question_type", "question_id"]
     table = read_csv(path, ["main", "question", "answer"], optional=optional)
     for column in ("main", "question", "answer"):
-        _check_filled(table, column, path)
+        check_filled(table, column, path)
     check_values(table, "question_type", QUESTION_TYPES, path)
     kinds = [question_type(question) for question in table["question"]]
     table = table.with_columns(pl.col("question_type").fill_null(pl.Series(kinds, dtype=pl.String)))
@@ -159,12 +147,6 @@ def _read_questions(path: Path) -> pl.DataFrame:
     return table.with_columns(pl.col("question_id").fill_null(pl.format("q{}", number)))
 
 
-def _check_filled(table: pl.DataFrame, column: str, path: Path) -> None:
-    blank = table[column].fill_null("").str.strip_chars() == ""
-    if blank.any():
-        raise InputError(f"{path}, row {int(blank.arg_true()[0]) + 2}: {column} is blank: fill it, or remove the row")
-
-
 def _named_images(asked: pl.DataFrame, root: Path) -> pl.DataFrame:
     """Return the images of `images.csv`, or what the questions say of theirs where there is none."""
     return _read_images(root / IMAGES) if (root / IMAGES).is_file() else _images_of(asked, root / QUESTIONS)
@@ -174,7 +156,7 @@ def _read_images(path: Path) -> pl.DataFrame:
     """Return path, subject_id, study_order, view and split of every image."""
     table = read_csv(path, ["path", "subject_id", "study_order"], optional=["view", "split"])
     for column in ("path", "subject_id"):
-        _check_filled(table, column, path)
+        check_filled(table, column, path)
     check_values(table, "view", VIEWS, path)
     order = integers(table, "study_order", path)
     return table.with_columns(order, pl.col("view").fill_null("unknown"))
@@ -182,7 +164,7 @@ def _read_images(path: Path) -> pl.DataFrame:
 
 def _images_of(asked: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Return what the questions say of their images, as `_read_images` does."""
-    _check_filled(asked, "subject_id", path)
+    check_filled(asked, "subject_id", path)
     named = [asked.select("subject_id", pl.col(column).alias("path")) for column in ("main", "reference")]
     images = pl.concat(named).drop_nulls("path").unique(maintain_order=True)
     order = _orders(asked, path)
@@ -226,58 +208,3 @@ def _questions(asked: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
         ),
         "questions",
     )
-
-
-def _read_findings(path: Path, known: pl.Series) -> pl.DataFrame:
-    if not path.is_file():
-        return empty("findings")
-    table = _read_about(path, known, ["finding", "presence"], optional=["region", "level"])
-    table = table.with_columns(_nodes(table["finding"]))
-    for column, allowed in (("finding", FINDINGS), ("presence", PRESENCES)):
-        check_values(table, column, allowed, path, blanks=False)
-    for column, allowed in (("region", REGIONS), ("level", LEVEL_WORDS)):
-        check_values(table, column, allowed, path)
-    return conform(table, "findings")
-
-
-def _nodes(names: pl.Series) -> pl.Series:
-    """Return the nodes of findings, which stay what they are where they are no name in answers."""
-    nodes = [NODE_OF_ANSWER.get(official_name(name), name) for name in names.fill_null("")]
-    return pl.Series("finding", nodes, dtype=pl.String)
-
-
-def _read_regions(path: Path, known: pl.Series) -> pl.DataFrame:
-    if not path.is_file():
-        return empty("regions")
-    table = _read_about(path, known, ["region", *_BOX])
-    check_values(table, "region", REGIONS, path, blanks=False)
-    return conform(table.with_columns(numbers(table, _BOX, path)), "regions")
-
-
-def _read_finding_boxes(path: Path, known: pl.Series) -> pl.DataFrame:
-    if not path.is_file():
-        return empty("finding_boxes")
-    table = _read_about(path, known, ["finding", *_BOX], optional=["readers"])
-    table = table.with_columns(_nodes(table["finding"]), pl.col("readers").fill_null("1"))
-    check_values(table, "finding", FINDINGS, path, blanks=False)
-    counted = integers(table, "readers", path, least=1)
-    return conform(table.with_columns(*numbers(table, _BOX, path), counted), "finding_boxes")
-
-
-def _read_about(path: Path, known: pl.Series, columns: Sequence[str], *, optional: Sequence[str] = ()) -> pl.DataFrame:
-    """Return columns of a file whose rows are about images, each of which it names by its path, as image_id."""
-    table = read_csv(path, ["path", *columns], optional=optional)
-    _check_filled(table, "path", path)
-    _check_known(table, "path", known, path)
-    return table.rename({"path": "image_id"})
-
-
-def _check_known(table: pl.DataFrame, column: str, known: pl.Series, path: Path) -> None:
-    """Refuse a row about an image that the data set does not have."""
-    strange = ~table[column].is_in(known.implode()).fill_null(value=True)
-    if strange.any():
-        row = int(strange.arg_true()[0])
-        raise InputError(
-            f"{path}, row {row + 2}: {column} '{table[column][row]}' is no image of the data set: correct it, or add "
-            f"it to {IMAGES if (path.parent / IMAGES).is_file() else QUESTIONS}"
-        )
