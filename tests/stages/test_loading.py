@@ -76,6 +76,22 @@ def test_a_config_that_is_damaged_is_named(tmp_path, config):
         load_run(tmp_path)
 
 
+@pytest.mark.parametrize("tag", ["!!python/object/apply:os.system [touch FILE]", "!!python/name:os.system"])
+def test_no_code_of_a_stored_config_runs(tmp_path, tag):
+    file = tmp_path / "touched"
+    (tmp_path / "config.yaml").write_text(f"{CONFIG}\na: {tag.replace('FILE', str(file))}")
+    with pytest.raises(InputError, match=r"config\.yaml or .*is damaged"):
+        load_run(tmp_path)
+    assert not file.exists()
+
+
+def test_nothing_of_this_machine_is_filled_into_a_stored_config(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET", "8")
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("max_new_tokens: 8", "max_new_tokens: '${oc.env:SECRET}'"))
+    with pytest.raises(InputError, match=r"decoding\.max_new_tokens is '\$\{oc\.env:SECRET\}': give a whole number"):
+        load_run(tmp_path)
+
+
 @pytest.mark.parametrize("decode", ["[]", "5", "[1]"])
 def test_figures_without_their_decoding_are_named(tmp_path, decode):
     (tmp_path / "config.yaml").write_text(CONFIG)
@@ -103,7 +119,12 @@ def reader_with(key, value):
     return description
 
 
+FOREIGN = {"_target_": "os.system", "_partial_": True}
 WRONG = [
+    ("model.network._target_", "torch.hub.load", r"model\.network\._target_ names 'torch\.hub\.load'; allowed are"),
+    ("model.network.inner", [[FOREIGN]], r"model\.network\.inner\[0\]\[0\]\._target_ names 'os\.system'"),
+    ("model.network._args_", [FOREIGN], r"model\.network\._args_\[0\]\._target_ names 'os\.system'"),
+    ("model.network.heads", "${oc.env:HOME}", r"model\.network\.heads is"),
     ("model.network.memory", 5, r"model\.network\.memory is '5': choose one of"),
     ("model.network.encoders", "x", r"model\.network\.encoders is 'x': choose one of"),
     ("model", 5, "model is '5': it is a block"),
