@@ -1,4 +1,5 @@
 import json
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -103,6 +104,31 @@ def test_a_blind_reader_has_no_attention(images, tmp_path):
 def test_a_question_for_a_change_wants_a_reference(run, images, question):
     with pytest.raises(InputError, match="reference=FILE"):
         run.ask(main=images[0], reference=None, question=" ".join(question.split()))
+
+
+@pytest.mark.parametrize("key", ["main", "reference"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "is missing"),
+        (b"", "cannot be read"),
+        (b"no image", "cannot be read"),
+        (lambda whole: whole[: len(whole) // 2], "truncated"),
+    ],
+)
+def test_an_image_that_cannot_be_read_is_named(run, images, tmp_path, key, content, words):
+    file = tmp_path / "given.png"
+    if content is not None:
+        file.write_bytes(content(images[0].read_bytes()) if callable(content) else content)
+    given = {"main": images[0], "reference": images[1]} | {key: file}
+    with pytest.raises(InputError, match=rf"^image {re.escape(str(file))} .*{words}") as refused:
+        run.ask(**given)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_image_that_is_a_folder_is_named(run, images, tmp_path):
+    with pytest.raises(InputError, match=f"image {re.escape(str(tmp_path))} is missing"):
+        run.ask(main=tmp_path, reference=images[1])
 
 
 @pytest.mark.parametrize("question", ["", "  ", "?!", "..."])
