@@ -140,7 +140,7 @@ class PretrainedTokenizer:
     """
 
     def __init__(self, path: str) -> None:
-        from transformers import BertTokenizer, PreTrainedTokenizerFast  # slow to import, and only this class needs them
+        from transformers import BertTokenizer, PreTrainedTokenizerFast  # slow to import, and needed here alone
 
         kinds = {_FILE: PreTrainedTokenizerFast, "vocab.txt": BertTokenizer}
         found = [kind for name, kind in kinds.items() if (Path(path) / name).is_file()]
