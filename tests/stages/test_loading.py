@@ -4,12 +4,13 @@ import json
 from copy import deepcopy
 
 import pytest
+from omegaconf import OmegaConf
 
 from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.stages import loading, publishing
-from cfvqa.stages.loading import load_run
+from cfvqa.stages.loading import load, load_run
 from cfvqa.stages.publishing import read_export
 from cfvqa.stages.trained import TrainedReader, load_reader, new_model
 
@@ -66,6 +67,28 @@ def test_a_reader_of_imported_features_cannot_be_asked_about_radiographs(tmp_pat
     reader = TrainedReader(model=None, tokenizer=None, description={"vision": None, "published": "0f"})
     monkeypatch.setattr(loading, "load_reader", lambda place: reader)
     with pytest.raises(InputError, match=r"was trained on imported features \(extraction\.published\)"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "runs/nothing/here", "no such run"])
+def test_a_run_that_is_not_there_is_named_and_not_looked_for_on_the_hub(name):
+    with pytest.raises(InputError, match=f"no folder {name}"):
+        load(name)
+
+
+def test_folders_that_hold_no_run_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"config\.yaml"):
+        load_run(tmp_path)
+    decoding = {"num_beams": 1, "do_sample": False, "repetition_penalty": 1.0, "max_new_tokens": 9}
+    OmegaConf.save({"evaluation": {"decoding": decoding | {"custom_generate": "x"}}}, tmp_path / "config.yaml")
+    with pytest.raises(InputError, match=r"decoding\.custom_generate' is unknown"):
+        load_run(tmp_path)
+    OmegaConf.save({"evaluation": {"decoding": decoding}}, tmp_path / "config.yaml")
+    with pytest.raises(InputError, match=r"reader\.json"):
+        load_run(tmp_path)
+    (tmp_path / "vqa").mkdir()
+    (tmp_path / "vqa" / "reader.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"):
         load_run(tmp_path)
 
 

@@ -15,7 +15,6 @@ from cfvqa.language.questions import WHAT_CHANGED, difference_in
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.stages.answering import Model
-from cfvqa.stages.loading import load, load_run
 from cfvqa.stages.prediction import request_of
 from cfvqa.stages.reader import Widths, build_model
 from cfvqa.stages.showing import as_json, picture, show, striking, wrap, write_picture
@@ -246,25 +245,3 @@ def test_a_good_request_is_read(tmp_path):
 def test_a_bad_request_names_its_key(tmp_path, changed, words):
     with pytest.raises(InputError, match=words):
         request(tmp_path, **changed)
-
-
-@pytest.mark.parametrize("name", ["nowhere", "runs/nothing/here", "no such run"])
-def test_a_run_that_is_not_there_is_named_and_not_looked_for_on_the_hub(name):
-    with pytest.raises(InputError, match=f"no folder {name}"):
-        load(name)
-
-
-def test_folders_that_hold_no_run_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"config\.yaml"):
-        load_run(tmp_path)
-    decoding = {"num_beams": 1, "do_sample": False, "repetition_penalty": 1.0, "max_new_tokens": 9}
-    OmegaConf.save({"evaluation": {"decoding": decoding | {"custom_generate": "x"}}}, tmp_path / "config.yaml")
-    with pytest.raises(InputError, match=r"decoding\.custom_generate' is unknown"):
-        load_run(tmp_path)
-    OmegaConf.save({"evaluation": {"decoding": decoding}}, tmp_path / "config.yaml")
-    with pytest.raises(InputError, match=r"reader\.json"):
-        load_run(tmp_path)
-    (tmp_path / "vqa").mkdir()
-    (tmp_path / "vqa" / "reader.json").write_text("{")
-    with pytest.raises(InputError, match="damaged"):
-        load_run(tmp_path)
