@@ -13,9 +13,8 @@ from cfvqa.stages.progress import StageConsole
 def task(config: DictConfig, console: StageConsole) -> None:
     """Look at everything, and say what to do next."""
     hydra = HydraConfig.get()
-    choices = hydra.runtime.choices
-    chosen = Chosen(launcher=str(choices["hydra/launcher"]), sweeper=str(choices["hydra/sweeper"]))
-    doctor(config, console, hydra.overrides.task, chosen)
+    choices = {name: str(hydra.runtime.choices[f"hydra/{name}"]) for name in ("launcher", "sweeper")}
+    doctor(config, console, hydra.overrides.task, Chosen(**choices, launching=hydra.launcher))
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from cfvqa.doctor.amounts import amounts_of, label_notes
 from cfvqa.doctor.cost import Cost
 from cfvqa.doctor.data_set import DataSet, file_notes, opened
 from cfvqa.doctor.disk import Need, disk_notes
+from cfvqa.doctor.launcher import launcher_notes
 from cfvqa.doctor.machine import NETWORKS, load_notes, machine_notes
 from cfvqa.doctor.note import MISSING, OK, WARNING, Note, once
 from cfvqa.doctor.packages import Chosen, package_notes
@@ -44,7 +45,7 @@ def doctor(config: DictConfig, console: Console, overrides: Sequence[str], chose
         return
     torch.set_float32_matmul_precision("high")  # as in a training: TF32 where a GPU has it
     page = Page(console)
-    page.show("machine", [*machine_notes(config), *package_notes(chosen)])
+    page.show("machine", [*machine_notes(config), *package_notes(chosen), *launcher_notes(chosen, config.trainer)])
     with ExitStack() as stack:
         samples: dict[str, Sample] = {}
         drawn: list[Need] = []

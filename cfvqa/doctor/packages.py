@@ -1,7 +1,9 @@
 """Whether the packages are there that only sweeps need; trackers and DICOM files name theirs themselves."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.util import find_spec
+from typing import Any
 
 from cfvqa.doctor.note import MISSING, Note
 
@@ -15,10 +17,12 @@ class Chosen:
     Attributes:
         launcher: choice of hydra/launcher.
         sweeper: choice of hydra/sweeper.
+        launching: block hydra.launcher.
     """
 
     launcher: str = "basic"
     sweeper: str = "basic"
+    launching: Mapping[str, Any] = field(default_factory=dict)
 
 
 def package_notes(chosen: Chosen) -> list[Note]:

@@ -128,29 +128,31 @@ def _backend(vocabulary: dict[str, int]) -> Backend:
 
 
 class PretrainedTokenizer:
-    """A tokenizer of the transformers library (PubMedBERT, ...) with [DEC] and [ENC] added.
+    """A tokenizer of a model of the BERT family (PubMedBERT, ...) with [DEC] and [ENC] added.
+
+    The folder may be a stranger's: which class reads it, its configs do not choose, as that could run code of theirs.
 
     Args:
-        path: a local folder, or the name of a model that lies in the local cache.
-        download: whether a name may be looked up on the hub.
+        path: of the folder, with `tokenizer.json` or `vocab.txt`.
 
     Raises:
-        InputError: if there is no tokenizer, it is one of code of its own, which never runs, or it lacks one of the
-            special tokens of BERT.
+        InputError: if there is no tokenizer, it is damaged, or it lacks one of the special tokens of BERT.
     """
 
-    def __init__(self, path: str, *, download: bool = False) -> None:
-        from transformers import AutoTokenizer  # slow to import, and only this class needs it
+    def __init__(self, path: str) -> None:
+        from transformers import BertTokenizer, PreTrainedTokenizerFast  # slow to import, and needed here alone
 
-        try:
-            self._backend: Any = AutoTokenizer.from_pretrained(
-                path, local_files_only=not download, trust_remote_code=False
-            )
-        except (OSError, ValueError) as error:
+        kinds = {_FILE: PreTrainedTokenizerFast, "vocab.txt": BertTokenizer}
+        found = [kind for name, kind in kinds.items() if (Path(path) / name).is_file()]
+        if not found:
             raise InputError(
-                f"text.pretrained: no tokenizer at '{path}' on this machine, or one that needs code of its own; "
-                "download a model of the BERT family first and give its folder, or choose text=scratch"
-            ) from error
+                f"text.pretrained: no tokenizer at '{path}' ({' or '.join(kinds)} is missing): download a model of the "
+                "BERT family first and give its folder, or choose text=scratch"
+            )
+        try:
+            self._backend: Any = found[0].from_pretrained(path, local_files_only=True)
+        except Exception as error:  # the tokenizers library raises this very class
+            raise InputError(f"text.pretrained: the tokenizer at '{path}' is damaged ({error}): restore it") from error
         known = self._backend.get_vocab()
         if missing := [token for token in SPECIALS[:5] if token not in known]:
             raise InputError(

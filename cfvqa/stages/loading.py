@@ -13,7 +13,6 @@ from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import decoding_in
 from cfvqa.files import DAMAGE, damage_named
 from cfvqa.stages.answering import Model
-from cfvqa.stages.building import plain
 from cfvqa.stages.closed_answers import ClosedAnswers
 from cfvqa.stages.hub import fetch
 from cfvqa.stages.identity import SUCCESS, Stage
@@ -87,11 +86,16 @@ def _decoding(folder: Path) -> dict[str, Any]:
             decode = json.loads(judged.read_text())["decode"]
             decoding = decoding_in(decode)
         else:
-            decoding = plain(OmegaConf.load(file))["evaluation"]["decoding"]
+            decoding = _stored(file)["evaluation"]["decoding"]
     except (*DAMAGE, OmegaConfBaseException, YAMLError, OSError) as error:
         raise InputError(f"{file} or {judged} is damaged ({error!r}): run the command of this run again") from error
     DECODING.check(decoding, f"{judged if judged.is_file() else file}: decoding")
     return decoding
+
+
+def _stored(file: Path) -> Any:
+    """Return the content of a config as it is written: nothing of this machine, as `${oc.env:...}`, is filled in."""
+    return OmegaConf.to_container(OmegaConf.load(file), resolve=False)
 
 
 def _vision_model(run: Path, name: str, record: dict[str, Any]) -> nn.Module:

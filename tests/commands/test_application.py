@@ -1,6 +1,10 @@
 import csv
 import json
+import os
+import signal
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -10,6 +14,7 @@ from omegaconf import OmegaConf
 
 from cfvqa.commands.application import run
 from cfvqa.errors import InputError
+from cfvqa.stages.identity import Stage, ensure
 
 
 @pytest.fixture
@@ -62,6 +67,34 @@ def test_an_error_of_the_program_is_told_with_its_traceback(swept, capsys):
     printed = capsys.readouterr().err
     assert printed.count("error: no such thing") == 2
     assert printed.count("Traceback") == 1
+
+
+@pytest.mark.long
+def test_a_sweep_whose_worker_is_killed_ends_with_its_table_and_the_next_makes_what_is_missing(swept, tmp_path, capsys):
+    jobs, killed = tmp_path / "runs/sweeps/trial/jobs", tmp_path / "killed"
+
+    def task(config, console):
+        if config.seed == 2 and not killed.exists():
+            while not list(jobs.glob("*.json")):  # the other job is done: joblib loses all that are at work
+                time.sleep(0.05)
+            killed.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        ensure(Stage("reader", Path(config.runs) / config.name / "vqa", "id"), lambda folder: {}, console)
+
+    def states():
+        with (tmp_path / "runs/sweeps/trial/jobs.csv").open() as file:
+            return [(job["run"], job["state"]) for job in csv.DictReader(file)]
+
+    assert swept(task, "1,2", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2") == 1
+    assert "2 jobs, 1 failed" in capsys.readouterr().out
+    assert states() == [("trial-seed-1", "done"), ("trial-seed-2", "stopped")]
+    made = (tmp_path / "runs/trial-seed-1/vqa/_SUCCESS").stat().st_mtime_ns
+
+    assert swept(task, "1,2") == 0  # in this process: others take seconds to start
+    assert "2 jobs, 0 failed" in capsys.readouterr().out
+    assert states() == [("trial-seed-1", "done"), ("trial-seed-2", "done")]
+    assert (tmp_path / "runs/trial-seed-2/vqa/_SUCCESS").is_file()
+    assert (tmp_path / "runs/trial-seed-1/vqa/_SUCCESS").stat().st_mtime_ns == made
 
 
 def test_a_sweep_of_a_name_that_another_one_has_is_refused(swept, tmp_path, capsys):

@@ -11,6 +11,7 @@ from cfvqa.bench.machine import cores
 from cfvqa.doctor.cost import checkpoint_bytes, image_seconds
 from cfvqa.doctor.disk import Need, disk_notes
 from cfvqa.doctor.doctor import next_command
+from cfvqa.doctor.launcher import launcher_notes
 from cfvqa.doctor.machine import batch_notes, load_notes, process_notes
 from cfvqa.doctor.note import MISSING, OK, WARNING
 from cfvqa.doctor.packages import Chosen, package_notes
@@ -120,6 +121,54 @@ def test_packages_that_only_a_sweep_needs(monkeypatch):
     notes = package_notes(Chosen(launcher="slurm", sweeper="optuna"))
     assert [note.about for note in notes] == ["submitit", "optuna"]
     assert all("pip install 'cfvqa[sweep]'" in note.text for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "devices", "at_once", "state"), [(2, 1, 2, OK), (2, 2, 2, WARNING), (-1, 1, 4, OK), (9, 1, 9, WARNING)]
+)
+def test_jobs_at_once_are_compared_with_the_processors(monkeypatch, jobs, devices, at_once, state):
+    monkeypatch.setattr("cfvqa.doctor.launcher.cores", lambda: 4 if devices == 1 else 3)
+    chosen = Chosen(launcher="joblib", launching={"n_jobs": jobs})
+    [note] = launcher_notes(chosen, {"accelerator": "cpu", "devices": devices})
+    assert note.state == state
+    assert f"hydra.launcher.n_jobs={jobs}: {at_once} jobs at once" in note.text
+    assert not launcher_notes(Chosen(), {"accelerator": "cpu", "devices": 9})
+
+
+SLURM = {"nodes": 1, "gpus_per_node": 1, "tasks_per_node": 1, "timeout_min": 720, "partition": None}
+
+
+@pytest.mark.parametrize(
+    ("given", "trainer", "told"),
+    [
+        ({}, {"devices": 1}, []),
+        ({}, {"devices": "auto"}, []),
+        ({"gpus_per_node": 8}, {"devices": 8}, []),
+        ({}, {"devices": 8}, ["hydra.launcher.gpus_per_node=1 and trainer.devices=8"]),
+        ({"gpus_per_node": None}, {"devices": "auto"}, ["hydra.launcher.gpus_per_node=0 and trainer.devices=auto"]),
+        ({"gpus_per_node": None}, {"devices": 1, "accelerator": "cpu"}, []),
+        ({"nodes": 4, "gpus_per_node": 8, "tasks_per_node": 8}, {"devices": 8, "num_nodes": 4}, []),
+        (
+            {"nodes": 2, "gpus_per_node": 8},
+            {"devices": 8, "num_nodes": 4},
+            ["hydra.launcher.nodes=2 and trainer.num_nodes=4", "hydra.launcher.tasks_per_node=1 and trainer.devices=8"],
+        ),
+    ],
+)
+def test_what_slurm_is_asked_for_is_what_the_trainer_takes(monkeypatch, given, trainer, told):
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    chosen = Chosen(launcher="slurm", launching=SLURM | {"partition": "long"} | given)
+    first, *others = launcher_notes(chosen, {"accelerator": "gpu"} | trainer)
+    assert (first.state, "nodes of long for 720 minutes" in first.text) == (OK, True)
+    assert [(note.state, note.text) for note in others] == [(MISSING, f"{text}: make them agree") for text in told]
+
+
+def test_a_machine_without_slurm_and_a_partition_that_is_not_said_are_told(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    notes = launcher_notes(Chosen(launcher="submitit_slurm", launching=SLURM), {"accelerator": "cpu", "devices": 1})
+    assert [note.state for note in notes] == [OK, MISSING]
+    assert "the default partition" in notes[0].text
+    assert "no SLURM is on this machine" in notes[1].text
 
 
 def test_checkpoints_are_counted_as_they_are_written(tmp_path):

@@ -93,17 +93,56 @@ def test_a_folder_without_a_tokenizer_is_named(tmp_path):
         PretrainedTokenizer(str(tmp_path / "nothing_here"))
 
 
-def test_the_code_of_a_tokenizer_never_runs_and_nobody_is_asked(tmp_path, monkeypatch):
-    touched, named = tmp_path / "touched", {"AutoTokenizer": ["own.Own", "own.Own"]}
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "Own", "auto_map": named}))
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": named}))
-    (tmp_path / "own.py").write_text(f"open({str(touched)!r}, 'w').close()\nclass Own: pass\n")
+OWN = {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", "own.Own"]}}
+INNER = "question_encoder_tokenizer"  # in which RAG has a tokenizer of its own, and asks whether its code may run
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"tokenizer_config.json": OWN, "config.json": OWN | {"model_type": "own"}},
+        {
+            "tokenizer_config.json": {"tokenizer_class": "RagTokenizer"},
+            "config.json": {"model_type": "rag", "question_encoder": {"model_type": "resnet"}, "generator": OWN},
+            f"{INNER}/tokenizer_config.json": OWN,
+        },
+    ],
+)
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_code_of_a_tokenizer_never_runs_and_nobody_is_asked(tmp_path, monkeypatch, files, whole):
+    touched, folder = tmp_path / "touched", tmp_path / "folder"
+    (folder / INNER).mkdir(parents=True)
+    if whole:
+        save_bert_tokenizer(folder)
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content))
+    (folder / "own.py").write_text(f"open({str(touched)!r}, 'w').close()\nclass Own: pass\n")
     asked = []
     monkeypatch.setattr("builtins.input", lambda *words: asked.append(words) or "y")
-    with pytest.raises(InputError, match=r"text\.pretrained.*code of its own"):
-        PretrainedTokenizer(str(tmp_path))
+    if whole:
+        assert len(PretrainedTokenizer(str(folder))) == 19
+    else:
+        with pytest.raises(InputError, match=r"text\.pretrained: no tokenizer at .*tokenizer\.json or vocab\.txt"):
+            PretrainedTokenizer(str(folder))
     assert not asked
     assert not touched.exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"model": {"type": "WordPiece"}}'])
+def test_a_pretrained_tokenizer_that_is_damaged_is_named(tmp_path, content):
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(InputError, match=r"text\.pretrained: the tokenizer at .* is damaged"):
+        PretrainedTokenizer(str(tmp_path))
+
+
+def test_a_list_of_words_alone_makes_the_same_tokenizer(tmp_path):
+    save_bert_tokenizer(tmp_path / "whole")
+    whole = PretrainedTokenizer(str(tmp_path / "whole"))
+    words = json.loads((tmp_path / "whole" / "tokenizer.json").read_text())["model"]["vocab"]
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "vocab.txt").write_text("\n".join(words))
+    asked = {"texts": ["Additional findings of atelectasis, unheard of"], "max_length": 30}
+    assert PretrainedTokenizer(str(tmp_path / "words")).encode(**asked)[0].tolist() == whole.encode(**asked)[0].tolist()
 
 
 def test_a_tokenizer_of_another_family_is_refused(tmp_path):

@@ -7,6 +7,7 @@ import subprocess
 
 import polars as pl
 import pytest
+import torch
 from calling import refused
 from processes import ENVIRONMENT, command, run, wait_for
 
@@ -160,10 +161,12 @@ def test_a_checkpoint_of_something_else_leaves_no_run_behind(folder, call_tiny):
     [
         (("trainer=multi_node", "trainer.accelerator=cpu", "trainer.devices=2"), "start one process a device"),
         (("resume=foreign.ckpt",), "cannot start from it"),
+        (("resume=newer.ckpt",), "newer.ckpt has format 99, this version of cfvqa reads"),
     ],
 )
 def test_no_finished_run_is_moved_for_a_training_that_cannot_begin(folder, call_tiny, overrides, words):
     (folder / "foreign.ckpt").write_text("foreign")
+    torch.save({"state_dict": {}, "cfvqa_format": 99}, folder / "newer.ckpt")
     status, output = call_tiny("train", *overrides)
     assert status == 2, output
     assert words in output

@@ -25,9 +25,21 @@ def test_of_imported_features_the_reader_alone_is_measured(call):
     assert not any(word in output for word in ("detector", "classifier"))
 
 
-def test_what_stands_in_the_way_is_named_and_the_status_says_so(call):
-    words = ("source.root: no folder nowhere", "1 thing stands in the way")
-    refused(call, words, "doctor", *SMALL, "source=nih", "source.root=nowhere")
+@pytest.mark.parametrize(
+    ("launcher", "words"),
+    [
+        (("joblib", "hydra.launcher.n_jobs=999"), ("n_jobs=999: 999 jobs at once", "1 thing stands in the way")),
+        (("slurm", "hydra.launcher.nodes=3"), ("gets 3 nodes", "hydra.launcher.nodes=3 and trainer.num_nodes=1")),
+    ],
+)
+def test_what_stands_in_the_way_of_a_run_and_of_a_sweep_is_named_and_the_status_says_so(
+    call, monkeypatch, launcher, words
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    chosen, *given = launcher
+    nowhere = ("source=nih", "source.root=nowhere")
+    words = ("source.root: no folder nowhere", *words)
+    refused(call, words, "doctor", *SMALL, *nowhere, f"hydra/launcher={chosen}", *given)
 
 
 @pytest.mark.parametrize("argument", ["--multirun", "-m", "--multi", "sweep=ablation", "hydra.mode=MULTIRUN"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from calling import prepare_mimic, prepare_nih, refused
+from filelock import FileLock
 from layouts import dicom_id
 from PIL import Image
 
@@ -123,6 +124,31 @@ def test_a_comparison_is_no_sweep(call, overrides):
 
 def test_a_sweep_whose_folder_cannot_be_made(call):
     refused(call, ["/proc/x"], "train", "--multirun", "runs=/proc/x", "seed=1,2")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (("trainer=gpu",), "this machine has no GPU that can be used: choose trainer=cpu or trainer=ddp_cpu"),
+        (("trainer=gpu", "trainer.devices=0"), "trainer.devices is '0': give a number from 1"),
+        (("trainer.devices=0",), "trainer.devices is '0': give a number from 1"),
+        (("precision=16",), "precision=16 needs a GPU"),
+    ],
+)
+def test_devices_and_precisions_that_are_not_there_are_one_message(call, monkeypatch, overrides, words):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    refused(call, [words], "train", "experiment=phantom_tiny", *overrides)
+
+
+@pytest.mark.slow
+def test_two_commands_of_one_name_and_different_settings_do_not_meet(folder, call_tiny):
+    (folder / "runs" / ".taken.holder").write_text("a training of other settings")
+    with FileLock(folder / "runs" / ".taken.lock"):
+        status, output = call_tiny("train", "name=taken")
+    assert status == 2, output
+    assert output.count("error: ") == 1
+    assert "error: another process is at work in runs/taken with other settings: choose another name=..." in output
+    assert not (folder / "runs" / "taken").exists()
 
 
 def given_detector(folder, network):

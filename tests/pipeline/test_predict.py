@@ -172,6 +172,7 @@ def test_the_command_in_a_process_of_its_own_prints_a_table(folder, pair):
         ({"question": " ?"}, "no words"),
         ({"run": None}, "run=runs/NAME"),
         ({"run": "work"}, "config.yaml"),
+        ({"run": "runs/no_such_run"}, "no folder runs/no_such_run"),
         ({"output": "xml"}, "output is 'xml'"),
         ({"output_image": "a.gif"}, "a.gif"),
         ({"output_image": "nowhere/a.png"}, "nowhere/a.png"),

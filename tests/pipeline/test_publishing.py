@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 import cfvqa
 from cfvqa.errors import InputError
 from cfvqa.sources.tables import read_tables
+from cfvqa.stages.publishing import model_card
 
 pytestmark = pytest.mark.slow
 
@@ -71,10 +72,22 @@ def test_it_holds_what_it_should_and_nothing_of_the_data_or_this_machine(folder,
     for path in exported.rglob("*"):
         content = path.read_bytes() if path.is_file() else b""
         assert not [secret for secret in secrets if secret.encode() in content], path
-    card = (exported / "README.md").read_text()
+
+
+def test_its_card_says_data_licence_figures_with_intervals_and_limits(exported):
+    card, metrics = (exported / "README.md").read_text(), json.loads((exported / "metrics.json").read_text())
     assert "no medical device" in card
-    figures = json.loads((exported / "metrics.json").read_text())
-    assert f"{figures['other_types']['exact_match']:.3f}" in card
+    assert "phantom, version 1. Licence: drawn by this program; no patient was imaged" in card
+    low, high = metrics["interval"]["other_types"]["exact_match"]
+    shown = f"{metrics['other_types']['exact_match']:.3f} | {low:.3f} to {high:.3f}"
+    assert f"| other types of question, exact match | {shown} |" in card
+    assert f"Of {metrics['n']} questions about subjects of the test split" in card
+    assert "its figures are unknown" in card.partition("## Limits")[2]
+    assert "can forbid to give them on" not in card
+    metrics["data"] |= {"name": "mimic", "version": "1.0.1", "licence": "PhysioNet Credentialed 1.5.0"}
+    of_patients = model_card(cfvqa.load(exported), metrics, "a model")
+    assert "mimic, version 1.0.1. Licence: PhysioNet Credentialed 1.5.0" in of_patients
+    assert "Its licence or data-use agreement can forbid to give them on" in of_patients
 
 
 class Hub:
@@ -164,6 +177,13 @@ def test_settings_of_a_stranger_are_refused_before_anything_is_made(exported, tm
     (copy / "config.json").write_text(settings.replace(old, new))
     with pytest.raises(InputError, match=words):
         cfvqa.load(copy)
+
+
+def test_an_export_of_another_version_is_one_message_of_the_command(exported, pair, tmp_path, call):
+    file = copy_of(exported, tmp_path) / "config.json"
+    file.write_text(file.read_text().replace('"format": 1', '"format": 7'))
+    words = [f"{file} has format 7, this version of cfvqa reads 1: use the version that wrote it"]
+    refused(call, words, "predict", f"run={file.parent}", f"main={pair[0]}", f"reference={pair[1]}")
 
 
 def test_weights_that_are_cut_foreign_or_missing_are_named(exported, tmp_path):

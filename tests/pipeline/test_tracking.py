@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import shutil
 import struct
 import zipfile
 
@@ -18,6 +19,8 @@ from cfvqa.vocabulary.findings import ANSWER_FINDINGS
 pytestmark = pytest.mark.long
 
 BLOCK, HEADER, FILE_HEADER = 32768, 7, 7  # bytes of a W&B log: a LevelDB log behind a header of its own
+PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff\xe0", b"iVBORw0KGgo", b"/9j/4AAQ")  # PNG and JPEG, and both in base64
+PLANTED = {"question": "zanzibarine", "answer": "quuxoplasia", "root": "saint-canary-hospital"}
 
 
 def records(content):
@@ -64,43 +67,69 @@ def everything(*folders):
 
 
 @pytest.fixture(scope="module")
-def canaries(folder):
-    """What must not leave, by kind: identifiers, questions and answers, rows of pixels."""
-    tables = read_tables(next(folder.glob("work/tables/*/")))
+def planted(folder):
+    """The phantom that was drawn, with words in its questions and answers, and a name, that stand nowhere else."""
+    root = shutil.copytree(next(folder.glob("work/phantom/*/")), folder / PLANTED["root"])
+    file = root / "medical-diff-vqa" / "mimic_pair_questions.csv"
+    words = [pl.col(column) + f" {PLANTED[column]}" for column in ("question", "answer")]
+    view = pl.col("question_type") == "view"
+    table = pl.read_csv(file, infer_schema=False)
+    table.with_columns(pl.when(view).then(word).otherwise(word.meta.root_names()[0]) for word in words).write_csv(file)
+    return root
+
+
+def canaries_of(tables):
+    """Return what must not leave, by kind: identifiers, questions and answers, rows of pixels."""
     images = tables.images
-    paths = [tables.root / path for path in images["path"]]
     questions = pl.concat([tables.questions["question"], tables.questions["answer"]])
-    middle = [np.rint(read_image(path) * 255).astype(np.uint8)[64] for path in paths]
     identifiers = [images["image_id"], images["study_id"], images["subject_id"], tables.questions["question_id"]]
+    middle = [row for path in images["path"] for row in middle_rows(read_image(tables.root / path))]
     return {
         "identifiers": {str(value).encode() for column in identifiers for value in column if len(str(value)) > 5},
         # The name of a finding alone can be an answer, and is in every table of figures.
         "texts": {text.encode() for text in questions if len(text) > 20 and text not in ANSWER_FINDINGS},
-        "pixels": {row[:48].tobytes() for row in middle},
+        "pixels": {row.tobytes() for row in middle},
+        "planted": {word.encode() for word in PLANTED.values()},
+        "pictures": set(PICTURES),
     }
+
+
+def middle_rows(pixels):
+    """Yield a part of a row of an image, float from 0 to 1, as bytes and as floats, in its size and in half of it."""
+    for image in (pixels, np.asarray(Image.fromarray(pixels).reduce(2))):
+        row = image[len(image) // 2, :48]
+        yield np.rint(row * 255).astype(np.uint8)
+        yield row.astype(np.float32)
 
 
 def found(parts, canaries):
     return {kind: sum(any(canary in part for part in parts) for canary in some) for kind, some in canaries.items()}
 
 
-def test_figures_are_tracked_and_data_only_when_they_are_shared(folder, canaries, call_tiny):
-    tracked = ("name=tracked", "logger=wandb", "phases=finetune_only", "+trainer.limit_train_batches=8", "work=tracked")
+def test_figures_are_tracked_and_data_only_when_they_are_shared(folder, planted, call_tiny):
+    tracked = (
+        "name=tracked",
+        "logger=wandb",
+        "+trainer.limit_train_batches=8",
+        "work=tracked",
+        f"source.root={planted}",
+    )
     status, output = run(folder, "run", *tracked)
     assert status == 0, output
     assert "wandb sync runs/tracked/wandb/offline-run-*" in output
     trained = [next((folder / "tracked" / stage).glob("*/wandb")).parent for stage in ("anatomy", "findings", "blind")]
     parts = everything(folder / "runs" / "tracked", *trained)
-    assert all(len(some) > 20 for some in canaries.values())
-    assert found(parts, canaries) == {"identifiers": 0, "texts": 0, "pixels": 0}
+    canaries = canaries_of(read_tables(next(folder.glob("tracked/tables/*/"))))
+    assert all(len(some) > 20 for kind, some in canaries.items() if kind not in ("planted", "pictures"))
+    assert set(found(parts, canaries).values()) == {0}, found(parts, canaries)
     assert not any(str(folder).encode() in part for part in parts)
     whole = b"\n".join(parts)
-    for told in (b"val/generation", b"changes.f1", b"finetune", b"evaluation", b"heads", b"memory_percent"):
+    for told in (b"val/generation", b"changes.f1", b"pretrain", b"evaluation", b"heads", b"memory_percent"):
         assert told in whole, told
 
     status, output = call_tiny("evaluate", *tracked, "evaluation.draws=40", "logger.share_samples=true")
     assert status == 0, output
     seen = found(everything(folder / "runs" / "tracked"), canaries)
-    assert seen["texts"] > 0
-    assert seen["pixels"] > 0
+    assert min(seen["texts"], seen["pixels"], seen["pictures"]) > 0
+    assert seen["planted"] == 2
     assert seen["identifiers"] == 0

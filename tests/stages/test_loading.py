@@ -4,12 +4,13 @@ import json
 from copy import deepcopy
 
 import pytest
+from omegaconf import OmegaConf
 
 from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.stages import loading, publishing
-from cfvqa.stages.loading import load_run
+from cfvqa.stages.loading import load, load_run
 from cfvqa.stages.publishing import read_export
 from cfvqa.stages.trained import TrainedReader, load_reader, new_model
 
@@ -69,10 +70,48 @@ def test_a_reader_of_imported_features_cannot_be_asked_about_radiographs(tmp_pat
         load_run(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["nowhere", "runs/nothing/here", "no such run"])
+def test_a_run_that_is_not_there_is_named_and_not_looked_for_on_the_hub(name):
+    with pytest.raises(InputError, match=f"no folder {name}"):
+        load(name)
+
+
+def test_folders_that_hold_no_run_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"config\.yaml"):
+        load_run(tmp_path)
+    decoding = {"num_beams": 1, "do_sample": False, "repetition_penalty": 1.0, "max_new_tokens": 9}
+    OmegaConf.save({"evaluation": {"decoding": decoding | {"custom_generate": "x"}}}, tmp_path / "config.yaml")
+    with pytest.raises(InputError, match=r"decoding\.custom_generate' is unknown"):
+        load_run(tmp_path)
+    OmegaConf.save({"evaluation": {"decoding": decoding}}, tmp_path / "config.yaml")
+    with pytest.raises(InputError, match=r"reader\.json"):
+        load_run(tmp_path)
+    (tmp_path / "vqa").mkdir()
+    (tmp_path / "vqa" / "reader.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        load_run(tmp_path)
+
+
 @pytest.mark.parametrize("config", ["5", "text", "[1]", "evaluation: 5", "a: [", pytest.param("[" * 5000, id="deep")])
 def test_a_config_that_is_damaged_is_named(tmp_path, config):
     (tmp_path / "config.yaml").write_text(config)
     with pytest.raises(InputError, match=r"config\.yaml or .*is damaged"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize("tag", ["!!python/object/apply:os.system [touch FILE]", "!!python/name:os.system"])
+def test_no_code_of_a_stored_config_runs(tmp_path, tag):
+    file = tmp_path / "touched"
+    (tmp_path / "config.yaml").write_text(f"{CONFIG}\na: {tag.replace('FILE', str(file))}")
+    with pytest.raises(InputError, match=r"config\.yaml or .*is damaged"):
+        load_run(tmp_path)
+    assert not file.exists()
+
+
+def test_nothing_of_this_machine_is_filled_into_a_stored_config(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET", "8")
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("max_new_tokens: 8", "max_new_tokens: '${oc.env:SECRET}'"))
+    with pytest.raises(InputError, match=r"decoding\.max_new_tokens is '\$\{oc\.env:SECRET\}': give a whole number"):
         load_run(tmp_path)
 
 
@@ -103,7 +142,12 @@ def reader_with(key, value):
     return description
 
 
+FOREIGN = {"_target_": "os.system", "_partial_": True}
 WRONG = [
+    ("model.network._target_", "torch.hub.load", r"model\.network\._target_ names 'torch\.hub\.load'; allowed are"),
+    ("model.network.inner", [[FOREIGN]], r"model\.network\.inner\[0\]\[0\]\._target_ names 'os\.system'"),
+    ("model.network._args_", [FOREIGN], r"model\.network\._args_\[0\]\._target_ names 'os\.system'"),
+    ("model.network.heads", "${oc.env:HOME}", r"model\.network\.heads is"),
     ("model.network.memory", 5, r"model\.network\.memory is '5': choose one of"),
     ("model.network.encoders", "x", r"model\.network\.encoders is 'x': choose one of"),
     ("model", 5, "model is '5': it is a block"),

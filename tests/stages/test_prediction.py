@@ -1,4 +1,5 @@
 import json
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from cfvqa.language.questions import WHAT_CHANGED, difference_in
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.stages.answering import Model
-from cfvqa.stages.loading import load, load_run
 from cfvqa.stages.prediction import request_of
 from cfvqa.stages.reader import Widths, build_model
 from cfvqa.stages.showing import as_json, picture, show, striking, wrap, write_picture
@@ -103,6 +103,31 @@ def test_a_blind_reader_has_no_attention(images, tmp_path):
 def test_a_question_for_a_change_wants_a_reference(run, images, question):
     with pytest.raises(InputError, match="reference=FILE"):
         run.ask(main=images[0], reference=None, question=" ".join(question.split()))
+
+
+@pytest.mark.parametrize("key", ["main", "reference"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "is missing"),
+        (b"", "cannot be read"),
+        (b"no image", "cannot be read"),
+        (lambda whole: whole[: len(whole) // 2], "truncated"),
+    ],
+)
+def test_an_image_that_cannot_be_read_is_named(run, images, tmp_path, key, content, words):
+    file = tmp_path / "given.png"
+    if content is not None:
+        file.write_bytes(content(images[0].read_bytes()) if callable(content) else content)
+    given = {"main": images[0], "reference": images[1]} | {key: file}
+    with pytest.raises(InputError, match=rf"^image {re.escape(str(file))} .*{words}") as refused:
+        run.ask(**given)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_image_that_is_a_folder_is_named(run, images, tmp_path):
+    with pytest.raises(InputError, match=f"image {re.escape(str(tmp_path))} is missing"):
+        run.ask(main=tmp_path, reference=images[1])
 
 
 @pytest.mark.parametrize("question", ["", "  ", "?!", "..."])
@@ -220,25 +245,3 @@ def test_a_good_request_is_read(tmp_path):
 def test_a_bad_request_names_its_key(tmp_path, changed, words):
     with pytest.raises(InputError, match=words):
         request(tmp_path, **changed)
-
-
-@pytest.mark.parametrize("name", ["nowhere", "runs/nothing/here", "no such run"])
-def test_a_run_that_is_not_there_is_named_and_not_looked_for_on_the_hub(name):
-    with pytest.raises(InputError, match=f"no folder {name}"):
-        load(name)
-
-
-def test_folders_that_hold_no_run_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"config\.yaml"):
-        load_run(tmp_path)
-    decoding = {"num_beams": 1, "do_sample": False, "repetition_penalty": 1.0, "max_new_tokens": 9}
-    OmegaConf.save({"evaluation": {"decoding": decoding | {"custom_generate": "x"}}}, tmp_path / "config.yaml")
-    with pytest.raises(InputError, match=r"decoding\.custom_generate' is unknown"):
-        load_run(tmp_path)
-    OmegaConf.save({"evaluation": {"decoding": decoding}}, tmp_path / "config.yaml")
-    with pytest.raises(InputError, match=r"reader\.json"):
-        load_run(tmp_path)
-    (tmp_path / "vqa").mkdir()
-    (tmp_path / "vqa" / "reader.json").write_text("{")
-    with pytest.raises(InputError, match="damaged"):
-        load_run(tmp_path)
