@@ -45,8 +45,8 @@ WAYS = (
         "all that its loader reads of an image",
         _FEATURES | _GRAPHS,
         _TOGETHER,
-        "most of theirs are two graphs (100 x 100, 64 bits a number): HDF5 2 reads their chunks of 8 MB whole, which fit "
-        "its cache (HDF5 1 the row alone); ours are made from boxes and probabilities where they are needed",
+        "most of theirs are two graphs (100 x 100, 64 bits a number), whose chunks of 8 MB fit the cache of HDF5 2 and "
+        "are read whole; ours are made from boxes and probabilities where they are needed",
     ),
     Published(
         "features and boxes alone",
