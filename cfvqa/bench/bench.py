@@ -13,6 +13,7 @@ from rich.table import Table
 from cfvqa.bench.answers import answers
 from cfvqa.bench.classifiers import classifiers
 from cfvqa.bench.compiled import compiled
+from cfvqa.bench.extraction import extraction
 from cfvqa.bench.figures import HEADER, Figure
 from cfvqa.bench.inputs import open_inputs, write_features
 from cfvqa.bench.lab import Lab
@@ -21,6 +22,7 @@ from cfvqa.bench.loading import loading
 from cfvqa.bench.machine import machine
 from cfvqa.bench.padding import padding
 from cfvqa.bench.processes import processes
+from cfvqa.bench.random_row import random_row
 from cfvqa.bench.training_step import training_step
 from cfvqa.stages.table_files import write_table
 from cfvqa.stages.trained import device
@@ -31,6 +33,8 @@ QUESTIONS: dict[str, Callable[[Lab], list[Figure]]] = {
     "compiled": compiled,
     "padding": padding,
     "loading": loading,
+    "random row": random_row,
+    "extraction": extraction,
     "answers": answers,
     "classifiers": classifiers,
     "processes": processes,

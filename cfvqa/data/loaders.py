@@ -1,11 +1,13 @@
-"""The loader of training batches, and the place of a data module among the processes of a training."""
+"""Loaders of training batches and of images in order, and the place of a data module in a training."""
 
 import multiprocessing
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
+from cfvqa.data.image_sets import ImageSet
 from cfvqa.data.sampling import EpochBatches
 
 
@@ -18,6 +20,24 @@ def place_of(data: L.LightningDataModule) -> dict[str, int]:
 def start_method(workers: int) -> str | None:
     """Return how so many loading processes start: as Python has it, also where joblib has set a way that fails."""
     return multiprocessing.get_all_start_methods()[0] if workers else None
+
+
+def in_order(images: ImageSet, rows: Sequence[int], *, batch_size: int, workers: int) -> DataLoader:
+    """Return the loader of some images, in that order.
+
+    Args:
+        images: decodes them.
+        rows: which.
+        batch_size: images in a batch.
+        workers: processes that decode the next batches while the last one is worked on; without any, it waits.
+    """
+    return DataLoader(
+        Subset(images, rows),
+        batch_size=batch_size,
+        collate_fn=images.collate,
+        num_workers=workers,
+        multiprocessing_context=start_method(workers),
+    )
 
 
 class EpochLoader(DataLoader):

@@ -25,16 +25,18 @@ def names_of_nodes(answers: Iterable[str]) -> dict[str, str]:
 
 
 def answers_of_labels(questions: pl.DataFrame, findings: pl.DataFrame, names: dict[str, str]) -> list[str] | None:
-    """Return what the labels answer to difference questions; None where no whole image is labelled.
+    """Return what the labels answer to difference questions; None where none of their images is labelled as a whole.
 
     Args:
         questions: difference questions, with the images that are shown.
         findings: the findings table.
         names: of `names_of_nodes`.
     """
-    present = findings.filter(pl.col("region").is_null() & (pl.col("presence") == "yes"))
-    if not len(present):
+    shown = pl.concat([questions["main_image"], questions["reference_image"].cast(pl.String)])
+    whole = findings.filter(pl.col("region").is_null() & pl.col("image_id").is_in(shown.implode()))
+    if not len(whole):
         return None
+    present = whole.filter(pl.col("presence") == "yes")
     found: dict[str, Levels] = {}
     for image, node, level in present.select("image_id", "finding", "level").iter_rows():
         if node in names:

@@ -25,7 +25,8 @@ class CoarseToFine(nn.Module):
         text: reads questions, writes answers; its width D is the model's.
         labels: tokens (62, L) of the node labels.
         region_width, finding_width: of the stored features.
-        layers, heads, dropout: of the difference encoder.
+        layers, heads, dropout, inner: of the difference encoder; `inner`, the width inside a layer, is 2 D if None.
+        graph_inner, graph_dropout: between the convolutions of the graph; None is D, and `dropout`.
         memory: "question_and_images" lets the writer see the pair states; "question" gives it the question
             states alone, as the published model does.
         nodes: what is compared. "graph": the knowledge graph, whose nodes hold the features; "rows": the features
@@ -45,6 +46,9 @@ class CoarseToFine(nn.Module):
         layers: int = 1,
         heads: int = 4,
         dropout: float = 0.1,
+        inner: int | None = None,
+        graph_inner: int | None = None,
+        graph_dropout: float | None = None,
         memory: Literal["question_and_images", "question"] = "question_and_images",
         nodes: Literal["graph", "rows", "both"] = "graph",
         encoders: Literal["shared", "separate"] = "shared",
@@ -58,9 +62,19 @@ class CoarseToFine(nn.Module):
         if share:
             text.share_layers()
         self.memory = memory
-        settings = NodeSettings(labels, region_width, finding_width, width=width, dropout=dropout, edges=edges)
+        settings = NodeSettings(
+            labels,
+            region_width,
+            finding_width,
+            width=width,
+            dropout=dropout if graph_dropout is None else graph_dropout,
+            inner=graph_inner,
+            edges=edges,
+        )
         self.nodes: Nodes = NODES_OF_IMAGES[nodes](settings)
-        self.pair = PairEncoder(width=width, layers=layers, heads=heads, dropout=dropout, encoders=encoders, join=join)
+        self.pair = PairEncoder(
+            width=width, layers=layers, heads=heads, dropout=dropout, inner=inner, encoders=encoders, join=join
+        )
         self.contrast = nn.Linear(width, width)
         self.log_scale = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in ("coarse", "fine")})
         self.match = nn.Linear(width, 2)

@@ -15,13 +15,14 @@ class DifferenceEncoder(nn.Module):
     Args:
         width: D.
         layers, heads, dropout: of the transformer.
+        inner: width inside a layer; None is 2 D.
     """
 
-    def __init__(self, *, width: int, layers: int, heads: int, dropout: float) -> None:
+    def __init__(self, *, width: int, layers: int, heads: int, dropout: float, inner: int | None = None) -> None:
         super().__init__()
         self.which = nn.Parameter(torch.randn(2, width) * 0.02)
         layer = nn.TransformerEncoderLayer(
-            width, heads, width * 2, dropout, activation="gelu", batch_first=True, norm_first=True
+            width, heads, inner or width * 2, dropout, activation="gelu", batch_first=True, norm_first=True
         )
         layer.self_attn.dropout = 0.0  # drawing a mask over pairs of nodes costs more than their attention
         self.encoder = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False)
@@ -81,7 +82,7 @@ class PairEncoder(nn.Module):
     place, never a copy of the main image.
 
     Args:
-        width, layers, heads, dropout: of the difference encoder.
+        width, layers, heads, dropout, inner: of the difference encoder.
         encoders: "shared" is one encoder for main and reference image, as published; "separate" is one for each.
         join: "features" joins what they say node by node; "tokens" puts it one behind the other, as published.
     """
@@ -93,13 +94,14 @@ class PairEncoder(nn.Module):
         layers: int,
         heads: int,
         dropout: float,
+        inner: int | None = None,
         encoders: Literal["shared", "separate"] = "shared",
         join: Literal["features", "tokens"] = "features",
     ) -> None:
         super().__init__()
         self.no_reference = nn.Parameter(torch.randn(width) * 0.02)
         self.encoders = nn.ModuleList(
-            DifferenceEncoder(width=width, layers=layers, heads=heads, dropout=dropout)
+            DifferenceEncoder(width=width, layers=layers, heads=heads, dropout=dropout, inner=inner)
             for _ in range(2 if encoders == "separate" else 1)
         )
         self.join = _JOINS[join](width)

@@ -93,11 +93,19 @@ class KnowledgeGraph(nn.Module):
         region_width, finding_width: of the stored features.
         width: D of the nodes.
         dropout: between the convolutions.
+        inner: width between the convolutions; None is D.
         edges: see `adjacency`.
     """
 
     def __init__(
-        self, *, region_width: int, finding_width: int, width: int, dropout: float, edges: Edges = "soft"
+        self,
+        *,
+        region_width: int,
+        finding_width: int,
+        width: int,
+        dropout: float,
+        inner: int | None = None,
+        edges: Edges = "soft",
     ) -> None:
         super().__init__()
         self.edges = edges
@@ -111,8 +119,8 @@ class KnowledgeGraph(nn.Module):
         self.geometry = nn.Linear(4, width)
         self.whereabouts = nn.Linear(width, width)
         self.presence = nn.Linear(4, width)
-        self.first = nn.Linear(width, width)
-        self.second = nn.Linear(width, width)
+        self.first = nn.Linear(width, inner or width)
+        self.second = nn.Linear(inner or width, width)
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
 
@@ -123,7 +131,7 @@ class KnowledgeGraph(nn.Module):
         self.box.fit(relative_boxes(features.box, features.found), features.found)
 
     def masks(self, units: int) -> Tensor:
-        """Draw what the graphs of each unit lose in training (U, 62, D).
+        """Draw what the graphs of each unit lose between their convolutions in training (U, 62, inner).
 
         It is the same for both images: were it not, equal images would differ.
         """
@@ -135,7 +143,7 @@ class KnowledgeGraph(nn.Module):
         Args:
             features: of U images.
             labels: (62, D) embedded label texts; embedded once, used for all images.
-            mask: (U, 62, D), of the units of the images.
+            mask: (U, 62, inner), of the units of the images.
         """
         probability = features.seen
         seen = self.from_finding(self.finding(features.finding))

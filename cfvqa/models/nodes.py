@@ -21,6 +21,7 @@ class NodeSettings:
         region_width, finding_width: of the stored features.
         width: D.
         dropout: between the convolutions of the graph.
+        inner: width there; None is D.
         edges: of the graph, see `knowledge_graph.adjacency`.
     """
 
@@ -29,6 +30,7 @@ class NodeSettings:
     finding_width: int
     width: int
     dropout: float
+    inner: int | None = None
     edges: Edges = "soft"
 
 
@@ -67,6 +69,7 @@ class GraphNodes(nn.Module):
             finding_width=settings.finding_width,
             width=settings.width,
             dropout=settings.dropout,
+            inner=settings.inner,
             edges=settings.edges,
         )
 
@@ -79,7 +82,7 @@ class GraphNodes(nn.Module):
         return self.labels(words)
 
     def masks(self, units: int) -> Tensor:
-        """Draw what the graphs of units lose in training (U, 62, D)."""
+        """Draw what the graphs of units lose in training (U, 62, inner)."""
         return self.graph.masks(units)
 
     def forward(self, features: ImageFeatures, names: Tensor, mask: Tensor) -> Tensor:
@@ -144,7 +147,7 @@ class RowsAndGraph(nn.Module):
         return torch.cat([part.names(words) for part in self.parts])
 
     def masks(self, units: int) -> Tensor:
-        """Draw what the graphs of units lose in training (U, 62, D)."""
+        """Draw what the graphs of units lose in training (U, 62, inner)."""
         return self.parts[1].masks(units)
 
     def forward(self, features: ImageFeatures, names: Tensor, mask: Tensor) -> Tensor:

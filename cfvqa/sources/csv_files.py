@@ -28,17 +28,23 @@ def find_csv(folder: Path, name: str, key: str) -> Path:
 
 
 def load_csv(path: Path, *, has_header: bool = True, skip_rows: int = 0) -> pl.DataFrame:
-    """Read all columns as strings.
+    """Read all columns as strings; those of a text file (.txt) are divided by tabs.
 
     Raises:
         InputError: if the file is unreadable, naming the first row with too many fields if there is one.
     """
     try:
-        return pl.read_csv(path, infer_schema=False, has_header=has_header, skip_rows=skip_rows)
+        return pl.read_csv(
+            path, infer_schema=False, has_header=has_header, skip_rows=skip_rows, separator=_separator(path)
+        )
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         _refuse_wide_row(path, skip_rows)
         reason = str(error).partition("\n")[0].rstrip(".")  # what follows is for programmers
         raise InputError(f"{path} cannot be read as CSV ({reason}): restore the file") from error
+
+
+def _separator(path: Path) -> str:
+    return "\t" if ".txt" in path.suffixes else ","
 
 
 def _refuse_wide_row(path: Path, skip_rows: int) -> None:
@@ -66,7 +72,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         with path.open("rb") as file:
             zipped = file.read(2) == b"\x1f\x8b"  # some programs unzip a file and leave it its name
         with (gzip.open if zipped else open)(path, "rt", encoding="utf-8", newline="", errors="replace") as file:
-            yield from enumerate(csv.reader(file), 1)
+            yield from enumerate(csv.reader(file, delimiter=_separator(path)), 1)
 
 
 def read_csv(

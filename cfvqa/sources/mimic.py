@@ -1,6 +1,6 @@
 """The paper's data: MIMIC-CXR with Chest ImaGenome and Medical-Diff-VQA (the phantom writes the same)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,15 @@ from typing import Literal, get_args
 import polars as pl
 
 from cfvqa.errors import InputError, check_choice
-from cfvqa.sources import chest_imagenome, gold_boxes, key_information, medical_diff_vqa, mimic_cxr_jpg, report_files
+from cfvqa.sources import (
+    chest_imagenome,
+    gold_boxes,
+    gold_findings,
+    key_information,
+    medical_diff_vqa,
+    mimic_cxr_jpg,
+    report_files,
+)
 from cfvqa.sources.checks import validate
 from cfvqa.sources.csv_files import find_csv
 from cfvqa.sources.image_files import Corruption, measure_images
@@ -24,10 +32,18 @@ from cfvqa.sources.mimic_images import (
 from cfvqa.sources.order import Policy, order_pairs
 from cfvqa.sources.paths import existing_file, existing_root
 from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files
-from cfvqa.sources.splits import DIVIDED, FRACTIONS, first_subjects, on_two_sides, subject_split, training_share
+from cfvqa.sources.splits import (
+    DIVIDED,
+    FRACTIONS,
+    first_subjects,
+    held_out_split,
+    on_two_sides,
+    subject_split,
+    training_share,
+)
 from cfvqa.sources.tables import Tables, conform
 
-SplitRule = Literal["subject", "paper", "official"]
+SplitRule = Literal["subject", "paper", "official", "gold"]
 
 
 @dataclass(frozen=True)
@@ -71,8 +87,10 @@ class MimicSource:
         boxes: "silver" or "gold": who located the regions (see `chest_imagenome.read_graphs`).
         labels: "chexpert" or "negbio": who labelled the reports (see `mimic_cxr_jpg.read_labels`).
         name, version, licence: go into `dataset.json`.
-        split: "subject" (hashed), "paper" (as published, by rows), or "official" (MIMIC-CXR's).
-        split_seed: of the hashed split.
+        split: "subject" (hashed), "paper" (as published, by rows), "official" (MIMIC-CXR's), or "gold": Chest
+            ImaGenome's gold subjects are tested, by what people drew and checked alone (see
+            `gold_findings.judged_by_people`); the others are hashed to training and validation.
+        split_seed: of the hashed splits.
         pairing: "auto" or "always" (see `medical_diff_vqa.read_questions`).
         on_reversed: "error", "swap" or "drop" (see `order.order_pairs`).
         on_missing: "error" or "drop": what to do with a study whose image file is not there.
@@ -111,13 +129,12 @@ class MimicSource:
         existing_root(self.root)
         published = (mimic_cxr_jpg.METADATA, mimic_cxr_jpg.SPLIT)
         asked = (medical_diff_vqa.STUDIES, medical_diff_vqa.QUESTIONS)
-        gold = [Wanted(f"{self.graphs}/{gold_boxes.BOXES}", self._gold_boxes)] if self.boxes == "gold" else []
         return (
             *(Wanted(f"{self.images}/{name}", partial(self._published, name)) for name in published),
             Wanted(f"{self.images}/{mimic_cxr_jpg.LABELS.get(self.labels, self.labels)}", self._labels),
             *(Wanted(f"{self.questions}/{name}", partial(self._asked, name)) for name in asked),
             Wanted(f"{self.questions}/{key_information.RECORDS}", self._records),
-            *gold,
+            *self._wanted_gold(),
             *([] if self.reports is None else [Wanted(f"{self.reports}/files", self._report_tree)]),
             Wanted(f"{self.dicom or self.images}/files", self._image_tree),
             Wanted(self.graphs, self._graph_tree),
@@ -141,7 +158,7 @@ class MimicSource:
             progress: called with the number of images done, first while they are measured, then while their
                 scene graphs are read.
         """
-        check_choice("source.split", self.split, get_args(SplitRule))
+        self._check_split()
         releases = self._releases()
         images, subjects, skipped = self._images(releases)
         images, unreadable = measure_images(images, releases.images, self.on_corrupt, progress)
@@ -155,14 +172,19 @@ class MimicSource:
         whole, finding_skips = key_information.read_key_information(releases.questions, images)
         labels = mimic_cxr_jpg.read_labels(releases.tables, images, self.labels)
         labels = labels.join(whole, on=["image_id", "finding"], how="anti")
+        findings = pl.concat([conform(part, "findings") for part in (local, whole, labels)])
         images, questions = self._split(images, questions)
+        if self.split == "gold":
+            tested = images.filter(pl.col("split") == "test")["image_id"]
+            regions, findings, gold_skips = gold_findings.judged_by_people(releases.graphs, tested, regions, findings)
+            skipped |= gold_skips
         skipped |= question_skips | pair_skips | graph_skips | finding_skips
         skipped[DIVIDED] = len(on_two_sides(questions, "subject_id"))
         return validate(
             Tables(
                 images=conform(images, "images"),
                 regions=conform(regions, "regions"),
-                findings=pl.concat([conform(part, "findings") for part in (local, whole, labels)]),
+                findings=findings,
                 questions=conform(questions, "questions"),
                 source=self.name,
                 version=self.version,
@@ -171,6 +193,19 @@ class MimicSource:
                 skipped={reason: count for reason, count in skipped.items() if count},
             )
         )
+
+    def _check_split(self) -> None:
+        check_choice("source.split", self.split, get_args(SplitRule))
+        if self.split == "gold" and self.boxes != "gold":
+            raise InputError(f"source.split is gold, source.boxes is {self.boxes}: choose gold boxes, too")
+
+    def _wanted_gold(self) -> Iterator[Wanted]:
+        """Yield what gold boxes need, and what a gold split needs besides."""
+        if self.boxes == "gold":
+            yield Wanted(f"{self.graphs}/{gold_boxes.BOXES}", self._gold(gold_boxes.boxes_file))
+        if self.split == "gold":
+            yield Wanted(f"{self.graphs}/{gold_findings.CHECKED}", self._gold(gold_findings.checked_file))
+            yield Wanted(f"{self.graphs}/{gold_findings.AVOIDED}", self._gold(gold_findings.avoided_file))
 
     @property
     def _suffix(self) -> str:
@@ -196,8 +231,8 @@ class MimicSource:
     def _records(self) -> Path:
         return existing_file(self._question_root(), key_information.RECORDS, medical_diff_vqa.KEY)
 
-    def _gold_boxes(self) -> Path:
-        return gold_boxes.boxes_file(self._graph_root())
+    def _gold(self, find: Callable[[Path], Path]) -> Callable[[], Path]:
+        return lambda: find(self._graph_root())
 
     def _image_tree(self) -> FileTree:
         return FileTree(self._image_root() / "files", self._suffix)
@@ -255,7 +290,11 @@ class MimicSource:
     def _split(self, images: pl.DataFrame, questions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         if self.split == "paper":
             return split_of_last_question(images, questions), questions
+        subjects = images["subject_id"]
         if self.split == "subject":
-            images = images.with_columns(subject_split(images["subject_id"], seed=self.split_seed).alias("split"))
+            images = images.with_columns(split=subject_split(subjects, seed=self.split_seed))
+        if self.split == "gold":
+            tested = subjects.is_in(gold_findings.read_subjects(self._graph_root()).implode())
+            images = images.with_columns(split=held_out_split(subjects, tested, seed=self.split_seed))
         of_image = images.select(pl.col("image_id").alias("main_image"), "split")
         return images, questions.drop("split").join(of_image, on="main_image", maintain_order="left")

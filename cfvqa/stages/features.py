@@ -7,11 +7,10 @@ from typing import Any
 import lightning as L
 import torch
 from omegaconf import DictConfig
-from torch.utils.data import DataLoader, Subset
 
 from cfvqa.data.feature_store import has_shard, split_into_shards, write_index
 from cfvqa.data.image_sets import ImageSet, labels_of
-from cfvqa.data.loaders import start_method
+from cfvqa.data.loaders import in_order
 from cfvqa.stages.building import plain
 from cfvqa.stages.distribution import others_of
 from cfvqa.stages.identity import Stage, ensure, identify
@@ -81,13 +80,7 @@ def _extract(
         return
     folder.mkdir(exist_ok=True)
     names = [name for number in todo for name in shards[number]]
-    loader = DataLoader(
-        Subset(images, chosen),
-        batch_size=settings.batch_size,
-        collate_fn=images.collate,
-        num_workers=settings.workers,  # decodes the next batches while the networks work
-        multiprocessing_context=start_method(settings.workers),
-    )
+    loader = in_order(images, chosen, batch_size=settings.batch_size, workers=settings.workers)
     with quiet_lightning(), counting(console, "extracting", len(names)) as count:
         writer = ShardWriter(folder, names, todo, rows, count)
         predictor = L.Trainer(logger=False, callbacks=[writer], enable_progress_bar=False, **_alone(trainer))

@@ -114,7 +114,8 @@ _MODEL = Block(
         "network": Call(
             READERS,
             given=("text", "vocabulary", "special", "tokenizer", "labels", "region_width", "finding_width"),
-            values={"layers": _COUNT, "heads": _COUNT, "dropout": _SHARE, "space": _COUNT, "queue": _COUNT},
+            values=dict.fromkeys(("layers", "heads", "inner", "graph_inner", "space", "queue"), _COUNT)
+            | dict.fromkeys(("dropout", "graph_dropout"), _SHARE),
         ),
     }
 )

@@ -12,12 +12,14 @@ from torch.nn import functional as F
 from cfvqa.bench.answers import answers
 from cfvqa.bench.classifiers import classifiers, images_a_second
 from cfvqa.bench.compiled import compiled
+from cfvqa.bench.extraction import extraction
 from cfvqa.bench.figures import HEADER
 from cfvqa.bench.label_texts import encode_labels, label_texts
 from cfvqa.bench.loading import loading, rows_a_second
 from cfvqa.bench.machine import machine
 from cfvqa.bench.padding import padding
 from cfvqa.bench.processes import processes
+from cfvqa.bench.random_row import WAYS, random_row
 from cfvqa.bench.rounds import Rounds
 from cfvqa.bench.training_step import flop_of, training_step
 from cfvqa.vision.region_crops import RegionCrops
@@ -25,7 +27,7 @@ from cfvqa.vision.shared_trunk import SharedTrunk
 from cfvqa.vision.trunk import Trunk
 
 
-@pytest.mark.parametrize("measure", [label_texts, padding, loading, answers])
+@pytest.mark.parametrize("measure", [label_texts, padding, loading, answers, random_row, extraction])
 def test_figures_are_finite_and_positive(lab, measure):
     check(measure(lab))
 
@@ -90,6 +92,8 @@ def test_the_machine_is_named():
 
 SECONDS = {"once": 2, "every image": 6, "random": 8, "sorted": 4, "plain": 6, "compiled": 3, "one": 3, "two": 2}
 RATES = {"step": 5, "0 workers": 10, "2 workers": 20, "together": 12, "alone": 3, "trunk": 9, "crops": 3}
+PASSES = {"networks": 8, "decoding": 40, "between": 4, "beside": 6}
+MILLISECONDS = {"ours": 0.5} | {way.name: 2 + place for place, way in enumerate(WAYS)}
 
 
 def known(monkeypatch, question, values):
@@ -108,12 +112,14 @@ def known(monkeypatch, question, values):
         (compiled, [0.5], "times as long"),
         (loading, [2.0, 4.0], "times as many"),
         (answers, [4.0], "times as many"),
+        (random_row, [4.0, 6.0, 8.0], "times as long"),
+        (extraction, [1.5], "times as many"),
         (classifiers, [3.0], "times as many"),
         (processes, [1.5], "times as many"),
     ],
 )
 def test_a_ratio_is_what_its_words_say(lab, monkeypatch, question, ratios, meaning):
-    known(monkeypatch, question, SECONDS | RATES)
+    known(monkeypatch, question, SECONDS | RATES | PASSES | MILLISECONDS)
     monkeypatch.setattr("cfvqa.bench.compiled.has_compiler", lambda: True)
     monkeypatch.setattr("cfvqa.bench.compiled.compile_parts", lambda model: None)
     monkeypatch.setattr("cfvqa.bench.processes.shared_steps", lambda *_: nullcontext(lambda: None))

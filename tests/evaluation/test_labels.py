@@ -38,6 +38,8 @@ def test_labels_answer_what_changed_between_the_images_that_are_shown():
     ]
 
 
-def test_without_labels_of_whole_images_there_is_no_answer():
-    shown = pl.DataFrame({"main_image": ["a"], "reference_image": ["b"]})
-    assert answers_of_labels(shown, findings(("a", "left lung", "pneumothorax", "yes", None)), {}) is None
+def test_without_labels_of_the_whole_images_that_are_shown_there_is_no_answer():
+    table = findings(("a", "left lung", "pneumothorax", "yes", None), ("c", None, "pneumothorax", "yes", None))
+    for reference in ("b", None):
+        shown = pl.DataFrame({"main_image": ["a"], "reference_image": [reference]})
+        assert answers_of_labels(shown, table, {}) is None

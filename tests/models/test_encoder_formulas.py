@@ -33,8 +33,9 @@ def encoded(encoder, state, difference):
     return normed(encoder.encoder.norm, x).chunk(2)
 
 
-def test_a_difference_encoder_against_its_formula():
-    encoder = scrambled(DifferenceEncoder(**SIZES))
+@pytest.mark.parametrize("inner", [None, 12])
+def test_a_difference_encoder_against_its_formula(inner):
+    encoder = scrambled(DifferenceEncoder(**SIZES, inner=inner))
     state, difference = random(2, 5, 8, seed=0), random(2, 5, 8, seed=1)
     for row in range(2):
         for found, expected in zip(
@@ -103,10 +104,11 @@ def graph_by_hand(graph, image, labels, mask):
     return normed(graph.norm, x + edge @ linear(graph.second, gelu(edge @ linear(graph.first, x)) * mask))
 
 
-def test_defect_15_a_graph_against_its_formula_labels_stay_each_with_its_node():
-    graph = scrambled(KnowledgeGraph(region_width=8, finding_width=6, width=8, dropout=0.0))
+@pytest.mark.parametrize("inner", [8, 12])
+def test_defect_15_a_graph_against_its_formula_labels_stay_each_with_its_node(inner):
+    graph = scrambled(KnowledgeGraph(region_width=8, finding_width=6, width=8, dropout=0.0, inner=inner))
     graph.fit(features(20, 3))
-    image, labels, mask = features(2, 0), random(NODES, 8, seed=1), random(2, NODES, 8, seed=2)
+    image, labels, mask = features(2, 0), random(NODES, 8, seed=1), random(2, NODES, inner, seed=2)
     image.score[1, 4] = 0  # a region that was not found
     found = graph(image, labels, mask)
     for row in range(2):

@@ -235,11 +235,37 @@ def test_a_process_ends_with_the_status_and_help_and_config_are_shown(tmp_path, 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("variant", ["ekaid", "mccformers_d"])
-def test_other_systems_are_trained_and_judged_by_the_same_commands(folder, variant):
-    status, output = run(folder, "evaluate", f"name={variant}", f"variant={variant}")
+def test_other_systems_are_trained_and_judged_by_the_same_commands(
+    folder,
+):  # mccformers_d: tests/pipeline/test_published
+    status, output = run(folder, "evaluate", "name=ekaid", "variant=ekaid")
     assert status == 0, output
-    figures = metrics(folder, variant)
+    check_judged(folder, "ekaid")
+
+
+@pytest.mark.long
+def test_gloria_is_trained_judged_by_answers_and_contrasts_and_shown_with_maps_of_words(folder):
+    tasks = "evaluation.tasks=[answers,retrieval,zero_shot]"
+    status, output = run(folder, "run", "name=gloria", "variant=gloria", tasks, "+trainer.limit_train_batches=0.3")
+    assert status == 0, output
+    figures = check_judged(folder, "gloria")
+    assert figures["retrieval"]["answer_to_pair"]["n"] == figures["zero_shot"]["n"] == figures["changes"]["n"]
+    assert (
+        0 <= figures["retrieval"]["pair_to_answer"]["recall_1"] <= figures["retrieval"]["pair_to_answer"]["recall_10"]
+    )
+    assert figures["word_grounding"]["n"] > 0
+    html = (folder / "runs" / "gloria" / "report.html").read_text()
+    for words in ("Retrieval", "Zero-shot"):
+        assert words in html
+    maps = re.findall('<details class="words">.*?</details>', html, flags=re.DOTALL)
+    assert maps
+    assert all(one.count('src="data:image/jpeg;base64,') >= 2 for one in maps)  # each word over both images
+
+
+def check_judged(folder, name):
+    """Check the figures of a run that learned from the tiny phantom; return them."""
+    figures = metrics(folder, name)
     assert figures["n"] == metrics(folder)["n"]
     assert figures["grounding"]["n"] > 0
     assert figures["calibration"]["n"] == figures["changes"]["n"]
+    return figures

@@ -1,12 +1,14 @@
-"""Chest ImaGenome, gold: its boxes in place of the silver ones, on the images that have them."""
+"""Chest ImaGenome, gold: its boxes in place of the silver ones, and a test by what people drew and checked alone."""
 
 import polars as pl
 import pytest
 from layouts import MimicTree, csv_text, dicom_id
 
+from cfvqa.data.image_data import ImageData, ImageDataSettings
 from cfvqa.errors import InputError
 from cfvqa.sources.fingerprint import fingerprint
 from cfvqa.sources.gold_boxes import BOXES
+from cfvqa.sources.gold_findings import AVOIDED, CHECKED
 from cfvqa.sources.mimic import MimicSource
 
 FIRST, SECOND = 59_000_011, 59_000_012
@@ -102,3 +104,79 @@ def test_the_gold_table_belongs_to_the_data_set_where_it_is_asked_for(tree):
     write(tree, [*BOX[:7], "left lung"])
     assert fingerprint(source(tree, "silver").files()) == silver
     assert fingerprint(source(tree).files()) != gold
+
+
+CHECKED_ROWS = (
+    ("right lung", "anatomicalfinding|no|pleural effusion"),
+    ("right lung", "anatomicalfinding|yes|pleural effusion"),
+    ("right lung", "anatomicalfinding|no|pneumothorax"),
+    ("right lung", "nlp|yes|abnormal"),
+    ("left breast", "anatomicalfinding|yes|lung lesion"),
+)
+
+
+def write_checked(tree, *rows, avoided=(19_000_001,)):
+    """Write the findings that people checked of the second study, and the subjects of whom nothing is learned."""
+    columns = "row_id\timage_id\tpatient_id\tbbox\tcontext\tlabel_name\tattribute\tsentence"
+    lines = [
+        f"{n}\t{dicom_id(SECOND)}.dcm\t19000001\t{box}\t\t\t{name}\tSmall, round." for n, (box, name) in enumerate(rows)
+    ]
+    gold = tree.root / "chest-imagenome" / "gold_dataset"
+    (gold / CHECKED).write_text("\n".join([columns, *lines]) + "\n")
+    splits = tree.root / "chest-imagenome" / "silver_dataset" / "splits"
+    splits.mkdir(exist_ok=True)
+    (splits / AVOIDED).write_text(csv_text(["subject_id", "dicom_id"], [[subject, "-"] for subject in avoided]))
+
+
+@pytest.fixture
+def checked(tmp_path):
+    tree = MimicTree(tmp_path / "data", subjects=30).write()
+    write(tree, BOX)
+    write_checked(tree, *CHECKED_ROWS)
+    return tree
+
+
+def test_a_gold_split_tests_on_its_subjects_by_what_people_drew_and_checked_alone(checked):
+    tables = MimicSource(checked.root, split="gold", boxes="gold").read()
+    tested = tables.images.filter(pl.col("split") == "test")
+    assert tested["subject_id"].unique().to_list() == ["19000001"]
+    assert set(tables.images["split"]) == {"train", "val", "test"}
+    assert tables.regions.join(tested, on="image_id", how="semi")["region"].to_list() == ["right lung"]
+    found = tables.findings.join(tested, on="image_id", how="semi").rows()
+    image = dicom_id(SECOND)
+    assert found == [
+        (image, "right lung", "pleural effusion", "yes", None),
+        (image, "right lung", "pneumothorax", "no", None),
+    ]
+    assert tables.skipped["gold finding outside the 24 regions or the 38 findings"] == 1
+    others = pl.col("image_id").is_in(tested["image_id"].implode()).not_()
+    silver = MimicSource(checked.root, split="official").read()
+    for name in ("regions", "findings"):
+        assert getattr(tables, name).filter(others).equals(getattr(silver, name).filter(others))
+
+
+def test_a_detector_and_a_classifier_are_tested_on_gold_images_alone(checked):
+    tables = MimicSource(checked.root, split="gold", boxes="gold").read()
+    for needs in ("boxes", "findings"):
+        data = ImageData(tables, ImageDataSettings(image_size=32, batch_size=2), needs=needs)
+        data.setup()
+        assert data.sets["test"].labels.image_ids == [dicom_id(SECOND)]
+
+
+@pytest.mark.parametrize("attribute", ["pleural effusion", "anatomicalfinding|maybe|pleural effusion", ""])
+def test_a_checked_finding_that_is_none_is_named(checked, attribute):
+    write_checked(checked, CHECKED_ROWS[0], ("left lung", attribute))
+    with pytest.raises(InputError, match=rf"{CHECKED}, row 3: attribute"):
+        MimicSource(checked.root, split="gold", boxes="gold").read()
+
+
+def test_a_gold_split_needs_gold_boxes_and_its_files(checked):
+    with pytest.raises(InputError, match=r"source\.split is gold, source\.boxes is silver"):
+        MimicSource(checked.root, split="gold").read()
+    gold = MimicSource(checked.root, split="gold", boxes="gold")
+    before = fingerprint(gold.files())
+    write_checked(checked, *CHECKED_ROWS[1:])
+    assert fingerprint(gold.files()) != before
+    (checked.root / "chest-imagenome" / "silver_dataset" / "splits" / AVOIDED).unlink()
+    with pytest.raises(InputError, match=rf"{AVOIDED}\(\.gz\) is missing.*source\.graphs"):
+        gold.files()

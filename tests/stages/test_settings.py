@@ -391,4 +391,4 @@ def test_the_published_experiment_builds_the_published_sizes():
     tokenizer = train_tokenizer(block, [])
     model = build_model(plain(config.model), block, tokenizer=tokenizer, widths=Widths(1024, 1024), seed=0)
     words = len(tokenizer) * 768 + len(tokenizer)  # the embedding, and the bias of the output
-    assert sum(parameter.numel() for parameter in model.parameters()) - words == 39_790_084
+    assert sum(parameter.numel() for parameter in model.parameters()) - words == 41_757_444
