@@ -25,6 +25,10 @@ def avoided_file(root: Path) -> Path:
     return find_csv(root / "silver_dataset" / "splits", AVOIDED, "source.graphs")
 
 
+FILES = {CHECKED: checked_file, AVOIDED: avoided_file}
+"""Name of a file -> what finds it below the root of the release."""
+
+
 def read_subjects(root: Path) -> pl.Series:
     """Return the subjects of the gold set: the release asks to train on none of their images."""
     path = avoided_file(root)
