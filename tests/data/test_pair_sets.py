@@ -2,7 +2,9 @@ import numpy as np
 import polars as pl
 import torch
 
+from cfvqa.data.loaders import EpochLoader
 from cfvqa.data.pair_sets import PairSet, PairSettings
+from cfvqa.data.sampling import EpochBatches
 from cfvqa.language.grammar import flip_answer
 from cfvqa.language.tokenizer import AnswerTokenizer
 
@@ -58,6 +60,23 @@ def test_swaps_are_drawn_by_pair_and_epoch_in_training_alone():
     assert 8 < sum(s.main[0] == "r" for s in first) < 32
     for swap, training in ((0.0, True), (1.0, False)):
         assert all(s.main[0] == "m" for s in samples(swap=swap, training=training))
+
+
+def loaded(workers):
+    """Return the samples of every batch of two epochs."""
+    pair_set, epochs = questions(swap=0.5), []
+    batches = EpochBatches(pair_set.units(), groups_per_batch=4, seed=1, on_epoch=pair_set.begin_epoch)
+    loader = EpochLoader(pair_set, batches, collate=list, workers=workers)
+    for epoch in range(2):
+        batches.set_epoch(epoch)
+        epochs.append(list(loader))
+    return epochs
+
+
+def test_what_is_drawn_for_a_sample_does_not_depend_on_how_many_processes_load():
+    first, second = loaded(workers=0)
+    assert [first, second] == loaded(workers=2)
+    assert first != second
 
 
 def test_defect_11_a_sample_is_about_its_own_row_whatever_the_epoch():

@@ -15,9 +15,11 @@ from cfvqa.objectives.changes import Changes
 from cfvqa.objectives.contrast import Coarse, Fine
 from cfvqa.objectives.gathering import even_shares
 from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal
+from cfvqa.objectives.hard_matching import HardMatching
 from cfvqa.objectives.language import Generation, MaskedLanguage
 from cfvqa.objectives.matching import Matching
 from cfvqa.objectives.momentum_contrast import ImageTextContrast
+from cfvqa.objectives.sparse_attention import SparseAttention
 from cfvqa.stages.reader import Widths, build_model
 
 ANSWERS = [
@@ -34,7 +36,18 @@ MODEL = {
 }
 GLORIA = {"network": {"_target_": "cfvqa.models.gloria.GLoRIA"}}
 BLIP = {"network": {"_target_": "cfvqa.models.blip.BLIP", "heads": 2, "dropout": 0.0, "space": 8, "queue": 7}}
+EKAID = {
+    "network": {
+        "_target_": "cfvqa.models.ekaid.EKAID",
+        "width": 16,
+        "inner": 24,
+        "dropout": 0.0,
+        "word_width": 12,
+        "state_width": 20,
+    }
+}
 SLOW = "contrast with slow copies"
+HARD = "matching of hard ones"
 # All keywords are masked, so that nothing is drawn.
 OBJECTIVES = {
     "coarse": Coarse(),
@@ -49,11 +62,22 @@ OBJECTIVES = {
     "gloria_local": GloriaLocal(limit=4),
     "changes": Changes(),
     SLOW: ImageTextContrast(warmup=2),
+    HARD: HardMatching(),
+    "sparse_attention": SparseAttention(),
 }
+RANKS = [[0, 1, 2], [3, 4]]
+"""The questions of each rank."""
 TAKING_PART = {"matching of four": [0, 1, 3, 4], "matching on one rank": [0]}
 """Of the five questions, where a limit is shared out among the ranks; else all."""
 SIAMESE = {"network": {"_target_": "cfvqa.models.siamese.Siamese", "dropout": 0.0}}
-MODELS = {SLOW: BLIP, "changes": SIAMESE, "gloria_global": GLORIA, "gloria_local": GLORIA}
+MODELS = {
+    SLOW: BLIP,
+    HARD: BLIP,
+    "sparse_attention": EKAID,
+    "changes": SIAMESE,
+    "gloria_global": GLORIA,
+    "gloria_local": GLORIA,
+}
 
 
 class Loss(nn.Module):
@@ -109,6 +133,7 @@ def step(name, loss, batch):
     """Return the loss, its gradients left behind; the queue of slow copies is filled by a step before."""
     for _ in range(2 if name == SLOW else 1):
         loss.zero_grad()
+        torch.manual_seed(0)
         value = loss(batch)
         value.backward()
     return value.detach()
@@ -120,7 +145,7 @@ def learn(rank, folder):
     for name in OBJECTIVES:
         loss, tokenizer = loss_of(name)
         parallel = DistributedDataParallel(loss, find_unused_parameters=True)
-        value = step(name, parallel, batch_of(tokenizer, [0, 1, 2] if rank == 0 else [3, 4]))
+        value = step(name, parallel, batch_of(tokenizer, RANKS[rank]))
         gradients = {key: p.grad for key, p in loss.named_parameters() if p.grad is not None}
         left = {"loss": value, "gradients": gradients, "weights": loss.state_dict()}
         torch.save(left, f"{folder}/{name}-{rank}.pt")
@@ -135,11 +160,24 @@ def learned(tmp_path_factory):
     return folder
 
 
+def learn_alone(name, loss, tokenizer):
+    """Return the loss of one process, its gradients left behind."""
+    if name != HARD:
+        return step(name, loss, batch_of(tokenizer, TAKING_PART.get(name, range(5))))
+    # Hard wrong ones are drawn among what a rank sees, so of each part alone; every question weighs the same.
+    total = torch.zeros(())
+    for rows in RANKS:
+        torch.manual_seed(0)
+        total = total + loss(batch_of(tokenizer, rows)) * len(rows) / 5
+    total.backward()
+    return total.detach()
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_two_ranks_learn_what_one_process_learns(name, learned):
     parts = [torch.load(learned / f"{name}-{rank}.pt", weights_only=True) for rank in range(2)]
     loss, tokenizer = loss_of(name)
-    whole = step(name, loss, batch_of(tokenizer, TAKING_PART.get(name, range(5))))
+    whole = learn_alone(name, loss, tokenizer)
     assert sum(part["loss"] for part in parts) / 2 == pytest.approx(whole.item(), rel=1e-5)
     for key, parameter in loss.named_parameters():
         expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad

@@ -17,6 +17,9 @@ from processes import ENVIRONMENT, command, run, wait_for
 
 pytestmark = pytest.mark.long
 TWO = "trainer=ddp_cpu"
+# The trainers of docs/pages/how-to/cluster.md, with the GPUs of one machine or of two replaced by two processes.
+DDP = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+MULTI_NODE = ("trainer=multi_node", "trainer.accelerator=cpu", "trainer.devices=1", "trainer.num_nodes=2")
 
 
 def free_port():
@@ -37,7 +40,7 @@ def assert_same(one, two):
 @pytest.fixture(scope="module")
 def two(folder):
     """The weights of a training in two processes, started by the command itself."""
-    status, output = run(folder, "train", TWO, "name=two")
+    status, output = run(folder, "train", *DDP, "name=two")
     assert status == 0, output
     assert output.count("finetune epoch 1/1") == 1
     return weights(folder, "two")
@@ -91,36 +94,37 @@ def figure(folder, name):
 
 def test_torchrun_starts_the_same_training(folder, two):
     start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}", "-m"]
-    line = [*start, *command("train", TWO, "name=torchrun")[2:]]
+    line = [*start, *command("train", *DDP, "name=torchrun")[2:]]
     done = subprocess.run(line, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert_same(weights(folder, "torchrun"), two)
 
 
-def by_slurm(rank, port):
-    """Return the environment of one of two processes that srun has started."""
+def by_slurm(rank, port, nodes=1):
+    """Return the environment of one of two processes that srun has started on one machine, or on two."""
+    a_node = 2 // nodes
     return ENVIRONMENT | {
         "SLURM_JOB_ID": "7",
         "SLURM_JOB_NAME": "train",
         "SLURM_NTASKS": "2",
-        "SLURM_NTASKS_PER_NODE": "2",
-        "SLURM_NNODES": "1",
-        "SLURM_NODEID": "0",
+        "SLURM_NTASKS_PER_NODE": str(a_node),
+        "SLURM_NNODES": str(nodes),
+        "SLURM_NODEID": str(rank // a_node),
         "SLURM_NODELIST": "localhost",
         "SLURM_PROCID": str(rank),
-        "SLURM_LOCALID": str(rank),
+        "SLURM_LOCALID": str(rank % a_node),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": port,
     }
 
 
-def test_processes_of_slurm_find_each_other(folder, two):
+def test_processes_of_slurm_on_two_machines_find_each_other(folder, two):
     port = free_port()
     processes = [
         subprocess.Popen(
-            command("train", TWO, "name=slurm"),
+            command("train", *MULTI_NODE, "name=slurm"),
             cwd=folder,
-            env=by_slurm(rank, port),
+            env=by_slurm(rank, port, nodes=2),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

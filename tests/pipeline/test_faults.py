@@ -209,3 +209,26 @@ def test_a_full_disk_keeps_what_is_finished(call, small_disk):
     subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
     status, output = call(*arguments, f"work={small_disk}/work")
     assert status == 0, output
+
+
+@pytest.mark.slow
+def test_an_extraction_on_a_full_disk_keeps_its_finished_shards(folder, call_tiny, small_disk):
+    work = small_disk / "work"
+    work.mkdir()
+    for part in (folder / "work").iterdir():
+        if part.name != "features":
+            (work / part.name).symlink_to(part)
+    arguments = ("extract", f"work={work}", "extraction.rows_per_shard=32", "extraction.batch_size=32")
+    status, output = call_tiny(*arguments)
+    assert status == 2, output
+    assert output.count("error: ") == 1
+    assert "the disk is full while writing" in output
+    assert "Traceback" not in output
+    finished = {shard: shard.stat().st_mtime_ns for shard in work.glob("features/*/part-*.h5")}
+    assert finished
+    assert not [*work.glob("features/*/*.tmp"), *work.glob("features/*/_SUCCESS")]
+    subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
+    status, output = call_tiny(*arguments)
+    assert status == 0, output
+    shards = {shard: shard.stat().st_mtime_ns for shard in work.glob("features/*/part-*.h5")}
+    assert finished.items() < shards.items()

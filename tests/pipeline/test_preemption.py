@@ -60,21 +60,24 @@ def test_an_evaluation_is_made_again(folder, call_tiny, monkeypatch):
     assert output.count("done in") == 1
 
 
-@pytest.mark.parametrize("logger", ["tensorboard", "wandb"])
-def test_a_training_stopped_between_phases_and_within_one_is_tracked_as_one(folder, call_tiny, monkeypatch, logger):
+@pytest.mark.parametrize(("first", "logger"), [("csv", "tensorboard"), ("wandb", "wandb")])
+def test_a_training_stopped_between_phases_and_within_one_is_tracked_as_one(
+    folder, call_tiny, monkeypatch, first, logger
+):
     few = ("phases.finetune.epochs=2", "+trainer.limit_train_batches=4")
-    command = ("train", f"name={logger}", f"logger={logger}", *few)
-    stopped_at(monkeypatch, call_tiny, command, (fit, "load_weights"))
+    command = ("train", f"name={logger}", *few)
+    stopped_at(monkeypatch, call_tiny, (*command, f"logger={first}"), (fit, "load_weights"))
     run = folder / "runs" / logger
     assert not (run / "vqa/finetune").exists()
+    command += (f"logger={logger}",)
     stopped_at(monkeypatch, call_tiny, command, (VqaModule, "training_step"), number=6)
-    status, output = call_tiny(*command)
+    status, output = call_tiny(*command, "phases.finetune.epochs=3", "pairs.workers=1")
     assert status == 0, output
     with (run / "vqa/finetune/metrics.csv").open() as file:
         curve = [
             (int(row["step"]), float(row["val/generation"])) for row in csv.DictReader(file) if row["val/generation"]
         ]
-    assert [step for step, _ in curve] == [3, 7]
+    assert [step for step, _ in curve] == [3, 7, 11]
     if logger == "tensorboard":
         events = EventAccumulator(str(run / "tensorboard/finetune")).Reload()
         told = [(event.step, event.value) for event in events.Scalars("val/generation")]

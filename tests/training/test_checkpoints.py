@@ -1,13 +1,15 @@
+import io
 import re
 from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 from torch import nn
 
 import cfvqa
 from cfvqa.errors import InputError
-from cfvqa.training.checkpoints import AtomicCheckpoints, check_weights, load_weights
+from cfvqa.training.checkpoints import AtomicCheckpoints, check_weights, find_resumable, load_weights
 
 
 def write(path, module):
@@ -53,6 +55,34 @@ def test_a_checkpoint_of_another_program_and_one_of_another_format_are_refused_b
     torch.save({"state_dict": module.state_dict(), "cfvqa_format": 99}, path)
     with pytest.raises(InputError, match=r"a\.ckpt has format 99, .*use the version that wrote it"):
         check_weights(module, path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:500]), "is damaged or foreign"),
+        (lambda path: path.write_text("something else"), "is damaged or foreign"),
+        (lambda path: torch.save({"state_dict": {"other": torch.ones(1)}}, path), "is no checkpoint of cfvqa"),
+        (lambda path: write(path, nn.Linear(4, 2)), "is of another model"),
+    ],
+    ids=["truncated", "foreign", "of another program", "of another model"],
+)
+def test_a_last_checkpoint_that_does_not_fit_is_named_in_a_warning_and_the_one_before_is_taken(tmp_path, damage, says):
+    last, previous = tmp_path / "last.ckpt", tmp_path / "previous.ckpt"
+    module, console = nn.Linear(3, 2), Console(file=io.StringIO(), width=20)
+    for _ in range(2):
+        write(last, module)
+    assert find_resumable(module, tmp_path, console) == last
+    assert console.file.getvalue() == ""
+    damage(last)
+    assert find_resumable(module, tmp_path, console) == previous
+    [warning] = console.file.getvalue().splitlines()
+    assert warning.startswith("warning: ")
+    assert f"{last} {says}" in warning
+    assert warning.endswith("; going on from previous.ckpt")
+    previous.write_text("")
+    with pytest.raises(InputError, match=rf"last\.ckpt {says}.*; to begin anew, delete {tmp_path}"):
+        find_resumable(module, tmp_path, console)
 
 
 class Planted:

@@ -6,20 +6,27 @@ import signal
 from dataclasses import replace
 
 import lightning as L
+import polars as pl
 import pytest
 import torch
-from killing import Processes, Way, train, write_data
+from killing import PARTS, Processes, Way, train, write_data
 
+from cfvqa.stages.asking import Decoding, ask, pair_set
+from cfvqa.stages.progress import StageConsole
+from cfvqa.stages.trained import TrainedReader, for_answering
+from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.keeping import PREEMPTED, preemptible
 
+# Every task with 0 and 2 workers, in 32 bits and bf16, in one process and two; the simplest way of blip is below.
 WAYS = {
     "plain": Way(),
     "workers, bf16, accumulated, clipped": Way(workers=2, precision="bf16-mixed", accumulate=2, clip=0.5),
     "two processes, workers, bf16": Way(world=2, workers=2, precision="bf16-mixed"),
-    "slow copies and a queue, two processes": Way("blip", world=2),
-    "anatomy, two processes": Way("anatomy", world=2),
+    "slow copies and a queue, two processes, workers, bf16": Way("blip", world=2, workers=2, precision="bf16-mixed"),
+    "anatomy": Way("anatomy"),
+    "anatomy, two processes, workers, bf16": Way("anatomy", world=2, workers=2, precision="bf16-mixed"),
     "findings, bf16": Way("findings", precision="bf16-mixed"),
-    "findings, two processes": Way("findings", world=2),
+    "findings, two processes, workers": Way("findings", world=2, workers=2),
 }
 
 
@@ -53,7 +60,28 @@ def assert_same(folder, expected):
     one, two = (torch.load(place / "final.pt", weights_only=True) for place in (folder, expected))
     assert one.keys() == two.keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
-    assert (folder / "metrics.csv").read_bytes() == (expected / "metrics.csv").read_bytes()
+    curves = (folder / "metrics.csv").read_text()
+    assert "val/" in curves
+    assert curves == (expected / "metrics.csv").read_text()
+
+
+def predictions(folder):
+    """Return what the best weights of a training of the reader answer to its validation questions, with the scores."""
+    module, data, *_ = PARTS["vqa"](folder.parent, Way())
+    load_weights(module, folder / "checkpoints" / "best.ckpt")
+    lengths = {"question_length": data.settings.question_length, "answer_length": data.settings.answer_length}
+    reader = TrainedReader(for_answering(module.model), data.tokenizer, {"pairs": lengths})
+    asked = ask(
+        reader,
+        pair_set(reader, data.questions.filter(pl.col("split") == "val"), data.store),
+        batch_size=32,
+        decoding=Decoding({"max_new_tokens": 16}),
+        seed=1,
+        console=StageConsole(quiet=True),
+        swapped=False,
+        title="asking",
+    )
+    return asked.predictions
 
 
 def best_of(folder):
@@ -64,6 +92,7 @@ def best_of(folder):
 
 
 def kill_and_finish(base, name, way, kills):
+    """Kill a training so many times, and compare what it ends in; the last try has another number of workers."""
     expected = whole(base, name, way)
     folder, draw = base / f"killed {name}", random.Random(1)
     for kill in range(kills):
@@ -72,11 +101,12 @@ def kill_and_finish(base, name, way, kills):
         assert not processes.wait(draw.uniform(0, 0.2)), "ended before it was killed as often as it should"
         processes.kill()
         folder = folder.rename(base / f"killed {name} {kill}")  # a run may be moved before it goes on
-    processes = Processes(folder, way)
+    processes = Processes(folder, replace(way, workers=2 - way.workers))
     processes.wait()
     assert processes.statuses() == [0] * way.world
     assert_same(folder, expected)
     assert best_of(folder) == (best_of(expected)[0], str(folder / "checkpoints" / "best.ckpt"))
+    return folder, expected
 
 
 @pytest.mark.parametrize("name", ["plain", "findings, bf16"])
@@ -91,8 +121,11 @@ def test_so_does_every_other_way_to_train(base, name):
 
 
 @pytest.mark.long
-def test_a_training_killed_twenty_times_ends_in_the_same_weights_and_curves(base):
-    kill_and_finish(base, "often", replace(WAYS["plain"], epochs=8), kills=20)
+def test_a_training_killed_twenty_times_ends_in_the_same_weights_curves_and_predictions(base):
+    killed, never = kill_and_finish(base, "often", replace(WAYS["plain"], epochs=8), kills=20)
+    found, expected = predictions(killed), predictions(never)
+    assert len(found) > 20
+    assert found.equals(expected)
 
 
 class Failure(L.Callback):
