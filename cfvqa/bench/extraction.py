@@ -13,7 +13,7 @@ from cfvqa.bench.lab import Lab
 from cfvqa.bench.machine import cores
 from cfvqa.bench.rounds import interleave, timed
 from cfvqa.data.image_sets import ImageSet, unlabelled
-from cfvqa.data.loaders import in_order
+from cfvqa.data.loaders import loader_of_rows
 from cfvqa.stages.vision import for_inference
 from cfvqa.training.extraction import ExtractionModule
 from cfvqa.vision.region_queries import RegionQueries
@@ -52,7 +52,7 @@ def extraction(lab: Lab) -> list[Figure]:
         "between": through(lambda: _batches(images, 0)),
         "beside": through(lambda: _batches(images, 1)),
     }
-    rounds = interleave({name: rate(part) for name, part in work.items()}, lab.repeats)
+    rounds = interleave({name: _images_a_second(part) for name, part in work.items()}, lab.repeats)
     return [
         Figure(
             measured=f"extraction, frames of {size} pixels from files {_LARGER} times as large: decoding in a process "
@@ -69,14 +69,14 @@ def extraction(lab: Lab) -> list[Figure]:
     ]
 
 
-def rate(work: Callable[[], object]) -> Callable[[], float]:
+def _images_a_second(work: Callable[[], object]) -> Callable[[], float]:
     """Return a measure of the images a second of a pass over all."""
     seconds = timed(work)
     return lambda: _IMAGES / seconds()
 
 
 def _batches(images: ImageSet, workers: int) -> Iterator[Any]:
-    return iter(in_order(images, range(_IMAGES), batch_size=_TOGETHER, workers=workers))
+    return iter(loader_of_rows(images, range(_IMAGES), batch_size=_TOGETHER, workers=workers))
 
 
 def _written(folder: Path, size: int) -> list[Path]:

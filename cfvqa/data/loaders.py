@@ -22,7 +22,7 @@ def start_method(workers: int) -> str | None:
     return multiprocessing.get_all_start_methods()[0] if workers else None
 
 
-def in_order(images: ImageSet, rows: Sequence[int], *, batch_size: int, workers: int) -> DataLoader:
+def loader_of_rows(images: ImageSet, rows: Sequence[int], *, batch_size: int, workers: int) -> DataLoader:
     """Return the loader of some images, in that order.
 
     Args:

@@ -21,7 +21,7 @@ def launcher_notes(chosen: Chosen, trainer: Mapping[str, Any]) -> list[Note]:
     """
     if chosen.launcher == "joblib":
         return [_at_once(int(chosen.launching["n_jobs"]), processes_of(trainer))]
-    return list(_slurm_notes(chosen, trainer)) if chosen.launcher in _SLURM else []
+    return list(_asked_of_slurm(chosen, trainer)) if chosen.launcher in _SLURM else []
 
 
 def _at_once(given: int, processes: int) -> Note:
@@ -32,7 +32,7 @@ def _at_once(given: int, processes: int) -> Note:
     return Note(WARNING, "launcher", f"{text}; they get in each other's way: give fewer")
 
 
-def _slurm_notes(chosen: Chosen, trainer: Mapping[str, Any]) -> Iterator[Note]:
+def _asked_of_slurm(chosen: Chosen, trainer: Mapping[str, Any]) -> Iterator[Note]:
     given = chosen.launching
     nodes, devices = int(trainer.get("num_nodes", 1)), trainer.get("devices", 1)
     where = given["partition"] or "the default partition"
@@ -46,8 +46,10 @@ def _slurm_notes(chosen: Chosen, trainer: Mapping[str, Any]) -> Iterator[Note]:
         yield _apart("nodes", given["nodes"], "num_nodes", nodes)
     if trainer.get("accelerator") in ("gpu", "cuda") and _fewer(given["gpus_per_node"], devices):
         yield _apart("gpus_per_node", given["gpus_per_node"] or 0, "devices", devices)
-    if nodes > 1 and given["tasks_per_node"] != devices:  # on several machines each device needs a task of srun
-        yield _apart("tasks_per_node", given["tasks_per_node"], "devices", devices)
+    tasks = given["tasks_per_node"]
+    # On several machines each device needs a task of srun; on one, Lightning starts what a single task lacks.
+    if isinstance(devices, int) and tasks != devices and (nodes > 1 or tasks != 1):
+        yield _apart("tasks_per_node", tasks, "devices", devices)
 
 
 def _fewer(gpus: int | None, devices: Any) -> bool:

@@ -136,7 +136,7 @@ class PretrainedTokenizer:
         path: of the folder, with `tokenizer.json` or `vocab.txt`.
 
     Raises:
-        InputError: if there is no tokenizer, it is damaged, or it lacks one of the special tokens of BERT.
+        InputError: if there is no tokenizer, it cannot be read, or it lacks one of the special tokens of BERT.
     """
 
     def __init__(self, path: str) -> None:
@@ -152,7 +152,9 @@ class PretrainedTokenizer:
         try:
             self._backend: Any = found[0].from_pretrained(path, local_files_only=True)
         except Exception as error:  # the tokenizers library raises this very class
-            raise InputError(f"text.pretrained: the tokenizer at '{path}' is damaged ({error}): restore it") from error
+            raise InputError(
+                f"text.pretrained: the tokenizer at '{path}' cannot be read ({error}): restore it"
+            ) from error
         known = self._backend.get_vocab()
         if missing := [token for token in SPECIALS[:5] if token not in known]:
             raise InputError(

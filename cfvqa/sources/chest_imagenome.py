@@ -25,6 +25,10 @@ _GRAPHS_AT_ONCE = 64  # of a megabyte or so each, once they are loaded
 Boxes = Literal["silver", "gold"]
 
 
+KINDS = ("anatomicalfinding", "disease")
+"""Categories of attributes that are findings."""
+
+
 @dataclass(frozen=True)
 class _Objects:
     """Boxes of an image, as objects of a scene graph, and the place where they are found."""
@@ -79,7 +83,7 @@ def read_graphs(
         raise InputError(
             f"{folder} holds no box of any of the {len(images)} images: unzip scene_graph.zip of Chest ImaGenome there"
         )
-    return located, _strongest(pl.concat(findings)), dict(+skipped)
+    return located, strongest(pl.concat(findings)), dict(+skipped)
 
 
 def _gold(root: Path) -> dict[str, _Objects]:
@@ -192,7 +196,7 @@ def _findings(
             level = _level(severities[sentence] if sentence < len(severities) else [])
             for name in names:
                 category, polarity, finding = _attribute_parts(name, path)
-                if category not in ("anatomicalfinding", "disease"):
+                if category not in KINDS:
                     continue
                 if region not in REGION_INDEX or finding not in FINDING_INDEX:
                     skipped["finding outside the 24 regions or the 38 findings"] += 1
@@ -214,7 +218,7 @@ def _level(cues: list[str]) -> str | None:
     return next((word for word in words if word in LEVEL_WORDS), None)
 
 
-def _strongest(findings: pl.DataFrame) -> pl.DataFrame:
+def strongest(findings: pl.DataFrame) -> pl.DataFrame:
     """Keep one row a (image, region, finding): yes wins over no, and a row with a level over one without."""
     order = [pl.col("presence") != "yes", pl.col("level").is_null()]
     keys = ["image_id", "region", "finding"]

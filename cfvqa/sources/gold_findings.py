@@ -6,6 +6,7 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.sources import gold_boxes
+from cfvqa.sources.chest_imagenome import KINDS, strongest
 from cfvqa.sources.csv_files import find_csv, integers, read_csv
 from cfvqa.sources.tables import SCHEMAS
 from cfvqa.vocabulary.findings import FINDINGS
@@ -36,9 +37,10 @@ def read_subjects(root: Path) -> pl.Series:
 
 
 def read_findings(root: Path) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Return the region findings of the gold set, and what was left out, by reason.
+    """Return the findings of regions and whole images of the gold set, and what was left out, by reason.
 
-    A row is a sentence about a region: a finding that one of them affirms is there. Nothing is said of its level.
+    A row is a sentence about a region: a finding that one of them affirms is there, and in the image, if the region is
+    none of the 24, too. Nothing is said of its level.
 
     Raises:
         InputError: naming the first row whose attribute is not of the form category|yes or no|name.
@@ -62,11 +64,11 @@ def read_findings(root: Path) -> tuple[pl.DataFrame, dict[str, int]]:
             "level": None,
         },
         schema=SCHEMAS["findings"],
-    ).filter(parts["field_0"].is_in(["anatomicalfinding", "disease"]))
-    known = rows.filter(pl.col("region").is_in(REGIONS) & pl.col("finding").is_in(FINDINGS))
-    affirmed = known.sort(pl.col("presence") != "yes", maintain_order=True)
-    left_out = {"gold finding outside the 24 regions or the 38 findings": len(rows) - len(known)}
-    return affirmed.unique(["image_id", "region", "finding"], keep="first", maintain_order=True), left_out
+    ).filter(parts["field_0"].is_in(KINDS))
+    known = rows.filter(pl.col("finding").is_in(FINDINGS))
+    whole = known.with_columns(region=pl.lit(None, dtype=pl.String))
+    findings = pl.concat([known.filter(pl.col("region").is_in(REGIONS)), whole])
+    return strongest(findings), {"gold finding outside the 38 findings": len(rows) - len(known)}
 
 
 def judged_by_people(

@@ -115,6 +115,7 @@ class MimicSource:
 
     def wanted(self) -> tuple[Wanted, ...]:
         """Return where the files of the releases are looked for."""
+        self._check_split()
         existing_root(self.root)
         return self._releases.wanted(self.labels, self._gold_files)
 
@@ -122,7 +123,7 @@ class MimicSource:
         """Return one image a study, as `read` takes them where all files are there."""
         self._releases.check()
         images = self._named().images
-        training = training_share(images["split"]) if self.split == "official" else FRACTIONS[0]
+        training = FRACTIONS[0] if self.split == "paper" else training_share(self._on_sides(images)["split"])
         return Listing(self._releases.image_root, images.select("subject_id", "path"), training)
 
     def read(self, progress: Callable[[int], None] | None = None) -> Tables:
@@ -178,7 +179,7 @@ class MimicSource:
     def _check_split(self) -> None:
         check_choice("source.split", self.split, get_args(SplitRule))
         if self.split == "gold" and self.boxes != "gold":
-            raise InputError(f"source.split is gold, source.boxes is {self.boxes}: choose gold boxes, too")
+            raise InputError(f"source.split=gold needs source.boxes=gold, which is {self.boxes}: give both")
 
     @property
     def _releases(self) -> MimicReleases:
@@ -221,11 +222,16 @@ class MimicSource:
     def _split(self, images: pl.DataFrame, questions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         if self.split == "paper":
             return split_of_last_question(images, questions), questions
-        subjects = images["subject_id"]
-        if self.split == "subject":
-            images = images.with_columns(split=subject_split(subjects, seed=self.split_seed))
-        if self.split == "gold":
-            tested = subjects.is_in(gold_findings.read_subjects(self._releases.graph_root).implode())
-            images = images.with_columns(split=held_out_split(subjects, tested, seed=self.split_seed))
+        images = self._on_sides(images)
         of_image = images.select(pl.col("image_id").alias("main_image"), "split")
         return images, questions.drop("split").join(of_image, on="main_image", maintain_order="left")
+
+    def _on_sides(self, images: pl.DataFrame) -> pl.DataFrame:
+        """Divide images by their subjects; those of the official split are divided already."""
+        subjects = images["subject_id"]
+        if self.split == "subject":
+            return images.with_columns(split=subject_split(subjects, seed=self.split_seed))
+        if self.split == "gold":
+            tested = subjects.is_in(gold_findings.read_subjects(self._releases.graph_root).implode())
+            return images.with_columns(split=held_out_split(subjects, tested, seed=self.split_seed))
+        return images

@@ -73,8 +73,8 @@ class MimicReleases:
         Raises:
             InputError: naming the first that is not there.
         """
-        for find in ("table_root", "image_root", "graph_root", "question_root"):
-            getattr(self, find)
+        for root in (self.table_root, self.image_root, self.graph_root, self.question_root):
+            root.stat()
 
     def wanted(self, labels: str, gold: Mapping[str, Callable[[Path], Path]]) -> tuple[Wanted, ...]:
         """Return what a reading needs.

@@ -58,7 +58,7 @@ class Listing:
     Attributes:
         root: folder that the paths are relative to.
         images: subject_id and path of each.
-        training: share of them that trains; the one aimed at where only the questions that are read tell it (MIMIC).
+        training: share of them that trains; the one aimed at where only questions tell it (`split=paper`).
     """
 
     root: Path

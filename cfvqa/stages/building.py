@@ -62,9 +62,9 @@ def resolve(target: Any, place: str, allowed: Allowed) -> Callable[..., Any]:
     """Return the class or function that a `_target_` names.
 
     Raises:
-        InputError: naming the key, if it is private, is not there, or is not what the place takes. (Hydra has no `:`
-            between module and class, which `pkgutil` has: both must find the same.)
+        InputError: naming the key, if it is private, is not there, or is not what the place takes.
     """
+    # pkgutil reads module:class too, Hydra does not: both must find the same.
     if not str(target).startswith(allowed.packages) or "._" in str(target) or ":" in str(target):
         raise InputError(f"{place}._target_ names '{target}'; allowed are {allowed}")
     try:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from cfvqa.data.feature_store import has_shard, split_into_shards, write_index
 from cfvqa.data.image_sets import ImageSet, labels_of
-from cfvqa.data.loaders import in_order
+from cfvqa.data.loaders import loader_of_rows
 from cfvqa.stages.building import plain
 from cfvqa.stages.distribution import others_of
 from cfvqa.stages.identity import Stage, ensure, identify
@@ -80,7 +80,7 @@ def _extract(
         return
     folder.mkdir(exist_ok=True)
     names = [name for number in todo for name in shards[number]]
-    loader = in_order(images, chosen, batch_size=settings.batch_size, workers=settings.workers)
+    loader = loader_of_rows(images, chosen, batch_size=settings.batch_size, workers=settings.workers)
     with quiet_lightning(), counting(console, "extracting", len(names)) as count:
         writer = ShardWriter(folder, names, todo, rows, count)
         predictor = L.Trainer(logger=False, callbacks=[writer], enable_progress_bar=False, **_alone(trainer))

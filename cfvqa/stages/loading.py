@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 from yaml import YAMLError
@@ -17,6 +16,7 @@ from cfvqa.stages.closed_answers import ClosedAnswers
 from cfvqa.stages.hub import fetch
 from cfvqa.stages.identity import SUCCESS, Stage
 from cfvqa.stages.publishing import is_export, read_export
+from cfvqa.stages.run_folders import stored_config
 from cfvqa.stages.schema import DECODING, ranks
 from cfvqa.stages.trained import load_reader
 from cfvqa.stages.vision import DESCRIPTIONS, load_network
@@ -86,16 +86,11 @@ def _decoding(folder: Path) -> dict[str, Any]:
             decode = json.loads(judged.read_text())["decode"]
             decoding = decoding_in(decode)
         else:
-            decoding = _stored(file)["evaluation"]["decoding"]
+            decoding = stored_config(file)["evaluation"]["decoding"]
     except (*DAMAGE, OmegaConfBaseException, YAMLError, OSError) as error:
         raise InputError(f"{file} or {judged} is damaged ({error!r}): run the command of this run again") from error
     DECODING.check(decoding, f"{judged if judged.is_file() else file}: decoding")
     return decoding
-
-
-def _stored(file: Path) -> Any:
-    """Return the content of a config as it is written: nothing of this machine, as `${oc.env:...}`, is filled in."""
-    return OmegaConf.to_container(OmegaConf.load(file), resolve=False)
 
 
 def _vision_model(run: Path, name: str, record: dict[str, Any]) -> nn.Module:

@@ -8,6 +8,8 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from cfvqa.errors import InputError
 from cfvqa.files import damage_named, write_text
 from cfvqa.stages.identity import SUCCESS, Stage, locked
@@ -103,6 +105,11 @@ def settings_in(folder: Path) -> dict[str, Any]:
     """Return what shapes the training that a folder holds, nested; nothing where it holds none."""
     held = _read(folder)
     return {} if held is None else held["settings"]
+
+
+def stored_config(file: Path) -> Any:
+    """Return what a config says as it is written: nothing of this machine, as `${oc.env:...}`, is filled in."""
+    return OmegaConf.to_container(OmegaConf.load(file), resolve=False)
 
 
 def differences(old: Any, new: Any, place: str = "") -> dict[str, tuple[Any, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +20,7 @@ from cfvqa.evaluation.metrics import decoding_in, read_metrics
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.files import DAMAGE
 from cfvqa.stages.identity import SUCCESS
-from cfvqa.stages.run_folders import differences, settings_in
+from cfvqa.stages.run_folders import differences, settings_in, stored_config
 from cfvqa.stages.table_files import write_table
 
 SUMMARY, SYSTEMS = "summary", "systems"
@@ -129,13 +129,13 @@ def _check_alike(runs: Sequence[Judged]) -> None:
 def _judged(run: Path) -> Judged:
     metrics = read_metrics(run / "evaluation" / "metrics.json")
     try:
-        config = OmegaConf.load(run / "config.yaml")
-        *_, last = config.phases.values()
+        config = stored_config(run / "config.yaml")
+        *_, last = config["phases"].values()
         done = json.loads((run / "vqa" / SUCCESS).read_text())
         return Judged(
             folder=run,
-            variant=str(config.variant),
-            seed=int(config.seed),
+            variant=str(config["variant"]),
+            seed=int(config["seed"]),
             label_fraction=float(last.get("label_fraction", 1.0)),
             tables=(metrics["data"]["tables"], metrics["data"]["split"]),
             settings={name: value for name, value in settings_in(run / "vqa").items() if name != "seed"}

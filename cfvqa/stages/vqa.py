@@ -71,7 +71,7 @@ class _Training:
 def vqa(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the reader under `runs/<name>`, trained if need be."""
     source, extracted = tables(config, console), features(config, console)
-    blocks = _blocks(config, config.model, config.phases)
+    blocks = reader_blocks(config, config.model, config.phases)
     start = _checkpoint_to_start_from(config)
     settings = shaping(blocks) | {
         "inputs": [source.id, extracted.id],
@@ -109,7 +109,7 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
 def blind(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the blind control: the same training of a model that never sees an image."""
     source, extracted = tables(config, console), features(config, console)
-    blocks = _blocks(config, config.evaluation.blind.model, config.evaluation.blind.phases)
+    blocks = reader_blocks(config, config.evaluation.blind.model, config.evaluation.blind.phases)
     stage_id = identify(shaping(blocks), source.id, extracted.id)
     stage = Stage("blind control", Path(config.work) / "blind" / stage_id, stage_id)
 
@@ -122,7 +122,7 @@ def blind(config: DictConfig, console: StageConsole) -> Stage:
     return ensure(stage, make, console, others=others_of(config, "blind", blocks["trainer"]))
 
 
-def _blocks(config: DictConfig, model: DictConfig, phases: DictConfig) -> dict[str, Any]:
+def reader_blocks(config: DictConfig, model: DictConfig, phases: DictConfig) -> dict[str, Any]:
     """Return the config blocks that shape a reader; of the objectives those that one of its phases uses."""
     names = ("text", "pairs", "trainer", "precision", "compile", "seed")
     blocks = {name: plain(config[name]) for name in names} | {"model": plain(model), "phases": plain(phases)}

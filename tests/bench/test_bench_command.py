@@ -27,9 +27,8 @@ def test_one_table_on_the_screen_and_in_files(tmp_path, config):
     assert machine[0] == "machine"
     assert "threads" in machine[1]
     assert "parameters" in reader[1]
-    assert len(rows) == len(QUESTIONS) + 4 - (
-        not has_compiler()
-    )  # two phases, two numbers of workers, three ways to read
+    more = 1 + 1 + 2 - (not has_compiler())  # two phases, two numbers of workers, three ways to read
+    assert len(rows) == len(QUESTIONS) + more
     assert all(all(row) for row in rows)
     page = (tmp_path / "there" / "bench.md").read_text()
     assert len(page.splitlines()) == len(rows) + 4

@@ -75,7 +75,9 @@ def test_a_sweep_whose_worker_is_killed_ends_with_its_table_and_the_next_makes_w
 
     def task(config, console):
         if config.seed == 2 and not killed.exists():
-            while not list(jobs.glob("*.json")):  # the other job is done: joblib loses all that are at work
+            for _ in range(1200):  # a minute; joblib loses all jobs that are at work, so the other is to be done
+                if list(jobs.glob("*.json")):
+                    break
                 time.sleep(0.05)
             killed.touch()
             os.kill(os.getpid(), signal.SIGKILL)

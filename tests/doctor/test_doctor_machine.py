@@ -148,6 +148,8 @@ SLURM = {"nodes": 1, "gpus_per_node": 1, "tasks_per_node": 1, "timeout_min": 720
         ({"gpus_per_node": None}, {"devices": "auto"}, ["hydra.launcher.gpus_per_node=0 and trainer.devices=auto"]),
         ({"gpus_per_node": None}, {"devices": 1, "accelerator": "cpu"}, []),
         ({"nodes": 4, "gpus_per_node": 8, "tasks_per_node": 8}, {"devices": 8, "num_nodes": 4}, []),
+        ({"nodes": 4, "gpus_per_node": 8, "tasks_per_node": 8}, {"devices": "auto", "num_nodes": 4}, []),
+        ({"tasks_per_node": 8}, {"devices": 1}, ["hydra.launcher.tasks_per_node=8 and trainer.devices=1"]),
         (
             {"nodes": 2, "gpus_per_node": 8},
             {"devices": 8, "num_nodes": 4},

@@ -108,22 +108,16 @@ INNER = "question_encoder_tokenizer"  # in which RAG has a tokenizer of its own,
         },
     ],
 )
-@pytest.mark.parametrize("whole", [True, False])
-def test_the_code_of_a_tokenizer_never_runs_and_nobody_is_asked(tmp_path, monkeypatch, files, whole):
+def test_the_code_of_a_tokenizer_never_runs_and_nobody_is_asked(tmp_path, monkeypatch, files):
     touched, folder = tmp_path / "touched", tmp_path / "folder"
     (folder / INNER).mkdir(parents=True)
-    if whole:
-        save_bert_tokenizer(folder)
+    save_bert_tokenizer(folder)
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content))
     (folder / "own.py").write_text(f"open({str(touched)!r}, 'w').close()\nclass Own: pass\n")
     asked = []
     monkeypatch.setattr("builtins.input", lambda *words: asked.append(words) or "y")
-    if whole:
-        assert len(PretrainedTokenizer(str(folder))) == 19
-    else:
-        with pytest.raises(InputError, match=r"text\.pretrained: no tokenizer at .*tokenizer\.json or vocab\.txt"):
-            PretrainedTokenizer(str(folder))
+    assert len(PretrainedTokenizer(str(folder))) == 19
     assert not asked
     assert not touched.exists()
 
@@ -131,7 +125,7 @@ def test_the_code_of_a_tokenizer_never_runs_and_nobody_is_asked(tmp_path, monkey
 @pytest.mark.parametrize("content", ["{", "[]", '{"model": {"type": "WordPiece"}}'])
 def test_a_pretrained_tokenizer_that_is_damaged_is_named(tmp_path, content):
     (tmp_path / "tokenizer.json").write_text(content)
-    with pytest.raises(InputError, match=r"text\.pretrained: the tokenizer at .* is damaged"):
+    with pytest.raises(InputError, match=r"text\.pretrained: the tokenizer at .* cannot be read"):
         PretrainedTokenizer(str(tmp_path))
 
 

@@ -67,10 +67,11 @@ def mimic(tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
+    """A disk of 3 MB: more than a shard of the tiny phantom's features, less than all of them."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("a small disk can be mounted by root only")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -235,9 +235,8 @@ def test_a_process_ends_with_the_status_and_help_and_config_are_shown(tmp_path, 
 
 
 @pytest.mark.long
-def test_other_systems_are_trained_and_judged_by_the_same_commands(
-    folder,
-):  # mccformers_d: tests/pipeline/test_published
+def test_other_systems_are_trained_and_judged_by_the_same_commands(folder):
+    # mccformers_d is in tests/pipeline/test_published.py.
     status, output = run(folder, "evaluate", "name=ekaid", "variant=ekaid")
     assert status == 0, output
     check_judged(folder, "ekaid")
@@ -250,9 +249,6 @@ def test_gloria_is_trained_judged_by_answers_and_contrasts_and_shown_with_maps_o
     assert status == 0, output
     figures = check_judged(folder, "gloria")
     assert figures["retrieval"]["answer_to_pair"]["n"] == figures["zero_shot"]["n"] == figures["changes"]["n"]
-    assert (
-        0 <= figures["retrieval"]["pair_to_answer"]["recall_1"] <= figures["retrieval"]["pair_to_answer"]["recall_10"]
-    )
     assert figures["word_grounding"]["n"] > 0
     html = (folder / "runs" / "gloria" / "report.html").read_text()
     for words in ("Retrieval", "Zero-shot"):

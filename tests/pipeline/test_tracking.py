@@ -71,10 +71,12 @@ def planted(folder):
     """The phantom that was drawn, with words in its questions and answers, and a name, that stand nowhere else."""
     root = shutil.copytree(next(folder.glob("work/phantom/*/")), folder / PLANTED["root"])
     file = root / "medical-diff-vqa" / "mimic_pair_questions.csv"
-    words = [pl.col(column) + f" {PLANTED[column]}" for column in ("question", "answer")]
     view = pl.col("question_type") == "view"
     table = pl.read_csv(file, infer_schema=False)
-    table.with_columns(pl.when(view).then(word).otherwise(word.meta.root_names()[0]) for word in words).write_csv(file)
+    for column in ("question", "answer"):
+        planted = pl.col(column) + f" {PLANTED[column]}"
+        table = table.with_columns(pl.when(view).then(planted).otherwise(column).alias(column))
+    table.write_csv(file)
     return root
 
 
@@ -131,5 +133,5 @@ def test_figures_are_tracked_and_data_only_when_they_are_shared(folder, planted,
     assert status == 0, output
     seen = found(everything(folder / "runs" / "tracked"), canaries)
     assert min(seen["texts"], seen["pixels"], seen["pictures"]) > 0
-    assert seen["planted"] == 2
+    assert seen["planted"] == 2  # of the questions that are shared, some are of the view
     assert seen["identifiers"] == 0

@@ -7,11 +7,11 @@ from hydra import compose, initialize_config_dir
 
 from cfvqa.commands.application import config_folder
 from cfvqa.errors import InputError
-from cfvqa.stages import vqa
 from cfvqa.stages.building import plain
 from cfvqa.stages.identity import Stage, identify, shaping
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.run_folders import hold_folder, take_folder
+from cfvqa.stages.vqa import reader_blocks
 
 MORE_EPOCHS = ("phases.pretrain.epochs=30", "phases.finetune.epochs=30")
 OTHERWISE = (
@@ -34,7 +34,7 @@ def composed(*overrides):
 def go_on(folder, *overrides):
     """Take up the training that was stopped in a folder, with these settings; return its stage and what shapes it."""
     config = composed(*overrides)
-    settings = shaping(vqa._blocks(config, config.model, config.phases))
+    settings = shaping(reader_blocks(config, config.model, config.phases))
     stage = Stage("vqa", folder / "trial" / "vqa", identify(settings))
     take_folder(stage, settings, resume="auto", console=StageConsole(quiet=True))
     return stage, settings

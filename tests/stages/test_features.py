@@ -94,7 +94,7 @@ def test_an_extraction_killed_within_a_shard_keeps_the_finished_ones_and_ends_in
     folder = tmp_path / "killed"
     process = multiprocessing.get_context("fork").Process(target=extract_and_die, args=(folder,))
     process.start()
-    process.join()
+    process.join(60)  # seconds
     assert process.exitcode == -signal.SIGKILL
     [finished] = folder.glob("part-*.h5")
     before = finished.stat().st_mtime_ns
