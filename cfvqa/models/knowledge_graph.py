@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.models.outputs import image_shares
-from cfvqa.models.standardise import Standardise, relative_boxes
+from cfvqa.models.standardise import Standardise, centred, log_odds, relative_boxes
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.findings import label_text as finding_text
 from cfvqa.vocabulary.regions import REGIONS
@@ -163,10 +163,6 @@ class KnowledgeGraph(nn.Module):
 
 
 def _presence(probability: Tensor, severity: Tensor) -> Tensor:
-    """Return (U, F, 4): highest probability over the regions, its log-odds, and the severity.
-
-    Each is spread over about -3 to 3: as plain probabilities they would be drowned by the features of a node.
-    """
+    """Return (U, F, 4): highest probability over the regions, its log-odds, and the severity."""
     highest = probability.amax(1)
-    odds = torch.logit(highest.float(), eps=1e-3).to(highest.dtype) / 2
-    return torch.cat([torch.stack([6 * highest - 3, odds], dim=-1), 6 * severity - 3], dim=-1)
+    return torch.cat([torch.stack([centred(highest), log_odds(highest)], dim=-1), centred(severity)], dim=-1)

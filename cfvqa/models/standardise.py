@@ -1,4 +1,4 @@
-"""Features and boxes of images on a common scale."""
+"""Features, boxes and predicted labels of images on a common scale, of about -3 to 3."""
 
 import torch
 from torch import Tensor, nn
@@ -47,3 +47,13 @@ def relative_boxes(box: Tensor, found: Tensor) -> Tensor:
     extent = (high - low).clamp(min=1)
     shares = torch.cat([(box[..., :2] - low) / extent, (box[..., 2:] - low) / extent], dim=-1)
     return torch.where(found, shares, 0.0)
+
+
+def log_odds(probability: Tensor) -> Tensor:
+    """Return half of the log-odds of probabilities: what differs between small ones shows too."""
+    return torch.logit(probability.float(), eps=1e-3).to(probability.dtype) / 2
+
+
+def centred(probability: Tensor) -> Tensor:
+    """Return probabilities spread over -3 to 3: as they are, features of width would drown them."""
+    return 6 * probability - 3

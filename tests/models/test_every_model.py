@@ -1,5 +1,7 @@
 """What is true of every model that is told in `cases`: a new one is one entry there."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from cases import EKAID, EVERY, JOINT, SEEING, batch_of, features, model_of, one_of
@@ -52,6 +54,16 @@ def test_defect_18_padding_of_the_question_changes_nothing(tokenizer, block):
     short, long = batch_of(tokenizer), batch_of(tokenizer, padding=5)
     with torch.inference_mode():
         assert torch.allclose(logits_of(model, short), logits_of(model, long, short.answer), atol=1e-4)
+
+
+@seeing
+@pytest.mark.parametrize("told", ["region", "finding", "probability", "severity", "box"])
+def test_it_is_told_all_that_others_are_told_of_an_image(tokenizer, block, told):
+    model, batch = model_of(tokenizer, block), batch_of(tokenizer)
+    other = replace(batch.main, **{told: getattr(features(len(batch.main.score), 5), told)})
+    with torch.inference_mode():
+        assert torch.equal(logits_of(model, batch), logits_of(model, batch))
+        assert not torch.equal(logits_of(model, replace(batch, main=other)), logits_of(model, batch))
 
 
 @seeing
