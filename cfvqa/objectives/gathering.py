@@ -53,7 +53,7 @@ def gather_units(unit: Tensor) -> Tensor:
 
 
 def share_of_limit(count: int, limit: int, device: torch.device) -> int:
-    """Return how many of this rank's `count` rows take part, of at most `limit` of all ranks: its own first ones.
+    """Return how many of this rank's `count` rows take part, of at most `limit` of all ranks.
 
     The ranks have shares as even as their rows allow, so that none waits for another.
     """

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
 from cfvqa.models.text import beginning_with
-from cfvqa.objectives.contrast import texts_of_units
+from cfvqa.objectives.contrast import spread, texts_of_units
 from cfvqa.objectives.gathering import mean_over_ranks, share_of_limit
 
 _LEAST = 1e-4  # weight of every candidate, however unlike
@@ -41,7 +41,7 @@ class HardMatching:
     excludes the pair itself alone).
 
     Attributes:
-        limit: questions of a batch, over all ranks, that take part: each is read three times.
+        limit: questions of a batch, over all ranks, that take part, spread over its units: each is read three times.
     """
 
     limit: int = 16
@@ -52,11 +52,10 @@ class HardMatching:
         """Return the cross-entropy over true pairs and drawn ones."""
         device = reading.visual.device
         count = share_of_limit(len(batch.unit), self.limit, device)
-        some = slice(max(1, count))  # a rank without one of them judges for nothing: all share gradients
-        own = torch.arange(len(batch.unit), device=device)[some]
-        (text_rows, texts), (image_rows, images) = self._negatives(model, batch, reading, some)
-        image = torch.cat([own, text_rows, images])
-        text = torch.cat([own, texts, image_rows])
+        own = spread(batch.unit, max(1, count))  # a rank without one of them judges for nothing: all share gradients
+        (text_rows, texts), (image_rows, images) = self._negatives(model, batch, reading, own)
+        image = torch.cat([own, own[text_rows], images])
+        text = torch.cat([own, texts, own[image_rows]])
         answer = Tokens(batch.answer.ids.index_select(0, text), batch.answer.mask.index_select(0, text))
         state, _ = model.text.read(
             beginning_with(answer, model.text.special.enc),
@@ -70,9 +69,9 @@ class HardMatching:
     @staticmethod
     @torch.no_grad()
     def _negatives(
-        model: Reader, batch: PairBatch, reading: Reading, some: slice
+        model: Reader, batch: PairBatch, reading: Reading, some: Tensor
     ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """Draw for the first questions a wrong text of each image, and a wrong image of each text."""
+        """Draw for `some` questions a wrong text of each image, and a wrong image of each text; rows are of `some`."""
         image, text = model.directions(reading, batch.answer)
         wrong = ~texts_of_units(batch.answer, batch.unit)
         with torch.autocast(image.device.type, enabled=False):

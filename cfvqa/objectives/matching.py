@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
+from cfvqa.objectives.contrast import spread
 from cfvqa.objectives.gathering import mean_over_ranks, share_of_limit
 
 
@@ -16,7 +17,7 @@ class Matching:
     """Tell the true answer from the wrong one that was made by rule; both begin with the same token.
 
     Attributes:
-        limit: questions of a batch, over all ranks, that take part: each reads two answers.
+        limit: questions of a batch, over all ranks, that take part, spread over its units: each reads two answers.
     """
 
     limit: int = 16
@@ -26,7 +27,7 @@ class Matching:
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the cross-entropy over twice the questions."""
         count = share_of_limit(len(batch.unit), self.limit, reading.memory.device)
-        some = slice(max(1, count))  # a rank without one of them judges an answer for nothing: all share gradients
+        some = spread(batch.unit, max(1, count))  # a rank without one of them judges for nothing: all share gradients
         right = self._judge(model, batch.answer, reading, some)
         wrong = self._judge(model, batch.wrong_answer, reading, some)
         target = torch.cat([torch.ones(len(right)), torch.zeros(len(wrong))]).long().to(right.device)
@@ -34,7 +35,7 @@ class Matching:
         return mean_over_ranks(total, torch.tensor(2 * count, device=right.device))
 
     @staticmethod
-    def _judge(model: Reader, answer: Tokens, reading: Reading, some: slice) -> Tensor:
+    def _judge(model: Reader, answer: Tokens, reading: Reading, some: Tensor) -> Tensor:
         state = model.text.answer_state(
             Tokens(answer.ids[some], answer.mask[some]), reading.memory[some], reading.memory_mask[some]
         )

@@ -261,11 +261,15 @@ def test_a_text_that_answers_another_question_about_the_same_images_is_not_wrong
         assert all(word not in right[image] for image, word in model.read_pairs[4:])
 
 
-def test_no_more_questions_take_part_than_the_limit_says():
-    batch, reading = case(A, B, C)
-    model = Model(units(3, 0), units(3, 1))
+def test_no_more_questions_take_part_than_the_limit_says_and_of_every_unit_one_first():
+    batch, reading = case(A, B, C, [3, 9, 1, 0], unit=[0, 0, 1, 1])
+    model = Model(units(4, 0), units(4, 1))
     HardMatching(limit=2)(model, batch, reading)
-    assert len(model.read_pairs) == 6
+    own, wrong_texts, wrong_images = model.read_pairs[:2], model.read_pairs[2:4], model.read_pairs[4:]
+    assert own == [(0, 7), (2, C[1])]
+    assert [image for image, _ in wrong_texts] == [0, 2]
+    assert [word for _, word in wrong_images] == [7, C[1]]
+    assert set(own).isdisjoint(wrong_texts + wrong_images)
 
 
 def test_negatives_are_drawn_by_their_similarity():
