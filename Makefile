@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench benchmark docs test test-long lint lock clean
+.PHONY: help demo bench tuning benchmark docs test test-long lint lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,17 @@ bench: $(READY) ## how fast this machine trains at the published sizes, and what
 # Two jobs side by side on a thread each do more than one on two. The features are made once, before.
 SIDE_BY_SIDE := hydra/launcher=joblib hydra.launcher.n_jobs=2
 ABLATION := experiment=phantom_ablation
+
+# What was tried before, of every system alike: seed 1, by the loss on validation subjects.
+RATES := phases.finetune.optimizer.lr=5e-4,1e-3,2e-3
+TRIED := $(ABLATION) $(SIDE_BY_SIDE) runs=runs/tuning seed=1
+
+tuning: $(READY) ## learning rates of every system: some two hours; goes on where it was stopped
+	$(BIN)/cfvqa-extract $(ABLATION)
+	OMP_NUM_THREADS=1 $(BIN)/cfvqa-train --multirun $(TRIED) name=one_phase $(RATES) \
+		variant=ekaid,mccformers_s,mccformers_d,siamese
+	OMP_NUM_THREADS=1 $(BIN)/cfvqa-train --multirun $(TRIED) name=two_phases $(RATES) \
+		variant=full,blip 'phases.pretrain.optimizer.lr=$${phases.finetune.optimizer.lr}'
 
 benchmark: $(READY) ## every system, three seeds, and fewer labels: some hours; goes on where it was stopped
 	$(BIN)/cfvqa-extract $(ABLATION)
