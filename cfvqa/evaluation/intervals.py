@@ -19,8 +19,8 @@ class SubjectBootstrap:
         weights: (draws, S) how often a draw takes a subject; each row sums to S.
     """
 
-    def __init__(self, subjects: Sequence[str], *, draws: int, seed: int) -> None:
-        """Draw the subjects of N questions, given in the order of the questions."""
+    def __init__(self, subjects: Sequence[str], *, draws: int, seed: int | np.random.Generator) -> None:
+        """Draw the subjects of N questions, given in the order of the questions; a generator goes on drawing."""
         names, self._rows = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
         count = len(names)
         shares = np.full(count, 1.0 / max(1, count))

@@ -14,7 +14,7 @@ from rich.table import Table
 from cfvqa.errors import InputError
 from cfvqa.evaluation.charts import Figure
 from cfvqa.evaluation.metrics import decoding_in, read_metrics
-from cfvqa.evaluation.paired import compare_paired
+from cfvqa.evaluation.paired import POINTING, Difference, compare_paired
 from cfvqa.evaluation.report_figures import dig, figure_at
 from cfvqa.files import damage_named
 from cfvqa.stages.disagreement_page import write_disagreements
@@ -88,8 +88,7 @@ def compare(config: DictConfig, console: Console) -> list[Compared]:
         else:
             table.add_row(title, *cells)
     console.print(table)
-    pairs = _paired(runs, config)
-    console.print(_paired_table(pairs, runs[0].name))
+    pairs = _paired(runs, config, console)
     if config.to is not None:
         folder = Path(config.to)
         for name, titles, cells in (("comparison", header, rows), ("differences", _TITLES, pairs)):
@@ -102,10 +101,15 @@ def compare(config: DictConfig, console: Console) -> list[Compared]:
 def _page_line(config: DictConfig, runs: Sequence[Compared], folder: Path) -> str:
     """Write the page of disagreements, and return the line that says so, or why there is none."""
     page = write_disagreements(config, {run.name: run.answers for run in runs}, runs[0].data, folder)
-    if page is not None:
-        return f"written    {page}"
-    tables = runs[0].data["tables"]
-    return f"no page of pairs: tables {tables} are not in work={config.work}; give the folder that has them"
+    return f"no page of pairs: {_no_tables(config, runs)}" if page is None else f"written    {page}"
+
+
+def _tables_of(config: DictConfig, runs: Sequence[Compared]) -> Path:
+    return Path(config.work) / "tables" / runs[0].data["tables"]
+
+
+def _no_tables(config: DictConfig, runs: Sequence[Compared]) -> str:
+    return f"tables {runs[0].data['tables']} are not in work={config.work}; give the folder that has them"
 
 
 def _check_asked(runs: Sequence[Compared]) -> None:
@@ -129,30 +133,38 @@ def _versions(run: Compared) -> str:
     return ", ".join(sorted(set(run.scorers.values())))
 
 
-def _paired(runs: Sequence[Compared], config: DictConfig) -> list[list[str]]:
-    """Return the rows of `_TITLES`; where the tables of the runs are gone, nothing says where changes are."""
-    file = Path(config.work) / "tables" / runs[0].data["tables"] / "findings.parquet"
+def _paired(runs: Sequence[Compared], config: DictConfig, console: Console) -> list[list[str]]:
+    """Print how the runs differ from the first one, and what is left out; return the rows of `_TITLES`."""
+    file = _tables_of(config, runs) / "findings.parquet"
     findings = _table(file) if file.is_file() else None
     drawn = {"draws": config.evaluation.draws, "seed": config.evaluation.seed}
     found = compare_paired({run.name: run.answers for run in runs}, findings, **drawn)
-    return [
-        [
-            name,
-            row.figure,
-            f"{row.first:.3f}",
-            f"{row.other:.3f}",
-            f"{row.difference:+.3f}",
-            f"{row.interval[0]:+.3f} to {row.interval[1]:+.3f}",
-            f"{row.p:.3f}",
-            f"{row.p_corrected:.3f}",
-        ]
-        for name, rows in found.items()
-        for row in rows
-    ]
+    rows = [[name, *_written(row)] for name, rows in found.differences.items() for row in rows]
+    console.print(_paired_table(rows, runs[0].name, found.draws))
+    if findings is None:
+        console.print(f"no pointing: {_no_tables(config, runs)}", soft_wrap=True)
+    lacking = {name: some for name, some in found.left_out.items() if name != POINTING or findings is not None}
+    if lacking:
+        said = "; ".join(f"{figure} of {', '.join(names)}" for figure, names in lacking.items())
+        console.print(f"left out, as it or {runs[0].name} has no such figure: {said}", soft_wrap=True)
+    return rows
 
 
-def _paired_table(rows: list[list[str]], first: str) -> Table:
-    table = Table(title=f"beside {first}, on the same questions; p corrected for {len(rows)} comparisons (Holm)")
+def _written(row: Difference) -> list[str]:
+    low, high = row.interval
+    figures = [f"{row.first:.3f}", f"{row.other:.3f}", f"{row.difference:+.3f}", f"{low:+.3f} to {high:+.3f}"]
+    return [row.figure, *figures, _p(row.p), _p(row.p_corrected)]
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _paired_table(rows: list[list[str]], first: str, draws: int) -> Table:
+    table = Table(
+        title=f"beside {first}, on the same questions; p corrected for {len(rows)} comparisons (Holm); "
+        f"by {draws:,} draws no p can be below {2 / (draws + 1):.1g}"
+    )
     for title in _TITLES:
         table.add_column(title, overflow="fold")
     for row in rows:

@@ -24,7 +24,9 @@ def by_figure(rows):
 
 def test_a_system_beside_itself_differs_by_nothing():
     one = answers(lambda n: ADDED if n % 3 else NOTHING)
-    rows = compare_paired({"one": one, "again": one.sample(fraction=1, shuffle=True, seed=1)}, draws=200)["again"]
+    rows = compare_paired({"one": one, "again": one.sample(fraction=1, shuffle=True, seed=1)}, draws=200).differences[
+        "again"
+    ]
     figures = {"change F1", "direction accuracy", "hallucinated per 100", "CIDEr", "others exact"}
     assert {row.figure for row in rows} == figures
     assert all((row.difference, row.interval, row.p_corrected) == (0, [0, 0], 1) for row in rows)
@@ -32,46 +34,63 @@ def test_a_system_beside_itself_differs_by_nothing():
 
 def test_a_better_system_is_told_from_chance_and_its_interval_is_that_of_the_pairs():
     weak, strong = answers(lambda n: ADDED if n % 2 else NOTHING), answers(lambda n: ADDED if n % 8 else NOTHING)
-    row = by_figure(compare_paired({"weak": weak, "strong": strong}, draws=500)["strong"])["change F1"]
+    found = compare_paired({"weak": weak, "strong": strong}, draws=500)
+    row = by_figure(found.differences["strong"])["change F1"]
     assert row.first == pytest.approx(2 / 3)
     assert row.other == pytest.approx(2 * 35 / (2 * 35 + 5))
     assert 0 < row.interval[0] < row.difference < row.interval[1]
-    assert row.p == pytest.approx(2 / 501)
+    assert found.draws == 1000  # of five comparisons, each with 200
+    assert row.p == pytest.approx(2 / 1001)
     assert row.p_corrected > row.p
 
 
-def test_systems_that_look_elsewhere_are_told_apart_where_all_have_an_attention():
+def test_of_twelve_systems_one_that_is_better_is_told_from_chance_too():
+    systems = {"weak": answers(lambda n: ADDED if n % 2 else NOTHING)}
+    systems |= {f"strong {k}": answers(lambda n, k=k: NOTHING if n == k else ADDED) for k in range(11)}
+    found = compare_paired(systems, draws=100)
+    rows = [by_figure(rows)["change F1"] for rows in found.differences.values()]
+    assert len(rows) == 11
+    assert found.draws == 200 * sum(map(len, found.differences.values())) > 10_000
+    assert all(row.p <= row.p_corrected < 0.02 for row in rows)
+
+
+def looking(places):
+    """The answers of a system that looks at region `places(number)` of the main image; None is no attention."""
+    images = [f"m{n}" for n in range(40)] * 2
+    shares = [None if place is None else [float(r == place) for r in range(24)] for place in map(places, range(80))]
+    return answers(lambda n: ADDED).with_columns(
+        pl.Series("main_image", images),
+        pl.Series("attention_main", shares, dtype=pl.List(pl.Float64)),
+        pl.lit("old").alias("reference_image"),
+        pl.lit(None, dtype=pl.List(pl.Float64)).alias("attention_reference"),
+    )
+
+
+def test_systems_that_look_elsewhere_are_told_apart_where_both_have_an_attention():
     findings = pl.DataFrame(
         [(f"m{n}", "left lung", NODE_OF_ANSWER["edema"], "yes") for n in range(40)],
         schema=["image_id", "region", "finding", "presence"],
         orient="row",
     )
-    images = [f"m{n}" for n in range(40)] * 2
-    one = answers(lambda n: ADDED).with_columns(main_image=pl.Series(images), reference_image=pl.lit("old"))
     place = REGION_INDEX["left lung"]
-    looks = {"there": place, "elsewhere": place + 1}
-    lists = {name: [float(region == at) for region in range(24)] for name, at in looks.items()}
     systems = {
-        name: one.with_columns(
-            pl.Series("attention_main", [None if name == "there" and n == 0 else shares for n in range(80)]),
-            pl.lit(None, dtype=pl.List(pl.Float64)).alias("attention_reference"),
-        )
-        for name, shares in lists.items()
+        "there": looking(lambda n: place if n else None),
+        "elsewhere": looking(lambda n: place + (n > 0)),  # right only where the first has no attention
+        "blind": looking(lambda n: None),
     }
-    row = by_figure(compare_paired(systems, findings, draws=50)["elsewhere"])["pointing@1"]
+    found = compare_paired(systems, findings, draws=50)
+    row = by_figure(found.differences["elsewhere"])["pointing@1"]
     assert (row.first, row.other, row.interval) == (1, 0, [-1, -1])
-    assert "pointing@1" not in by_figure(compare_paired(systems, draws=50)["elsewhere"])
-    systems["blank"] = one.with_columns(
-        pl.lit(None, dtype=pl.List(pl.Float64)).alias(f"attention_{name}") for name in ("main", "reference")
-    )
-    assert "pointing@1" not in by_figure(compare_paired(systems, findings, draws=50)["blank"])
+    assert "pointing@1" not in by_figure(found.differences["blind"])
+    assert found.left_out == {"level accuracy": ["elsewhere", "blind"], "pointing@1": ["blind"]}
+    assert compare_paired(systems, draws=50).left_out["pointing@1"] == ["elsewhere", "blind"]
 
 
 def test_a_figure_that_one_of_two_does_not_have_is_left_out():
-    right, wrong = answers(lambda n: ADDED), answers(lambda n: NOTHING)
-    assert "direction accuracy" not in by_figure(compare_paired({"a": right, "b": wrong}, draws=50)["b"])
-    turned = answers(lambda n: flip_answer(ADDED))
-    assert by_figure(compare_paired({"a": right, "b": turned}, draws=50)["b"])["direction accuracy"].difference == -1
+    right, wrong, turned = (answers(lambda n, a=a: a) for a in (ADDED, NOTHING, flip_answer(ADDED)))
+    found = compare_paired({"a": right, "b": wrong, "c": turned}, draws=50)
+    assert found.left_out["direction accuracy"] == ["b"]
+    assert by_figure(found.differences["c"])["direction accuracy"].difference == -1
 
 
 def test_holm_in_closed_form():

@@ -67,7 +67,10 @@ def test_runs_are_told_apart_by_what_differs(tmp_path):
         [row, *_] = csv.DictReader(file)
     assert (row["run"], row["figure"], row["of the first"], row["of this run"]) == ("b", "change F1", "0.667", "0.857")
     assert row["difference"] == "+0.190"
-    assert float(row["p"]) == pytest.approx(2 / 201, abs=1e-3)
+    assert float(row["p"]) == pytest.approx(2 / 801, abs=1e-3)
+    assert re.search(r"by 800 draws no p can be\s+below 0\.002", output)
+    assert "no pointing: tables t are not in work=nowhere" in output
+    assert "left out, as it or a has no such figure: level accuracy of b; others exact of b\n" in output
     page = (tmp_path / "to" / "differences.tex").read_text()
     assert page.count(" \\\\\n") == 5  # the titles, and four figures
     assert r"95 \% interval" in page
