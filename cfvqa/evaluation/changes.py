@@ -43,9 +43,11 @@ class ChangeScores:
             that goes the right way.
         level_accuracy: of the true changes of level, the share answered with the same finding and levels.
         unchanged_accuracy: of the questions where nothing has changed, the share answered so.
-        unparsed: answers that the grammar does not parse; they count as answers without any change.
+        unparsed: answers that the grammar does not parse; they count as answers without any change, and so lower recall
+            and F1 and never precision: read that beside this number.
         unparsed_truth: questions left out, as their true answer does not parse.
-        hallucinated_per_100: findings named in 100 answers that have not changed.
+        hallucinated_per_100: findings named in 100 answers that have not changed; of the answers that parse, as
+            nobody knows what the others name. NaN where none parses.
         confusion: true kind of change (added, removed, level, none) -> answered kind -> findings.
         by_finding: scores of each finding named in truth or answers.
     """
@@ -82,7 +84,8 @@ class ChangeCounts:
         unchanged: (N, 2) one where "nothing has changed" was answered rightly, one where it is true.
         unparsed: (N,) true where the answer did not parse, to a question whose true answer does.
         unparsed_truth: (N,) true where the true answer did not parse.
-        hallucinated: (N, 2) findings that were answered and have not changed, in hundredths of an answer; answers.
+        hallucinated: (N, 2) findings that were answered and have not changed, in hundredths of an answer; one where the
+            answer parses.
         confusion: true kind of change -> answered kind -> findings over all questions.
         by_finding: finding named in truth or answers -> (N, 3) its true positives, false positives, false negatives.
     """
@@ -116,7 +119,7 @@ def count_changes(predictions: pl.DataFrame) -> ChangeCounts:
         unchanged=_rows([(truth == answer == frozenset(), truth == frozenset()) for truth, answer in parsed], 2),
         unparsed=np.array([truth is not None and answer is None for truth, answer in parsed], dtype=bool),
         unparsed_truth=~np.array(known, dtype=bool),
-        hallucinated=_rows([_invented(*pair, there) for pair, there in zip(pairs, known, strict=True)], 2),
+        hallucinated=_rows([_invented(truth, answer) for truth, answer in parsed], 2),
         confusion=_confusion(pairs),
         by_finding=_by_finding(pairs),
     )
@@ -167,8 +170,10 @@ def _level(truth: Changes, answer: Changes) -> tuple[int, int]:
     return len(true & answer), len(true)
 
 
-def _invented(truth: Changes, answer: Changes, known: bool) -> tuple[int, int]:
-    return 100 * len(_named(answer) - _named(truth)), int(known)
+def _invented(truth: Changes | None, answer: Changes | None) -> tuple[int, int]:
+    if truth is None or answer is None:
+        return 0, 0
+    return 100 * len(_named(answer) - _named(truth)), 1
 
 
 def _named(changes: Changes) -> set[str]:

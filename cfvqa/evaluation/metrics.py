@@ -31,6 +31,7 @@ _REASONS = {
     "direction_accuracy": "no finding that truth and answer both call added or removed",
     "level_accuracy": "no true change of level",
     "unchanged_accuracy": "no question where nothing has changed",
+    "hallucinated_per_100": "no answer reads as changes",
     "consistency_changed": "no answer reports a change",
     "constant_1": "no training pair has a change whose regions are labelled",
     "constant_3": "no training pair has a change whose regions are labelled",

@@ -48,7 +48,8 @@ _PANELS = {
     ),
     "changes.hallucinated_per_100": (
         "Hallucinated findings",
-        "Findings that 100 answers to difference questions name although they have not changed; the fewer, the better.",
+        "Findings that 100 answers to difference questions name although they have not changed; the fewer, the better. "
+        "Answers that do not read as changes are left out.",
     ),
     "grounding.pointing_1": (
         "Pointing accuracy",

@@ -1,3 +1,4 @@
+import numpy as np
 import polars as pl
 import pytest
 
@@ -57,6 +58,13 @@ def test_hallucinated_findings_are_those_that_did_not_change_whatever_is_said_of
     truth = "the main image has an additional finding of edema than the reference image."
     answer = "the main image is missing the findings of edema, hernia, and pneumothorax than the reference image."
     assert scores([(truth, answer), (truth, truth)]).hallucinated_per_100 == 100
+
+
+def test_hallucinated_findings_are_of_the_answers_that_parse():
+    contradiction = A.replace("hernia", "edema")
+    result = scores([(N, A), (B, B), (N, contradiction), (A, "i do not know")])
+    assert (result.hallucinated_per_100, result.unparsed) == (100, 2)  # two of two, not of four
+    assert np.isnan(scores([(N, contradiction)]).hallucinated_per_100)
 
 
 def test_confusion_counts_findings_by_what_happened_and_what_was_said():
