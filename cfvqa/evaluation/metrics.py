@@ -8,11 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.changes import ChangeCounts, count_changes, score_changes
-from cfvqa.evaluation.intervals import SubjectBootstrap, f1, macro_f1, mean, precision, ratio, recall
+from cfvqa.evaluation.intervals import SubjectBootstrap, bounds, f1, macro_f1, mean, precision, ratio, recall
 from cfvqa.evaluation.text_scores import TextScorer, TextScores, bleu_of_counts, exact_matches, scorers
 from cfvqa.files import write_text
 from cfvqa.language.questions import DIFFERENCE, QUESTION_TYPES
@@ -188,16 +189,18 @@ def _text_intervals(scores: TextScores, bootstrap: SubjectBootstrap, scorer: Tex
 
 
 def _change_intervals(counts: ChangeCounts, bootstrap: SubjectBootstrap) -> Figures:
-    found = {"f1": f1, "precision": precision, "recall": recall}
-    figures = {name: bootstrap.interval(counts.found, figure) for name, figure in found.items()}
-    return figures | {
+    return _found_intervals(bootstrap.sums(counts.found)) | {
         "direction_accuracy": bootstrap.interval(counts.direction, ratio),
         "level_accuracy": bootstrap.interval(counts.level, ratio),
         "unchanged_accuracy": bootstrap.interval(counts.unchanged, ratio),
         "hallucinated_per_100": bootstrap.interval(counts.hallucinated, ratio),
         "macro_f1": bootstrap.interval(counts.of_findings, macro_f1),
-        "by_finding": {name: {"f1": bootstrap.interval(rows, f1)} for name, rows in counts.by_finding.items()},
+        "by_finding": {name: _found_intervals(bootstrap.sums(rows)) for name, rows in counts.by_finding.items()},
     }
+
+
+def _found_intervals(sums: np.ndarray) -> Figures:
+    return {name: bounds(figure(sums)) for name, figure in (("f1", f1), ("precision", precision), ("recall", recall))}
 
 
 def _take_intervals(scores: Figures) -> Figures:

@@ -39,7 +39,8 @@ def test_the_interval_of_one_subject_is_the_figure():
         assert intervals[name] == pytest.approx([changes[name]] * 2), name
     assert list(intervals["by_finding"]) == ["edema", "hernia", "pneumothorax"]
     for name, one in intervals["by_finding"].items():
-        assert one["f1"] == pytest.approx([changes["by_finding"][name]["f1"]] * 2), name
+        for figure in ("f1", "precision", "recall"):
+            assert one[figure] == pytest.approx([changes["by_finding"][name][figure]] * 2), (name, figure)
 
 
 def test_the_interval_of_several_subjects_holds_the_figure():
