@@ -1,12 +1,14 @@
 """The table of predictions: the contract between whatever answers and what judges the answers."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.files import whole
+from cfvqa.sources.csv_files import load_csv, read_csv
 from cfvqa.vocabulary.regions import REGIONS
 
 PREDICTIONS = "predictions.parquet"
@@ -41,11 +43,13 @@ OPTIONAL = ("score", "attention_main", "attention_reference")
 """What a file of answers may have beside its texts, as `SCHEMA` says; attention in files that hold lists."""
 
 _READERS = {
-    ".csv": lambda path: pl.read_csv(path, infer_schema=False),
+    ".csv": lambda path: read_csv(path, load_csv(path).columns),
     ".parquet": pl.read_parquet,
-    ".json": pl.read_json,
-    ".jsonl": pl.read_ndjson,
+    ".json": partial(pl.read_json, infer_schema_length=None),
+    ".jsonl": partial(pl.read_ndjson, infer_schema_length=None),
 }
+_ROUNDED = 0.05
+"""How far the sum of 48 shares may be from 1, as when they were written with two decimals."""
 
 
 def predictions_of(questions: pl.DataFrame, answers: Sequence[str]) -> pl.DataFrame:
@@ -67,7 +71,8 @@ def join_predictions(file: Path, questions: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         file: columns question_id and prediction, one row for each question, in any order. An empty prediction
-            is an answer (a wrong one); a missing row is an error. Those of `OPTIONAL` are judged too.
+            is an answer (a wrong one); a missing row is an error. Those of `OPTIONAL` are judged too. Of the attention
+            only the order of the regions counts, and how much of it each image has.
         questions: the questions to answer, in the order of the result.
 
     Raises:
@@ -76,12 +81,19 @@ def join_predictions(file: Path, questions: pl.DataFrame) -> pl.DataFrame:
     given = _read(file)
     wanted = questions.get_column("question_id").cast(pl.String)
     ids = given.get_column("question_id")
-    _refuse(file, "have two rows or more", ids.filter(ids.is_duplicated()).unique(maintain_order=True))
-    _refuse(file, "are not among the questions to answer", ids.filter(~ids.is_in(wanted.implode())))
-    _refuse(file, "have no prediction", wanted.filter(~wanted.is_in(ids.implode())))
+    _refuse_ids(
+        file,
+        {
+            "have two rows or more": ids.filter(ids.is_duplicated()).unique(maintain_order=True),
+            "are not among the questions to answer": ids.filter(~ids.is_in(wanted.implode())).unique(
+                maintain_order=True
+            ),
+            "have no prediction": wanted.filter(~wanted.is_in(ids.implode())),
+        },
+    )
     given = wanted.alias("question_id").to_frame().join(given, on="question_id", how="left", maintain_order="left")
     table = predictions_of(questions, given["prediction"].to_list())
-    return table.with_columns(given[name] for name in OPTIONAL if name in given.columns)
+    return table.with_columns(given[name] for name in OPTIONAL)
 
 
 def _read(file: Path) -> pl.DataFrame:
@@ -104,14 +116,24 @@ def _read(file: Path) -> pl.DataFrame:
         if frame.schema[name].is_nested():
             raise InputError(f"{file}: column {name} holds lists or objects; give one text in each row.")
     if frame.get_column("question_id").null_count():
-        row = int(frame.get_column("question_id").is_null().arg_true()[0])
-        raise InputError(f"{file}, row {row}: question_id has no value; fill it or remove the row.")
+        place = _first(file, frame.get_column("question_id").is_null())
+        raise InputError(f"{place}: question_id has no value; fill it or remove the row.")
     texts = pl.col("question_id").cast(pl.String), pl.col("prediction").cast(pl.String).fill_null("")
-    return frame.select(*texts, *(_optional(file, frame, name) for name in OPTIONAL if name in frame.columns))
+    frame = frame.select(*texts, *(_optional(file, frame, name) for name in OPTIONAL))
+    _check_attention(file, frame)
+    return frame
+
+
+def _first(file: Path, wrong: pl.Series) -> str:
+    """Name the first wrong row as an editor counts: from 1, which in a CSV file is the header."""
+    row = int(wrong.arg_true()[0]) + 1
+    return f"{file}, row {row + 1} (the header is row 1)" if file.suffix.lower() == ".csv" else f"{file}, row {row}"
 
 
 def _optional(file: Path, frame: pl.DataFrame, name: str) -> pl.Series:
-    """Return a column of scores or attention; a row may leave it out."""
+    """Return a column of scores or attention; a row, or a file, may leave it out."""
+    if name not in frame.columns:
+        return pl.Series(name, [None] * len(frame), dtype=SCHEMA[name])
     what = "a number from 0 to 1" if name == "score" else f"a list of {len(REGIONS)} numbers from 0 to 1"
     try:
         column = frame.get_column(name).cast(SCHEMA[name])
@@ -119,8 +141,7 @@ def _optional(file: Path, frame: pl.DataFrame, name: str) -> pl.Series:
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{file}: column {name} does not hold {what} in a row ({error}); leave it out.") from error
     if wrong.any():
-        row = int(wrong.arg_true()[0])
-        raise InputError(f"{file}, row {row}: {name} is not {what}; mend it, or leave the column out.")
+        raise InputError(f"{_first(file, wrong)}: {name} is not {what}; mend it, or leave the column out.")
     return column
 
 
@@ -135,10 +156,29 @@ def _is_no_list_of_shares(values: pl.Series) -> pl.Series:
     return ~(values.is_null() | fits)
 
 
-def _refuse(file: Path, fault: str, ids: pl.Series) -> None:
-    if len(ids):
-        named = ", ".join(repr(name) for name in ids.head(5)) + (", ..." if len(ids) > 5 else "")
+def _check_attention(file: Path, frame: pl.DataFrame) -> None:
+    """Check that the shares of the regions of both images are those of one attention."""
+    main, reference = frame["attention_main"], frame["attention_reference"]
+    alone = main.is_null() & reference.is_not_null()
+    if alone.any():
+        raise InputError(f"{_first(file, alone)}: attention_reference is there without attention_main; give both.")
+    total = main.list.sum() + reference.list.sum().fill_null(0)
+    wrong = ((total - 1).abs() > _ROUNDED).fill_null(value=False)
+    if wrong.any():
         raise InputError(
-            f"{file}: {len(ids)} question_id {fault}: {named}. "
-            "The file must hold each question of the split that is evaluated exactly once."
+            f"{_first(file, wrong)}: the shares of the regions of both images are {total.filter(wrong)[0]:.3g} together; "
+            "divide attention_main and attention_reference by that, so that they are 1."
         )
+
+
+def _refuse_ids(file: Path, faults: dict[str, pl.Series]) -> None:
+    """Refuse ids with a fault, if there are any; all faults are named at once."""
+    said = [f"{len(ids)} question_id {fault}: {_named(ids)}" for fault, ids in faults.items() if len(ids)]
+    if said:
+        raise InputError(
+            f"{file}: {'; '.join(said)}. The file must hold each question of the split that is evaluated exactly once."
+        )
+
+
+def _named(ids: pl.Series) -> str:
+    return ", ".join(repr(name) for name in ids.head(5)) + (", ..." if len(ids) > 5 else "")
