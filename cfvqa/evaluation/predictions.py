@@ -166,7 +166,7 @@ def _check_attention(file: Path, frame: pl.DataFrame) -> None:
     wrong = ((total - 1).abs() > _ROUNDED).fill_null(value=False)
     if wrong.any():
         raise InputError(
-            f"{_first(file, wrong)}: the shares of the regions of both images are {total.filter(wrong)[0]:.3g} together; "
+            f"{_first(file, wrong)}: the shares of all regions are {total.filter(wrong)[0]:.3g} together; "
             "divide attention_main and attention_reference by that, so that they are 1."
         )
 

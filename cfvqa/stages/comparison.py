@@ -18,6 +18,7 @@ from cfvqa.evaluation.paired import POINTING, Difference, compare_paired
 from cfvqa.evaluation.report_figures import dig, figure_at
 from cfvqa.files import damage_named
 from cfvqa.stages.disagreement_page import write_disagreements
+from cfvqa.stages.judged_by import JudgedBy
 from cfvqa.stages.kinds import shown
 from cfvqa.stages.run_folders import differences, settings_in
 from cfvqa.stages.table_files import write_latex, write_table
@@ -43,22 +44,15 @@ class Compared:
         name: of the run.
         settings: in which the runs differ, dotted key -> value.
         figures: by title.
-        data: what it was judged on, as `metrics.json` has it.
-        scorers: text score -> version of what computed it.
+        judged: by what.
         answers: its table of predictions.
     """
 
     name: str
     settings: dict[str, Any]
     figures: dict[str, Figure]
-    data: dict[str, Any]
-    scorers: dict[str, str]
+    judged: JudgedBy
     answers: pl.DataFrame
-
-    @property
-    def asked(self) -> str:
-        """Which questions it was judged by, in words: data set, version, split, and id of the tables."""
-        return "{name} {version}, split {split} (tables {tables})".format(**self.data)
 
 
 def compare(config: DictConfig, console: Console) -> list[Compared]:
@@ -100,37 +94,24 @@ def compare(config: DictConfig, console: Console) -> list[Compared]:
 
 def _page_line(config: DictConfig, runs: Sequence[Compared], folder: Path) -> str:
     """Write the page of disagreements, and return the line that says so, or why there is none."""
-    page = write_disagreements(config, {run.name: run.answers for run in runs}, runs[0].data, folder)
+    page = write_disagreements(config, {run.name: run.answers for run in runs}, runs[0].judged.data, folder)
     return f"no page of pairs: {_no_tables(config, runs)}" if page is None else f"written    {page}"
 
 
 def _tables_of(config: DictConfig, runs: Sequence[Compared]) -> Path:
-    return Path(config.work) / "tables" / runs[0].data["tables"]
+    return Path(config.work) / "tables" / runs[0].judged.data["tables"]
 
 
 def _no_tables(config: DictConfig, runs: Sequence[Compared]) -> str:
-    return f"tables {runs[0].data['tables']} are not in work={config.work}; give the folder that has them"
+    return f"tables {runs[0].judged.data['tables']} are not in work={config.work}; give the folder that has them"
 
 
 def _check_asked(runs: Sequence[Compared]) -> None:
     first = runs[0]
     for run in runs[1:]:
-        if run.asked != first.asked:
-            raise InputError(
-                f"runs: {first.name} was judged on {first.asked}, and {run.name} on {run.asked}: compare runs that "
-                "were asked the same questions"
-            )
-        if run.scorers != first.scorers:
-            raise InputError(
-                f"runs: {first.name} was scored by {_versions(first)}, and {run.name} by {_versions(run)}: delete "
-                "the folder `evaluation` of the older one, and judge it again (cfvqa-evaluate)"
-            )
+        first.judged.check_same(run.judged)
         if set(run.answers["question_id"]) != set(first.answers["question_id"]):
             raise InputError(f"runs: {first.name} and {run.name} answer different questions: judge them again")
-
-
-def _versions(run: Compared) -> str:
-    return ", ".join(sorted(set(run.scorers.values())))
 
 
 def _paired(runs: Sequence[Compared], config: DictConfig, console: Console) -> list[list[str]]:
@@ -216,10 +197,9 @@ def _compared(folder: Path, settings: dict[str, Any], keys: Sequence[str]) -> Co
     metrics = read_metrics(file)
     with damage_named(file, "judge the run again, cfvqa-evaluate"):
         figures = {title: figure_at(metrics, key) for title, key in _FIGURES.items()}
-        data = {name: metrics["data"][name] for name in ("tables", "split", "name", "version", "licence")}
-        scorers = {name: scorer["version"] for name, scorer in metrics["scorers"].items()}
+        judged = JudgedBy.of(folder.name, metrics)
     answers = _table(file.with_name("predictions.parquet"))
-    return Compared(folder.name, {key: dig(settings, key) for key in keys}, figures, data, scorers, answers)
+    return Compared(folder.name, {key: dig(settings, key) for key in keys}, figures, judged, answers)
 
 
 def _table(file: Path) -> pl.DataFrame:

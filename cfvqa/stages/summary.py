@@ -20,6 +20,7 @@ from cfvqa.evaluation.metrics import decoding_in, read_metrics
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.files import DAMAGE
 from cfvqa.stages.identity import SUCCESS
+from cfvqa.stages.judged_by import JudgedBy
 from cfvqa.stages.run_folders import differences, settings_in, stored_config
 from cfvqa.stages.table_files import write_table
 
@@ -51,7 +52,7 @@ class Judged:
         variant: of the config.
         seed: of the reader.
         label_fraction: share of the training subjects whose questions the last phase asked.
-        tables: id of the data, and the split, that it was judged on.
+        judged: by what.
         settings: what shapes its reader, but for the seed, and how it decodes.
         figures: by the names of columns; None where one is not defined.
     """
@@ -60,7 +61,7 @@ class Judged:
     variant: str
     seed: int
     label_fraction: float
-    tables: tuple[str, str]
+    judged: JudgedBy
     settings: dict[str, Any]
     figures: dict[str, float | None]
 
@@ -72,7 +73,8 @@ def summarise(config: DictConfig, console: Console) -> Path:
     Student's t.
 
     Raises:
-        InputError: if there is no judged run, one is damaged, or they were judged by different questions.
+        InputError: if there is no judged run, one is damaged, or they were judged by different questions, or scored by
+            different versions.
     """
     if isinstance(config.runs, ListConfig):
         raise InputError("runs: give one folder of judged runs, runs=FOLDER")
@@ -105,17 +107,14 @@ def _is_of_a_reader(run: Path) -> bool:
 
 
 def _check_alike(runs: Sequence[Judged]) -> None:
-    """Refuse runs that are no seeds of one system: they would be averaged.
+    """Refuse runs that were judged differently, and such as are no seeds of one system: they would be averaged.
 
     Raises:
         InputError: naming two runs, and in what they differ or do not.
     """
     first: dict[tuple[str, float], Judged] = {}
     for run in runs:
-        if run.tables != runs[0].tables:
-            raise InputError(
-                f"{run.folder} was judged by other questions than the rest: give it another folder of runs"
-            )
+        runs[0].judged.check_same(run.judged)
         other = first.setdefault((run.variant, run.label_fraction), run)
         if changed := differences(other.settings, run.settings):
             raise InputError(
@@ -137,7 +136,7 @@ def _judged(run: Path) -> Judged:
             variant=str(config["variant"]),
             seed=int(config["seed"]),
             label_fraction=float(last.get("label_fraction", 1.0)),
-            tables=(metrics["data"]["tables"], metrics["data"]["split"]),
+            judged=JudgedBy.of(str(run), metrics),
             settings={name: value for name, value in settings_in(run / "vqa").items() if name != "seed"}
             | {"decoding": decoding_in(metrics["decode"])},
             figures={name: dig(metrics, key) for name, key in _FIGURES.items()}

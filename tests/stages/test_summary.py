@@ -12,7 +12,7 @@ from cfvqa.errors import InputError
 from cfvqa.stages.summary import summarise
 
 
-def write_run(folder, variant, seed, f1, *, share=None, tables="t", name=None, heads=2):
+def write_run(folder, variant, seed, f1, *, share=None, tables="t", name=None, heads=2, scorer="1.2", more=()):
     run = folder / (name or f"{variant}-{seed}-{share}")
     (run / "vqa").mkdir(parents=True)
     (run / "evaluation").mkdir()
@@ -26,7 +26,9 @@ def write_run(folder, variant, seed, f1, *, share=None, tables="t", name=None, h
     held = {"id": "x", "settings": {"seed": seed, "model": {"heads": heads}}}
     (run / "vqa" / "settings.json").write_text(json.dumps(held))
     decode = {"num_beams": 1, "seconds": 3.0 * seed}
-    metrics = {"changes": {"f1": f1}, "data": {"tables": tables, "split": "test"}, "decode": decode}
+    data = {"tables": tables, "split": "test", "name": "phantom", "version": "1", "licence": "none", "features": "f"}
+    scorers = {"cider": {"version": f"cocoeval {scorer}"}}
+    metrics = {"changes": {"f1": f1}, "data": data, "decode": decode, "scorers": scorers} | dict(more)
     (run / "evaluation" / "metrics.json").write_text(json.dumps(metrics))
     return run
 
@@ -64,7 +66,17 @@ def test_a_row_a_run_and_a_row_a_system(tmp_path):
 def test_runs_that_were_asked_other_questions_are_no_summary(tmp_path):
     write_run(tmp_path, "full", 1, 0.8)
     write_run(tmp_path, "full", 2, 0.8, tables="other")
-    with pytest.raises(InputError, match="judged by other questions"):
+    both = r"full-1-None was judged on phantom 1, split test \(tables t\), and .*full-2-None on .* \(tables other\)"
+    with pytest.raises(InputError, match=both):
+        summarised(tmp_path)
+
+
+def test_runs_that_other_versions_scored_are_no_summary(tmp_path):
+    write_run(tmp_path, "full", 1, 0.8)
+    write_run(tmp_path, "ekaid", 1, 0.8, scorer="1.3")
+    with pytest.raises(
+        InputError, match=r"ekaid-1-None was scored by cocoeval 1\.3, and .*full-1-None by cocoeval 1\.2"
+    ):
         summarised(tmp_path)
 
 
