@@ -85,6 +85,8 @@ def summarise(config: DictConfig, console: Console) -> Path:
         raise InputError(f"runs={folder} holds no judged run: give the folder of runs, or judge them (cfvqa-evaluate)")
     if left := [run.name for run in judged if run not in own]:
         console.print(f"left out: {', '.join(left)}: answers of files, and runs kept aside", soft_wrap=True)
+    if unfinished := [run.name for run in sorted(folder.glob("*")) if _is_of_a_reader(run) and run not in judged]:
+        console.print(f"left out: {', '.join(unfinished)}: not judged yet (cfvqa-evaluate goes on)", soft_wrap=True)
     runs = sorted(map(_judged, own), key=lambda run: (run.variant, -run.label_fraction, run.seed))
     _check_alike(runs)
     columns = [*_FIGURES, *_COSTS]
@@ -165,15 +167,16 @@ def _mean(values: Sequence[float | None]) -> float:
 
 
 def _spread(values: Sequence[float | None]) -> str:
-    """Return mean ± half of the interval; the mean alone of a single value."""
+    """Return mean ± half of the interval, the mean alone of a single value, and of how many seeds if not of all."""
     known = np.array([value for value in values if value is not None], dtype=float)
     if not len(known):
         return "-"
     mean = _cell(float(known.mean()))
+    some = f" ({len(known)} of {len(values)})" if len(known) < len(values) else ""
     if len(known) == 1 or np.ptp(known) == 0:
-        return mean
+        return mean + some
     half = student.ppf((1 + _CONFIDENCE) / 2, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))
-    return f"{mean} ± {_cell(float(half))}"
+    return f"{mean} ± {_cell(float(half))}{some}"
 
 
 def _cell(value: float | None) -> str:

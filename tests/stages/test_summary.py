@@ -114,3 +114,19 @@ def test_answers_of_files_and_runs_kept_aside_are_left_out_and_named(tmp_path):
     rows, output = summarised(tmp_path)
     assert [row["changes_f1"] for row in rows["summary"]] == ["0.800"]
     assert "left out: full.f36b2746fa71, somebody" in output
+
+
+def test_a_run_that_is_not_judged_yet_is_left_out_and_named(tmp_path):
+    write_run(tmp_path, "full", 1, 0.8)
+    (write_run(tmp_path, "ekaid", 1, 0.8) / "evaluation" / "metrics.json").unlink()
+    rows, output = summarised(tmp_path)
+    assert [row["variant"] for row in rows["summary"]] == ["full"]
+    assert "left out: ekaid-1-None: not judged yet" in output
+
+
+def test_a_mean_over_fewer_seeds_says_over_how_many(tmp_path):
+    for seed, share in ((1, 0.25), (2, 0.35), (3, None)):
+        write_run(tmp_path, "full", seed, 0.8, more={"flip": {"consistency": share}, "by_type": {}})
+    [row] = summarised(tmp_path)[0]["systems"]
+    # Student's t of one degree of freedom, 12.7062, times 0.0707 over the root of 2.
+    assert (row["seeds"], row["flip_consistency"], row["cider"]) == ("3", "0.300 ± 0.635 (2 of 3)", "-")
