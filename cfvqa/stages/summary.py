@@ -27,6 +27,9 @@ from cfvqa.stages.table_files import write_table
 SUMMARY, SYSTEMS = "summary", "systems"
 """Names of the tables: a row a run; a row a system."""
 
+_RULES = "rules"
+"""Name of the row of no reader at all, and of its figures in `metrics.json`."""
+
 _FIGURES = {
     "changes_f1": "changes.f1",
     "direction_accuracy": "changes.direction_accuracy",
@@ -55,6 +58,8 @@ class Judged:
         judged: by what.
         settings: what shapes its reader, but for the seed, and how it decodes.
         figures: by the names of columns; None where one is not defined.
+        features: id of what it reads.
+        ruled: the same figures of a rule over the findings of the features, without any reader; empty where none is.
     """
 
     folder: Path
@@ -64,13 +69,15 @@ class Judged:
     judged: JudgedBy
     settings: dict[str, Any]
     figures: dict[str, float | None]
+    features: str | None
+    ruled: dict[str, float | None]
 
 
 def summarise(config: DictConfig, console: Console) -> Path:
     """Write `summary` and `systems` (.csv, .md) beside the judged runs of the folder `runs`; print the second.
 
     `summary` has a row a run; `systems` the mean of each system over its seeds, with a 95 % interval of the mean by
-    Student's t.
+    Student's t, and a row `rules`: what no reader at all scores, by a rule over the findings that all of them read.
 
     Raises:
         InputError: if there is no judged run, one is damaged, or they were judged by different questions, or scored by
@@ -143,22 +150,37 @@ def _judged(run: Path) -> Judged:
             | {"decoding": decoding_in(metrics["decode"])},
             figures={name: dig(metrics, key) for name, key in _FIGURES.items()}
             | {"parameters": float(done["facts"]["parameters"].replace(",", "")), "seconds": float(done["seconds"])},
+            features=metrics["data"].get("features"),
+            ruled={name: dig(metrics, f"{_RULES}.{key}") for name, key in _FIGURES.items() if _RULES in metrics},
         )
     except (*DAMAGE, OSError, OmegaConfBaseException, YAMLError) as error:
         raise InputError(f"{run} is no whole run ({error}): train and judge it again, or take it away") from error
 
 
 def _systems(runs: Sequence[Judged], columns: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """Return a row a variant and share of labels, best change F1 first."""
+    """Return a row a variant and share of labels, and one of the rule, best change F1 first."""
     groups: dict[tuple[str, float], list[Judged]] = {}
     for run in runs:
         groups.setdefault((run.variant, run.label_fraction), []).append(run)
-    order = sorted(groups.items(), key=lambda group: -_mean([run.figures["changes_f1"] for run in group[1]]))
     rows = [
-        [variant, f"{fraction:g}", str(len(some)), *(_spread([run.figures[name] for run in some]) for name in columns)]
-        for (variant, fraction), some in order
+        ([variant, f"{fraction:g}", str(len(some))], {name: [run.figures[name] for run in some] for name in columns})
+        for (variant, fraction), some in groups.items()
     ]
-    return ["variant", "label_fraction", "seeds", *columns], rows
+    rows += _ruled(runs, columns)
+    rows.sort(key=lambda row: -_mean(row[1]["changes_f1"]))
+    return ["variant", "label_fraction", "seeds", *columns], [
+        [*names, *(_spread(values[name]) for name in columns)] for names, values in rows
+    ]
+
+
+def _ruled(runs: Sequence[Judged], columns: Sequence[str]) -> list[tuple[list[str], dict[str, list[float | None]]]]:
+    """Return the row of the rule: it is one for all runs over the same features."""
+    found = {run.features: run.ruled for run in runs if run.ruled}
+    names = {features: _RULES if len(found) == 1 else f"{_RULES} of features {features}" for features in found}
+    return [
+        ([names[features], "-", "-"], {name: [figures.get(name)] for name in columns})
+        for features, figures in found.items()
+    ]
 
 
 def _mean(values: Sequence[float | None]) -> float:

@@ -130,3 +130,21 @@ def test_a_mean_over_fewer_seeds_says_over_how_many(tmp_path):
     [row] = summarised(tmp_path)[0]["systems"]
     # Student's t of one degree of freedom, 12.7062, times 0.0707 over the root of 2.
     assert (row["seeds"], row["flip_consistency"], row["cider"]) == ("3", "0.300 ± 0.635 (2 of 3)", "-")
+
+
+def test_what_no_reader_at_all_scores_is_a_row_once(tmp_path):
+    ruled = {"rules": {"changes": {"f1": 0.85}, "by_type": {"difference": {"cider": 7.5}}}}
+    for variant, f1 in (("full", 0.8), ("ekaid", 0.7), ("siamese", 0.9)):
+        write_run(tmp_path, variant, 1, f1, more=ruled)
+    rows, _ = summarised(tmp_path)
+    assert [row["variant"] for row in rows["systems"]] == ["siamese", "rules", "full", "ekaid"]
+    row = rows["systems"][1]
+    assert (row["label_fraction"], row["seeds"], row["changes_f1"], row["cider"]) == ("-", "-", "0.850", "7.500")
+    assert (row["flip_consistency"], row["parameters"]) == ("-", "-")
+    assert len(rows["summary"]) == 3
+    write_run(tmp_path, "full", 2, 0.8, more=ruled)
+    other = json.loads((tmp_path / "full-2-None/evaluation/metrics.json").read_text())
+    other["data"]["features"] = "g"
+    (tmp_path / "full-2-None/evaluation/metrics.json").write_text(json.dumps(other))
+    names = {row["variant"] for row in summarised(tmp_path)[0]["systems"]}
+    assert names == {"siamese", "full", "ekaid", "rules of features f", "rules of features g"}
