@@ -49,7 +49,7 @@ def test_defects_2_3_and_30_all_objectives_learn_together_and_each_counts_once(t
 
 
 @pytest.mark.parametrize("block", EVERY.values(), ids=EVERY)
-def test_defects_20_and_37_every_weight_learns_but_those_of_slow_copies(tokenizer, block):
+def test_defects_20_and_37_no_weight_is_frozen_but_those_of_slow_copies(tokenizer, block):
     frozen = [name for name, weight in model_of(tokenizer, block).named_parameters() if not weight.requires_grad]
     assert all(name.startswith("momentum.") for name in frozen)
 
