@@ -83,7 +83,8 @@ def score_run(
         ruled = _by_rule(read, settings["split"], store, names)
         if ruled is not None:
             figures["rules"] = _judge(ruled, settings, scorer)
-    return figures | {"labels": _of_labels(read, {"pairs": answers, **controls}, names)}
+    shown = {name: asked.predictions for name, asked in {"pairs": answers, **controls}.items()}
+    return figures | {"labels": _of_labels(read, shown, names)}
 
 
 def _decode(decoding: dict[str, Any], answers: Asked) -> dict[str, Any]:
@@ -98,11 +99,11 @@ def _names(read: Tables) -> dict[str, str]:
     return names_of_nodes(training(read).filter(pl.col("question_type") == DIFFERENCE)["answer"])
 
 
-def _of_labels(read: Tables, asked: dict[str, Asked], names: dict[str, str]) -> dict[str, float]:
+def _of_labels(read: Tables, asked: dict[str, pl.DataFrame], names: dict[str, str]) -> dict[str, float]:
     """Return the change F1 of a reader without any error, asked what the model was asked; empty without labels."""
     figures: dict[str, float] = {}
-    for name, answers in asked.items():
-        shown = answers.predictions.filter(pl.col("question_type") == DIFFERENCE)
+    for name, predictions in asked.items():
+        shown = predictions.filter(pl.col("question_type") == DIFFERENCE)
         given = answers_of_labels(shown, read.findings, names)
         if given is None:
             continue
@@ -144,7 +145,8 @@ def score_file(
     """Return the content of `metrics.json` of the answers of a file; `given` says which."""
     with TextScorer() as scorer:
         judged, baselines = _judge(predictions, settings, scorer), _baselines(read, settings, scorer)
-    return assemble(judged, _trust(predictions, read, settings), baselines, {}, given, data_of(read, settings))
+    figures = assemble(judged, _trust(predictions, read, settings), baselines, {}, given, data_of(read, settings))
+    return figures | {"labels": _of_labels(read, {"pairs": predictions}, _names(read))}
 
 
 def _trust(

@@ -28,7 +28,7 @@ def read_tables():
             (f"{subject}1", subject, new, old, "difference", "what has changed?", ADDED, "edema", split),
             (f"{subject}2", subject, new, None, "presence", "is there edema?", "yes", "edema", split),
         ]
-        found.append((new, "left lung", "pulmonary edema/hazy opacity", "yes", None))
+        found += [(new, region, "pulmonary edema/hazy opacity", "yes", None) for region in (None, "left lung")]
     questions = conform(pl.DataFrame(asked, schema=list(SCHEMAS["questions"]), orient="row"), "questions")
     findings = conform(pl.DataFrame(found, schema=list(SCHEMAS["findings"]), orient="row"), "findings")
     nothing = {name: pl.DataFrame(schema=SCHEMAS[name]) for name in ("images", "regions")}
@@ -66,4 +66,5 @@ def test_scores_and_attention_of_a_file_are_judged_and_the_flip_is_not(tmp_path,
     assert (figures["grounding"]["n"], figures["grounding"]["pointing_1"]) == (2, 0.5)
     assert figures["decode"]["file"] == "answers.parquet"
     assert figures["control"] == {}
-    assert not figures.keys() & {"flip", "rules", "labels", "word_grounding"}  # a file is asked nothing more
+    assert figures["labels"] == {"pairs": 1}  # of a reader without any error, for which the tables are enough
+    assert not figures.keys() & {"flip", "rules", "word_grounding"}  # a file is asked nothing more
