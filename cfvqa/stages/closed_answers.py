@@ -34,6 +34,9 @@ class ClosedAnswers:
     def of_training(cls, questions: pl.DataFrame, limit: int | None) -> "ClosedAnswers":
         """Take the `limit` most frequent answers of each type; of answers equally frequent, the first by alphabet.
 
+        They are of all training subjects, those too whose questions a `label_fraction` keeps from the last phase: that
+        an answer exists, a reader that ranks knows of all of them.
+
         Args:
             questions: the questions table; rows of the training split count.
             limit: of the answers of a type; None takes all.
