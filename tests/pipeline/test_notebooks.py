@@ -49,7 +49,7 @@ def test_the_table_is_found_wherever_jupyter_starts(tmp_path, monkeypatch, where
     found = {}
     exec(TABLES[1].source, found)  # noqa: S102 the first cell of code, which reads
     assert found["runs"]["variant"].n_unique() == 3
-    assert found["rules"]["changes_f1"].to_list() == ["0.905"]
+    assert found["rules"]["changes_f1"].to_list() == [0.905]
 
 
 def test_a_system_of_ones_own_gets_a_row_by_the_config_that_the_notebook_shows(tmp_path):
