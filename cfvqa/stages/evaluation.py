@@ -37,7 +37,7 @@ from cfvqa.stages.trained import TrainedReader, load_reader
 from cfvqa.stages.vqa import blind, vqa
 from cfvqa.stages.word_maps import attended_by_words, local_of
 
-CONTENT = 6
+CONTENT = 7
 """Of the tables of predictions and metrics; another number, and every evaluation is made again."""
 
 
