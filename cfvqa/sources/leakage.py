@@ -3,7 +3,6 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import polars as pl
 from cfvqa.files import digest_of
 from cfvqa.sources.splits import on_two_sides
 from cfvqa.sources.tables import Tables
+from cfvqa.sources.threads import in_threads
 
 _PIECE = 64 * 1024  # bytes
 
@@ -55,13 +55,12 @@ def contents(paths: Sequence[Path]) -> list[str]:
     Most are told apart by their size, and most others by a piece of their middle: files without compression, as of
     VinDr-CXR, often have one size, and all of them together are too much to read.
     """
-    with ThreadPoolExecutor() as pool:  # a file server answers many at once
-        keys = list(pool.map(lambda path: str(path.stat().st_size), paths))
-        for finer in (_middle, digest_of):
-            common = Counter(keys)
-            alike = [place for place, key in enumerate(keys) if common[key] > 1]
-            for place, more in zip(alike, pool.map(finer, [paths[place] for place in alike]), strict=True):
-                keys[place] += f" {more}"
+    keys = list(in_threads(lambda path: str(path.stat().st_size), paths))
+    for finer in (_middle, digest_of):
+        common = Counter(keys)
+        alike = [place for place, key in enumerate(keys) if common[key] > 1]
+        for place, more in zip(alike, in_threads(finer, [paths[place] for place in alike]), strict=True):
+            keys[place] += f" {more}"
     return keys
 
 
