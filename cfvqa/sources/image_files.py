@@ -10,7 +10,7 @@ import polars as pl
 from PIL import Image
 
 from cfvqa.errors import InputError, check_choice
-from cfvqa.sources.dicom_files import ImageFileError, dicom_size, is_dicom, read_dicom
+from cfvqa.sources.dicom_files import REMEDY, ImageFileError, dicom_size, is_dicom, read_dicom
 from cfvqa.sources.paths import paths_below
 from cfvqa.sources.threads import in_threads
 
@@ -46,8 +46,7 @@ def check_image(path: Path) -> tuple[int, int]:
             _check_end(path, image.format)
     if min(width, height) < SMALLEST_SIDE:
         raise ImageFileError(
-            f"image {path} has {width} x {height} pixels; a radiograph needs at least {SMALLEST_SIDE} a side: "
-            "replace the file, or leave the image out"
+            f"image {path} has {width} x {height} pixels; a radiograph needs at least {SMALLEST_SIDE} a side: {REMEDY}"
         )
     return width, height
 
@@ -114,9 +113,7 @@ def read_image(path: Path) -> np.ndarray:
     check_image(path)
     pixels = read_dicom(path) if is_dicom(path) else _read_raster(path)
     if pixels.min() == pixels.max():
-        raise ImageFileError(
-            f"image {path} has one value in every pixel, it shows nothing: replace the file, or leave the image out"
-        )
+        raise ImageFileError(f"image {path} has one value in every pixel, it shows nothing: {REMEDY}")
     return pixels
 
 
@@ -134,9 +131,7 @@ def _raster(path: Path) -> Iterator[Image.Image]:
         with Image.open(path) as image:
             yield image
     except _DAMAGE as error:
-        raise ImageFileError(
-            f"image {path} cannot be read ({error}): replace the file, or leave the image out"
-        ) from error
+        raise ImageFileError(f"image {path} cannot be read ({error}): {REMEDY}") from error
 
 
 def _read_raster(path: Path) -> np.ndarray:
