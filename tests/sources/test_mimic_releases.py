@@ -115,3 +115,27 @@ def test_every_table_may_be_zipped_or_not(tree):
     tables = chosen.read()
     for name in ("images", "findings", "questions"):
         assert getattr(tables, name).equals(getattr(expected, name))
+
+
+def test_releases_as_wget_leaves_them_are_found_below_their_versions(tree):
+    before = source(tree).read()
+    for name, version in (("mimic-cxr-jpg", "2.1.0"), ("chest-imagenome", "1.0.0"), ("medical-diff-vqa", "1.0.1")):
+        (tree.root / name).rename(tree.root / "moved")
+        (tree.root / name).mkdir()
+        (tree.root / name / "index.html").touch()
+        (tree.root / "moved").rename(tree.root / name / version)
+    tables = source(tree).read()
+    assert tables.root == tree.root / "mimic-cxr-jpg" / "2.1.0"
+    assert tables.images.equals(before.images)
+    assert tables.questions.equals(before.questions)
+    (tree.root / "mimic-cxr-jpg" / "2.0.0").mkdir()
+    with pytest.raises(
+        InputError, match=r"releases 2\.0\.0 and 2\.1\.0: choose one, source\.images=mimic-cxr-jpg/2\.1\.0"
+    ):
+        source(tree).read()
+    assert source(tree, images="mimic-cxr-jpg/2.1.0").read().images.equals(before.images)
+
+
+def test_a_folder_of_a_version_beside_the_files_of_a_release_is_not_looked_into(tree):
+    (tree.image_root / "1.0.0").mkdir()
+    assert source(tree).read().root == tree.image_root
