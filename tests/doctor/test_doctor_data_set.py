@@ -77,6 +77,14 @@ def test_a_release_is_told_by_the_folder_that_it_was_downloaded_into(tree):
     assert file_notes(mimic(tree)) == [replace(note, about=note.about.replace("/2.1.0", "")) for note in notes]
 
 
+def test_questions_of_another_version_than_the_config_says_are_told(tree):
+    shutil.move(tree.question_root, tree.root / "1.0.0")
+    shutil.move(tree.root / "1.0.0", tree.question_root / "1.0.0")
+    [warning] = [note for note in file_notes(mimic(tree)) if note.state == WARNING]
+    assert warning.text.endswith("give source.version=1.0.0")
+    assert {note.state for note in file_notes(mimic(tree, version="1.0.0"))} == {OK}
+
+
 def test_images_that_are_not_there_are_counted_and_named(tree):
     for study in (59_000_011, 59_000_021):
         tree.image_path(study).unlink()
