@@ -39,8 +39,8 @@ def message_of(error: Exception, groups: Path) -> str:
         return f"{error.full_key}: {_first_line(error)}"
     if isinstance(error, HydraException):
         return " ".join(str(error if str(error) else cause).split())
-    # An error of a loading process comes with the traceback of that process before it.
-    return str(error).rsplit(f"{InputError.__module__}.{InputError.__qualname__}: ", 1)[-1].strip()
+    # An error of a loading process comes, as one of its own class, with the traceback of that process before it.
+    return str(error).rsplit(f"{type(error).__module__}.{type(error).__qualname__}: ", 1)[-1].strip()
 
 
 def _first_line(error: Exception) -> str:

@@ -1,19 +1,22 @@
 """Whether the rows of a data set lead to files that can be read: a sample, however many there are."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from cfvqa.bench.machine import cores
 from cfvqa.data.frames import letterbox
 from cfvqa.doctor.data_set import SUBJECTS, DataSet
 from cfvqa.doctor.note import MISSING, OK, WARNING, Note
 from cfvqa.doctor.words import duration, size
 from cfvqa.errors import InputError
-from cfvqa.sources.image_files import read_image
+from cfvqa.sources.image_files import missing_files, read_image
 from cfvqa.sources.paths import safe_path
 from cfvqa.sources.source import Listing
+from cfvqa.sources.splits import of_first_subjects
 from cfvqa.sources.tables import Tables
 
 IMAGES, DECODED = 200, 16
@@ -55,21 +58,46 @@ def look(data: DataSet, side: int) -> tuple[list[Note], Sample | None]:
     """
     try:
         listing = data.reader.listed()
-        files, note = images_there(listing)
+        there = images_there(listing, data)
     except InputError as error:
         return [Note(MISSING, "rows", str(error))], None
-    decoding, decoded = decode(files, side, MISSING if data.reader.on_corrupt == "error" else WARNING)
-    subjects = listing.images["subject_id"].n_unique()
-    tables, read = read_subjects(data, subjects)
-    notes = [note, *decoded, *read]
+    decoding, decoded = decode(there.files, side, MISSING if data.reader.on_corrupt == "error" else WARNING)
+    notes = [there.note, *decoded]
+    images = there.share * len(listing.images)
+    if decoding is not None and data.drawing is None:
+        notes.append(_of_damage(data, decoding * images / cores()))
+    tables, read = read_subjects(data, listing, there.share)
     if tables is None or decoding is None:
-        return notes, None
-    times = data.times * len(listing.images) / len(tables.images)
-    return notes, Sample(tables, times, decoding, listing.training)
+        return [*notes, *read], None
+    return [*notes, *read], Sample(tables, data.times * images / len(tables.images), decoding, listing.training)
 
 
-def images_there(listing: Listing) -> tuple[list[Path], Note]:
-    """Return the files that are there of a sample of the images, and what to say of them.
+def _of_damage(data: DataSet, seconds: float) -> Note:
+    """Say what becomes of damaged images that are not in the sample, `seconds` being what decoding all takes."""
+    whole = f"decodes every image in cfvqa-prepare, in about {duration(seconds)}, and leaves out what cannot be decoded"
+    if data.reader.on_corrupt == "drop":
+        return Note(OK, "damage", f"{data.place}.on_corrupt=drop {whole}")
+    late = "a damaged one among the others ends the training or extraction that meets it"
+    return Note(OK, "damage", f"{late}; {data.place}.on_corrupt=drop {whole}")
+
+
+@dataclass(frozen=True)
+class There:
+    """What is there of a sample of the images.
+
+    Attributes:
+        files: that are there.
+        share: of the images, that stays where the others are left out.
+        note: what to say of it.
+    """
+
+    files: list[Path]
+    share: float
+    note: Note
+
+
+def images_there(listing: Listing, data: DataSet) -> There:
+    """Look for the files of a sample of the images.
 
     Raises:
         InputError: if a path leads out of the data set.
@@ -79,12 +107,25 @@ def images_there(listing: Listing) -> tuple[list[Path], Note]:
     lost = [name for name, path in paths.items() if not path.is_file()]
     files = [path for name, path in paths.items() if name not in lost]
     of_all = f"of {len(names)} images (of {len(listing.images):,}, spread over all)"
-    if lost:
-        text = f"{len(lost)} {of_all} are not there: {_some(lost)}. Restore them, or leave them out of the tables"
-        return files, Note(MISSING, "sample", text)
+    share = len(files) / len(names)
+    if lost and not (files and _drops_missing(data)):
+        text = f"{len(lost)} {of_all} are not there: {_some(lost)}. Restore them, or leave them out{_out_by(data)}"
+        return There(files, 1.0, Note(MISSING, "sample", text))
     mean = sum(path.stat().st_size for path in files) / len(files)
-    all_of_them = size(mean * len(listing.images))
-    return files, Note(OK, "sample", f"{len(files)} {of_all} are there; about {all_of_them} together")
+    text = f"{len(files)} {of_all} are there; about {size(mean * share * len(listing.images))} together"
+    if lost:
+        text += f". Studies of the others are left out: {_some(lost)}"
+        return There(files, share, Note(WARNING, "sample", text))
+    return There(files, share, Note(OK, "sample", text))
+
+
+def _drops_missing(data: DataSet) -> bool:
+    return getattr(data.reader, "on_missing", None) == "drop"
+
+
+def _out_by(data: DataSet) -> str:
+    """Return how images that are not there are left out."""
+    return f", {data.place}.on_missing=drop" if hasattr(data.reader, "on_missing") else " of the tables"
 
 
 def decode(files: Sequence[Path], side: int, broken_is: str) -> tuple[float | None, list[Note]]:
@@ -113,12 +154,20 @@ def decode(files: Sequence[Path], side: int, broken_is: str) -> tuple[float | No
     return mean, [*notes, Note(OK, "decoding", f"{len(seconds)} of them decode, {1 / mean:,.0f} images/s on a core")]
 
 
-def read_subjects(data: DataSet, subjects: int) -> tuple[Tables | None, list[Note]]:
-    """Read the first of so many subjects as `cfvqa-prepare` does, with everything that is known of them.
+def read_subjects(data: DataSet, listing: Listing, share: float) -> tuple[Tables | None, list[Note]]:
+    """Read the first of the subjects as `cfvqa-prepare` does, with everything that is known of them.
 
-    Those of a larger data set are split by subjects: another split may leave the first ones on one side.
+    Those of a larger data set are split by subjects: another split may leave the first ones on one side. Where a
+    `share` of the files alone is there, and the others are left out, they are as many more.
     """
-    sampled = {"limit": SUBJECTS, "split": "subject"} if subjects > SUBJECTS else {}
+    limit = math.ceil(SUBJECTS / share)
+    first = of_first_subjects(listing.images, limit)
+    sampled = {"limit": limit, "split": "subject"} if len(first) < len(listing.images) else {}
+    if sampled and _drops_missing(data):
+        left = first.filter(~missing_files(first, listing.root))["subject_id"].n_unique()
+        if left < SUBJECTS // 2:
+            text = f"of the first {limit} subjects {left} have an image that is there: too few to count with"
+            return None, [Note(WARNING, "reading", text)]
     start = time.perf_counter()
     try:
         tables = replace(data.reader, **sampled).read()

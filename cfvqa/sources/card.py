@@ -24,6 +24,8 @@ def data_card(tables: Tables, leaks: Leakage) -> str:
         "On two sides of the split: "
         f"{leaks.subjects} subjects, {leaks.studies} studies, {leaks.images} radiographs of equal content. "
         f"Radiographs that are there twice: {leaks.doubled}.",
+        "Detector and classifier learn from all radiographs of their side, also where nothing is asked: of these, "
+        f"{leaks.unasked} are equal in content to one of another side.",
         "## Changes",
         _table(["difference questions whose answer", *SPLITS, "all"], _changes(tables.questions)),
         "## Findings",

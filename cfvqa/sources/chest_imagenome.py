@@ -12,6 +12,7 @@ import polars as pl
 
 from cfvqa.errors import InputError, check_choice
 from cfvqa.sources import gold_boxes
+from cfvqa.sources.paths import paths_below
 from cfvqa.sources.scene_graphs import load_graph
 from cfvqa.sources.tables import SCHEMAS, empty
 from cfvqa.vocabulary.findings import FINDING_INDEX
@@ -64,14 +65,15 @@ def read_graphs(
         InputError: naming file and object of what is wrong, or the folder if it holds no box of these images.
     """
     check_choice("source.boxes", boxes, get_args(Boxes))
-    folder = graph_folder(root)
+    folder, below = graph_folder(root), paths_below(root)
+    place = folder.relative_to(root)
     gold = _gold(root) if boxes == "gold" else {}
     regions, findings = [empty("regions")], [empty("findings")]
     skipped: Counter[str] = Counter()
     done = 0
     with ThreadPoolExecutor() as pool:  # a file server answers many at once
         for part in images.iter_slices(_GRAPHS_AT_ONCE):
-            paths = [folder / f"{image}_SceneGraph.json" for image in part["image_id"]]
+            paths = [below(f"{place}/{image}_SceneGraph.json") for image in part["image_id"]]
             graphs = dict(zip(paths, pool.map(_graph, paths), strict=True))
             for rows, table in zip(_read_part(part, graphs, gold, skipped), (regions, findings), strict=True):
                 table.append(rows)

@@ -19,12 +19,14 @@ def find_csv(folder: Path, name: str, key: str) -> Path:
     """Return `folder/name` or its gzipped form.
 
     Raises:
-        InputError: if neither is there, naming the config key of the folder.
+        InputError: if neither or both are there, naming the config key of the folder or the files.
     """
-    for path in (folder / f"{name}.gz", folder / name):
-        if path.is_file():
-            return path
-    raise InputError(f"{folder / name}(.gz) is missing: it belongs to the data set; check {key}")
+    found = [path for path in (folder / name, folder / f"{name}.gz") if path.is_file()]
+    if not found:
+        raise InputError(f"{folder / name}(.gz) is missing: it belongs to the data set; check {key}")
+    if len(found) > 1:
+        raise InputError(f"{folder} has both {name} and {name}.gz: keep the one that shall be read")
+    return found[0]
 
 
 def load_csv(path: Path, *, has_header: bool = True, skip_rows: int = 0) -> pl.DataFrame:

@@ -16,6 +16,12 @@ class ImageFileError(InputError):
     """Say of an image file that there is nothing to be read in it, on no machine; `source.on_corrupt` may drop it."""
 
 
+REMEDY = (
+    "replace the file; in a data set, source.on_corrupt=drop leaves out each image that cannot be decoded (tables, and "
+    "all that is made of them, are then made anew)"
+)
+"""What to do about one, in its message."""
+
 _SUFFIXES = (".dcm", ".dicom")
 _EXTRA = "pip install 'cfvqa[dicom]'"
 # What pydicom and its decoders raise at files that are no DICOM, cut short, or damaged.
@@ -86,9 +92,7 @@ def _dicom(path: Path, *, pixels: bool) -> Iterator[Any]:
         yield dataset
     except (pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException, *_DAMAGE) as error:
         reason = " ".join(str(error).split())  # decoders say theirs in several lines
-        raise ImageFileError(
-            f"image {path} is no readable DICOM file ({reason}): replace the file, or leave the image out"
-        ) from error
+        raise ImageFileError(f"image {path} is no readable DICOM file ({reason}): {REMEDY}") from error
 
 
 def _check_length(dataset: Any, rest: int) -> None:
@@ -108,8 +112,8 @@ def _check_decoder(dataset: Any, path: Path) -> None:
         available = get_decoder(syntax).is_available
     except NotImplementedError as error:
         raise ImageFileError(
-            f"image {path} is DICOM of the transfer syntax '{syntax.name}', which cannot be read: convert the file to "
-            "another, or leave the image out"
+            f"image {path} is DICOM of the transfer syntax '{syntax.name}', which cannot be read: convert it, or "
+            f"{REMEDY}"
         ) from error
     if not available:
         raise InputError(

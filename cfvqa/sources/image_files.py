@@ -1,7 +1,6 @@
 """Reading radiographs: PNG, JPEG and DICOM of any size, as intensities in [0, 1]."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
@@ -11,8 +10,9 @@ import polars as pl
 from PIL import Image
 
 from cfvqa.errors import InputError, check_choice
-from cfvqa.sources.dicom_files import ImageFileError, dicom_size, is_dicom, read_dicom
+from cfvqa.sources.dicom_files import REMEDY, ImageFileError, dicom_size, is_dicom, read_dicom
 from cfvqa.sources.paths import paths_below
+from cfvqa.sources.threads import in_threads
 
 SMALLEST_SIDE = 32
 """Pixels; below this there is no radiograph to read."""
@@ -46,8 +46,7 @@ def check_image(path: Path) -> tuple[int, int]:
             _check_end(path, image.format)
     if min(width, height) < SMALLEST_SIDE:
         raise ImageFileError(
-            f"image {path} has {width} x {height} pixels; a radiograph needs at least {SMALLEST_SIDE} a side: "
-            "replace the file, or leave the image out"
+            f"image {path} has {width} x {height} pixels; a radiograph needs at least {SMALLEST_SIDE} a side: {REMEDY}"
         )
     return width, height
 
@@ -70,11 +69,10 @@ def measure_images(
     check_choice("source.on_corrupt", on_corrupt, get_args(Corruption))
     look = check_image if on_corrupt == "error" else _decoded_size
     sizes, below = [], paths_below(root)
-    with ThreadPoolExecutor() as pool:  # headers wait for the disk, and decoders let others work
-        for size in pool.map(lambda path: look(below(path)), images["path"]):
-            sizes.append(size)
-            if progress is not None:
-                progress(len(sizes))
+    for size in in_threads(lambda path: look(below(path)), images["path"]):
+        sizes.append(size)
+        if progress is not None:
+            progress(len(sizes))
     if sizes and not any(sizes):
         raise InputError(f"none of the {len(sizes)} image files in {root} can be read: restore them")
     known = [size or (None, None) for size in sizes]
@@ -97,8 +95,7 @@ def _decoded_size(path: Path) -> tuple[int, int] | None:
 def missing_files(images: pl.DataFrame, root: Path) -> pl.Series:
     """Return of which rows the file `path`, relative to `root`, is not there."""
     below = paths_below(root)
-    with ThreadPoolExecutor() as pool:
-        there = list(pool.map(lambda path: below(path).is_file(), images["path"]))
+    there = list(in_threads(lambda path: below(path).is_file(), images["path"]))
     return ~pl.Series(there, dtype=pl.Boolean)
 
 
@@ -116,9 +113,7 @@ def read_image(path: Path) -> np.ndarray:
     check_image(path)
     pixels = read_dicom(path) if is_dicom(path) else _read_raster(path)
     if pixels.min() == pixels.max():
-        raise ImageFileError(
-            f"image {path} has one value in every pixel, it shows nothing: replace the file, or leave the image out"
-        )
+        raise ImageFileError(f"image {path} has one value in every pixel, it shows nothing: {REMEDY}")
     return pixels
 
 
@@ -136,9 +131,7 @@ def _raster(path: Path) -> Iterator[Image.Image]:
         with Image.open(path) as image:
             yield image
     except _DAMAGE as error:
-        raise ImageFileError(
-            f"image {path} cannot be read ({error}): replace the file, or leave the image out"
-        ) from error
+        raise ImageFileError(f"image {path} cannot be read ({error}): {REMEDY}") from error
 
 
 def _read_raster(path: Path) -> np.ndarray:

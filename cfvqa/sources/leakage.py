@@ -3,7 +3,6 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import polars as pl
 from cfvqa.files import digest_of
 from cfvqa.sources.splits import on_two_sides
 from cfvqa.sources.tables import Tables
+from cfvqa.sources.threads import in_threads
 
 _PIECE = 64 * 1024  # bytes
 
@@ -24,12 +24,15 @@ class Leakage:
         subjects: with questions on more than one side.
         studies: that questions of more than one side are about.
         images: radiographs of one side that are equal, byte by byte, to one of another side.
+        unasked: the same, where a side is that of the radiograph itself, whether anything is asked about it or not:
+            detector and classifier learn from all.
         doubled: radiographs that are equal to an earlier one, wherever it is.
     """
 
     subjects: int
     studies: int
     images: int
+    unasked: int
     doubled: int
 
 
@@ -37,16 +40,21 @@ def leakage(tables: Tables) -> Leakage:
     """Look for leaks; image files are read where another one has the same size."""
     asked = tables.questions.select("subject_id", "main_image", "reference_image", "split")
     seen = pl.concat([asked.select("split", image_id=column) for column in ("main_image", "reference_image")])
-    seen = seen.drop_nulls().unique().join(tables.images.select("image_id", "study_id", "path"), on="image_id")
-    paths = tables.images["path"].to_list()
-    content = dict(zip(paths, contents([tables.root / path for path in paths]), strict=True))
-    seen = seen.with_columns(content=pl.col("path").replace_strict(content, return_dtype=pl.String))
+    content = contents([tables.root / path for path in tables.images["path"]])
+    images = tables.images.select("image_id", "study_id", "split").with_columns(pl.Series("content", content))
+    seen = seen.drop_nulls().unique().join(images.drop("split"), on="image_id")
     return Leakage(
         subjects=len(on_two_sides(asked, "subject_id")),
         studies=len(on_two_sides(seen, "study_id")),
-        images=seen.filter(pl.col("content").is_in(on_two_sides(seen, "content").implode()))["image_id"].n_unique(),
-        doubled=len(paths) - len(set(content.values())),
+        images=_alike(seen),
+        unasked=_alike(images),
+        doubled=len(content) - len(set(content)),
     )
+
+
+def _alike(sides: pl.DataFrame) -> int:
+    """Return how many images are of equal content to one of another side."""
+    return sides.filter(pl.col("content").is_in(on_two_sides(sides, "content").implode()))["image_id"].n_unique()
 
 
 def contents(paths: Sequence[Path]) -> list[str]:
@@ -55,13 +63,12 @@ def contents(paths: Sequence[Path]) -> list[str]:
     Most are told apart by their size, and most others by a piece of their middle: files without compression, as of
     VinDr-CXR, often have one size, and all of them together are too much to read.
     """
-    with ThreadPoolExecutor() as pool:  # a file server answers many at once
-        keys = list(pool.map(lambda path: str(path.stat().st_size), paths))
-        for finer in (_middle, digest_of):
-            common = Counter(keys)
-            alike = [place for place, key in enumerate(keys) if common[key] > 1]
-            for place, more in zip(alike, pool.map(finer, [paths[place] for place in alike]), strict=True):
-                keys[place] += f" {more}"
+    keys = list(in_threads(lambda path: str(path.stat().st_size), paths))
+    for finer in (_middle, digest_of):
+        common = Counter(keys)
+        alike = [place for place, key in enumerate(keys) if common[key] > 1]
+        for place, more in zip(alike, in_threads(finer, [paths[place] for place in alike]), strict=True):
+            keys[place] += f" {more}"
     return keys
 
 

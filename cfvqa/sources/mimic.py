@@ -208,7 +208,7 @@ class MimicSource:
         if subjects is not None:
             studies = studies.filter(pl.col("subject_id").is_in(subjects.implode()))
         published = mimic_cxr_jpg.read_images(self._releases.table_root, self._releases.suffix)
-        images, skipped = one_a_study(published, studies, frontal_only=self.frontal_only)
+        images, skipped = one_a_study(published, studies, frontal_only=self.frontal_only, subjects=subjects)
         if self.split == "official":
             images, unsplit = on_official_sides(images)
             skipped |= unsplit

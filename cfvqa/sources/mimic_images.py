@@ -14,7 +14,7 @@ FRONTAL = ("PA", "AP")
 
 
 def one_a_study(
-    published: pl.DataFrame, studies: pl.DataFrame, *, frontal_only: bool
+    published: pl.DataFrame, studies: pl.DataFrame, *, frontal_only: bool, subjects: pl.Series | None = None
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return the radiograph of each study with the study's place in time, and what was left out, by reason.
 
@@ -25,6 +25,7 @@ def one_a_study(
         published: as `mimic_cxr_jpg.read_images` returns them.
         studies: as `medical_diff_vqa.read_studies` returns them.
         frontal_only: whether studies whose radiograph is neither PA nor AP are left out as well.
+        subjects: of the studies, where they are not all; those of others are not counted.
 
     Raises:
         InputError: naming a study that the two tables give to different subjects.
@@ -33,10 +34,14 @@ def one_a_study(
     _check_subjects(named)
     frontal = pl.col("view").is_in(FRONTAL)
     kept = named.drop("subject_id_named").filter(frontal | pl.lit(not frontal_only))
+    lacking = published.join(studies, on="study_id", how="anti")
+    if subjects is not None:
+        lacking = lacking.filter(pl.col("subject_id").is_in(subjects.implode()))
     beside = published.join(kept, on="study_id", how="semi").join(kept, on="image_id", how="anti")
     return kept, {
         "study whose image is not in the metadata": len(studies) - len(named),
-        "study without a frontal image": len(named) - len(kept),
+        "study of the metadata that is not in mimic_all.csv": lacking["study_id"].n_unique(),
+        "study whose named image is not frontal": len(named) - len(kept),
         "frontal image of a study of which another is named": len(beside.filter(frontal)),
         "other image of a study of which another is named": len(beside.filter(~frontal)),
     }

@@ -1,14 +1,19 @@
 """Where the files of the releases lie that `source=mimic` reads."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from cfvqa.errors import InputError
 from cfvqa.sources import chest_imagenome, key_information, medical_diff_vqa, mimic_cxr_jpg, report_files
 from cfvqa.sources.csv_files import find_csv
 from cfvqa.sources.paths import existing_file, existing_root
 from cfvqa.sources.source import FileTree, Wanted
+
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_CONTENT = ("files", "silver_dataset", "gold_dataset", "*.csv", "*.csv.gz", "*.json")  # of any of the releases
 
 
 @dataclass(frozen=True)
@@ -35,27 +40,27 @@ class MimicReleases:
     @property
     def table_root(self) -> Path:
         """Of the tables of MIMIC-CXR-JPG."""
-        return existing_root(existing_root(self.root) / self.images, mimic_cxr_jpg.KEY)
+        return self._release(self.images, mimic_cxr_jpg.KEY)
 
     @property
     def image_root(self) -> Path:
         """Of the image files."""
-        return self.table_root if self.dicom is None else existing_root(Path(self.root) / self.dicom, "source.dicom")
+        return self.table_root if self.dicom is None else self._release(self.dicom, "source.dicom")
 
     @property
     def graph_root(self) -> Path:
         """Of the scene graphs."""
-        return existing_root(existing_root(self.root) / self.graphs, "source.graphs")
+        return self._release(self.graphs, "source.graphs")
 
     @property
     def question_root(self) -> Path:
         """Of the questions and the key information."""
-        return existing_root(existing_root(self.root) / self.questions, medical_diff_vqa.KEY)
+        return self._release(self.questions, medical_diff_vqa.KEY)
 
     @property
     def report_root(self) -> Path:
         """Of the report texts."""
-        return existing_root(Path(self.root) / str(self.reports), f"source.{report_files.KEY}")
+        return self._release(str(self.reports), f"source.{report_files.KEY}")
 
     @property
     def metadata(self) -> Path:
@@ -99,6 +104,9 @@ class MimicReleases:
             Wanted(self.graphs, self._graph_tree),
         )
 
+    def _release(self, name: str, key: str) -> Path:
+        return release_folder(existing_root(existing_root(self.root) / name, key), f"{key}={name}")
+
     def _published(self, name: str) -> Path:
         return find_csv(self.table_root, name, mimic_cxr_jpg.KEY)
 
@@ -119,3 +127,21 @@ class MimicReleases:
 
     def _graph_tree(self) -> FileTree:
         return FileTree(chest_imagenome.graph_folder(self.graph_root), "_SceneGraph.json")
+
+
+def release_folder(folder: Path, given: str) -> Path:
+    """Return the folder of a release, or the one in it that a version names: so PhysioNet's downloads lie.
+
+    Args:
+        folder: that holds the release, or its version.
+        given: key and value of it, for the message.
+
+    Raises:
+        InputError: if it holds several versions, and no release beside them.
+    """
+    versions = sorted(path.name for path in folder.iterdir() if _VERSION.fullmatch(path.name) and path.is_dir())
+    if not versions or any(any(folder.glob(pattern)) for pattern in _CONTENT):
+        return folder
+    if len(versions) > 1:
+        raise InputError(f"{folder} holds releases {' and '.join(versions)}: choose one, {given}/{versions[-1]}")
+    return folder / versions[0]

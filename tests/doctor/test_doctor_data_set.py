@@ -74,16 +74,46 @@ def test_a_release_is_told_by_the_folder_that_it_was_downloaded_into(tree):
     notes = file_notes(mimic(tree, images="mimic-cxr-jpg/2.1.0"))
     assert not missing(notes)
     assert sum(note.text.endswith("release 2.1.0 by its folder") for note in notes) == 4
+    assert file_notes(mimic(tree)) == [replace(note, about=note.about.replace("/2.1.0", "")) for note in notes]
+
+
+def test_questions_of_another_version_than_the_config_says_are_told(tree):
+    shutil.move(tree.question_root, tree.root / "1.0.0")
+    shutil.move(tree.root / "1.0.0", tree.question_root / "1.0.0")
+    [warning] = [note for note in file_notes(mimic(tree)) if note.state == WARNING]
+    assert warning.text.endswith("give source.version=1.0.0")
+    assert {note.state for note in file_notes(mimic(tree, version="1.0.0"))} == {OK}
 
 
 def test_images_that_are_not_there_are_counted_and_named(tree):
     for study in (59_000_011, 59_000_021):
         tree.image_path(study).unlink()
-    files, note = images_there(mimic(tree).reader.listed())
-    assert note.state == MISSING
-    assert note.text.startswith("2 of 24 images")
-    assert tree.image_path(59_000_011).name in note.text
-    assert len(files) == 22
+    there = images_there(mimic(tree).reader.listed(), mimic(tree))
+    assert there.note.state == MISSING
+    assert there.note.text.startswith("2 of 24 images")
+    assert there.note.text.endswith("source.on_missing=drop")
+    assert tree.image_path(59_000_011).name in there.note.text
+    assert len(there.files) == 22
+
+
+def test_images_that_are_not_there_stand_in_nobodys_way_where_their_studies_are_left_out(tree, monkeypatch):
+    for study in [*range(59_000_011, 59_000_071, 10), *range(59_000_012, 59_000_072, 10)]:  # of the first 6 subjects
+        tree.image_path(study).unlink()
+    notes, sample = look(mimic(tree, split="official", on_missing="drop"), SIDE)
+    assert not missing(notes)
+    assert [note.about for note in notes if note.state == WARNING] == ["sample"]
+    assert amounts_of(sample).images == len(sample.tables.images) == 12
+    monkeypatch.setattr("cfvqa.doctor.sample.SUBJECTS", 2)
+    notes, sample = look(mimic(tree, on_missing="drop"), SIDE)
+    assert "of the first 4 subjects 0 have an image" in notes[-1].text
+    assert not missing(notes)
+    assert sample is None
+
+
+def test_what_a_damaged_image_costs_later_is_said_with_what_looking_for_it_costs(tree):
+    notes, _ = look(mimic(tree, split="official"), SIDE)
+    [damage] = [note for note in notes if note.about == "damage"]
+    assert "ends the training or extraction that meets it; source.on_corrupt=drop decodes every image" in damage.text
 
 
 def test_an_image_that_is_damaged_is_named(tree):
@@ -159,7 +189,7 @@ def test_files_of_ones_own_are_looked_at_like_published_ones(tmp_path):
     notes = file_notes(data)
     assert not missing(notes)
     assert [note.about for note in notes][:2] == ["version", "questions.csv"]
-    assert len(images_there(data.reader.listed())[0]) == 2
+    assert len(images_there(data.reader.listed(), data).files) == 2
 
 
 def test_a_sample_is_spread_over_all():

@@ -29,7 +29,7 @@ def line(card, name):
 
 
 def test_a_split_of_subjects_leaks_nothing(root):
-    assert leakage(distinct(root)) == Leakage(subjects=0, studies=0, images=0, doubled=0)
+    assert leakage(distinct(root)) == Leakage(subjects=0, studies=0, images=0, unasked=0, doubled=0)
 
 
 def test_radiographs_of_equal_content_on_two_sides_are_found_under_any_name(root):
@@ -37,7 +37,16 @@ def test_radiographs_of_equal_content_on_two_sides_are_found_under_any_name(root
     sides = tables.images.group_by("split", maintain_order=True).first()
     first, second = (root / path for path in sides["path"].head(2))
     shutil.copy(first, second)
-    assert leakage(tables) == Leakage(subjects=0, studies=0, images=2, doubled=1)
+    assert leakage(tables) == Leakage(subjects=0, studies=0, images=2, unasked=2, doubled=1)
+
+
+def test_radiographs_without_questions_that_are_equal_to_one_of_another_side_are_counted_apart(root):
+    tables = distinct(root)
+    sides = tables.images.group_by("split", maintain_order=True).first()
+    shutil.copy(*(root / path for path in sides["path"].head(2)))
+    silent = sides["subject_id"][0]
+    tables = replace(tables, questions=tables.questions.filter(pl.col("subject_id") != silent))
+    assert leakage(tables) == Leakage(subjects=0, studies=0, images=0, unasked=2, doubled=1)
 
 
 def test_subjects_and_studies_of_a_split_by_rows_are_counted(root):
@@ -70,9 +79,10 @@ def test_large_files_that_differ_at_one_end_alone_are_told_apart(tmp_path):
 
 def test_the_card_counts_what_the_tables_hold_and_names_nobody(root):
     tables = distinct(root)
-    card = data_card(tables, Leakage(subjects=3, studies=5, images=2, doubled=1))
+    card = data_card(tables, Leakage(subjects=3, studies=5, images=2, unasked=7, doubled=1))
     assert "Data card: nih 2017" in card
     assert "3 subjects, 5 studies, 2 radiographs" in card
+    assert "also where nothing is asked: of these, 7 are equal" in card
     assert line(card, "subjects").endswith("| 30 |")
     assert line(card, "pairs").endswith("| 60 |")
     assert line(card, "abnormality").endswith(f"| {(tables.questions['question_type'] == 'abnormality').sum()} |")

@@ -259,7 +259,7 @@ def test_lateral_studies_are_left_out_with_their_questions(tree):
     row |= {"ViewPosition": "LL", "ViewCodeSequence_CodeMeaning": None}
     tree.write()
     tables = read(tree)
-    assert tables.skipped == {"study without a frontal image": 1, "question whose study has no image": 3}
+    assert tables.skipped == {"study whose named image is not frontal": 1, "question whose study has no image": 3}
     assert of_image(read(tree, frontal_only=False).images, SECOND)["view"].item() == "lateral"
 
 

@@ -115,3 +115,41 @@ def test_every_table_may_be_zipped_or_not(tree):
     tables = chosen.read()
     for name in ("images", "findings", "questions"):
         assert getattr(tables, name).equals(getattr(expected, name))
+
+
+def test_releases_as_wget_leaves_them_are_found_below_their_versions(tree):
+    before = source(tree).read()
+    for name, version in (("mimic-cxr-jpg", "2.1.0"), ("chest-imagenome", "1.0.0"), ("medical-diff-vqa", "1.0.1")):
+        (tree.root / name).rename(tree.root / "moved")
+        (tree.root / name).mkdir()
+        (tree.root / name / "index.html").touch()
+        (tree.root / "moved").rename(tree.root / name / version)
+    tables = source(tree).read()
+    assert tables.root == tree.root / "mimic-cxr-jpg" / "2.1.0"
+    assert tables.images.equals(before.images)
+    assert tables.questions.equals(before.questions)
+    (tree.root / "mimic-cxr-jpg" / "2.0.0").mkdir()
+    with pytest.raises(
+        InputError, match=r"releases 2\.0\.0 and 2\.1\.0: choose one, source\.images=mimic-cxr-jpg/2\.1\.0"
+    ):
+        source(tree).read()
+    assert source(tree, images="mimic-cxr-jpg/2.1.0").read().images.equals(before.images)
+
+
+def test_a_folder_of_a_version_beside_the_files_of_a_release_is_not_looked_into(tree):
+    (tree.image_root / "1.0.0").mkdir()
+    assert source(tree).read().root == tree.image_root
+
+
+def test_a_table_that_is_there_zipped_and_not_is_refused(tree):
+    (tree.image_root / "mimic-cxr-2.0.0-split.csv").write_text("dicom_id,study_id,subject_id,split\n")
+    with pytest.raises(InputError, match=r"has both mimic-cxr-2\.0\.0-split\.csv and mimic-cxr-2\.0\.0-split\.csv\.gz"):
+        source(tree).read()
+
+
+def test_a_scene_graph_behind_a_link_that_leaves_the_release_is_refused(tree, tmp_path):
+    graph = tree.graph_root / f"{dicom_id(FIRST)}_SceneGraph.json"
+    graph.rename(tmp_path / "elsewhere.json")
+    graph.symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(InputError, match=rf"{graph.name}' goes through a link that leaves"):
+        source(tree).read()
