@@ -23,7 +23,7 @@ from cfvqa.stages.settings import check, check_folders
 from cfvqa.stages.sweeps import PRUNED, Job
 from cfvqa.stages.training_checks import check_training
 from cfvqa.training.keeping import PREEMPTED, preemptible
-from cfvqa.training.meeting import open_calls
+from cfvqa.training.meeting import failures_told, open_calls
 from cfvqa.training.ranks import rank
 
 Task = Callable[[DictConfig, StageConsole], None]
@@ -97,7 +97,8 @@ def _attempt(task: Task, checks: tuple[Check, ...], config: DictConfig) -> Outco
         for check_it in checks:
             check_it(config)
         open_calls(str(config.name))
-        task(config, StageConsole(quiet=rank() > 0))
+        with failures_told():
+            task(config, StageConsole(quiet=rank() > 0))
     except Pruned as end:
         return Outcome(message=str(end), state=PRUNED)
     except Exception as error:

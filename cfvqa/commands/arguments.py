@@ -19,6 +19,7 @@ _FOREIGN_CONFIG = re.compile(r"--config-[pn]|-c[pn]|--e")
 _HOME = re.compile(r"""^(['"]?)~(?=/|\1$)""")
 _LEAVING = re.compile(r"\.\.|(?<![\w.-])/|\$\{")
 _OF_HYDRA = ("launcher", "sweeper", "sweep", "run", "mode", "verbose")
+_SWEPT = "hydra.sweeper.params"
 _OF_SEARCHES = {"hydra.sweeper.sampler": SAMPLERS, "hydra.sweeper.pruner": PRUNERS}
 
 
@@ -124,12 +125,14 @@ def _check_choice(argument: str, override: Override, groups: Path) -> None:
 
 
 def _check_targets(argument: str, override: Override) -> None:
-    """Refuse a class in the block hydra that is no sampler and no pruner of a search."""
+    """Refuse a class in the block hydra that is no sampler and no pruner of a search, and overrides within one."""
     if override.key_or_group.split(".")[0] != "hydra":
         return
     if override.is_sweep_override():
         raise InputError(f"{argument}: the block hydra is not swept: give one value")
     for key, value in _entries(override.key_or_group, override.value()):
+        if key == _SWEPT or key.startswith(f"{_SWEPT}."):
+            raise InputError(f"{argument}: of a command line, what is swept stands there itself: give KEY=A,B")
         place, _, name = key.rpartition(".")
         if name != "_target_":
             continue

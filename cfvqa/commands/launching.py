@@ -1,9 +1,13 @@
 """A launcher of a sweep whose jobs may be killed: the others, and the table, stay."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
@@ -12,13 +16,18 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from cfvqa.commands.messages import PROGRAM_ERROR
 from cfvqa.stages.sweeps import STOPPED, Job, job_name, own_overrides, read_jobs, record
+from cfvqa.stages.training_checks import TRAINERS
 
 NAMESPACE = "hydra_plugins.cfvqa"
 """Where Hydra looks for plugins of ours: see `searching.register`."""
 
+_GPUS = "CUDA_VISIBLE_DEVICES"
+
 
 class KeptLauncher(Launcher):
-    """Launch jobs by another launcher, and record those that were stopped where it fails: it loses them all then.
+    """Launch jobs by another launcher, and record those that were stopped.
+
+    Where it fails it has lost all jobs, those not begun too: they are launched once more.
 
     Args:
         launcher: block of the other one.
@@ -39,12 +48,86 @@ class KeptLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Launch jobs; return what became of each."""
         try:
-            return self.inner.launch(job_overrides, initial_job_idx=initial_job_idx)
-        except RuntimeError as error:  # as joblib's of a worker that died, and submitit's of a job without a result
+            found = self._launch(job_overrides, initial_job_idx)
+        except RuntimeError as error:  # joblib's of a worker that died
             if "srun" in str(error):  # no job has begun
                 raise
-            jobs = stopped_jobs(str(self.config.name), job_overrides, error, Path(self.config.hydra.sweep.dir))
-            return [JobReturn(status=JobStatus.COMPLETED, _return_value=job) for job in jobs]
+            found = [self._launch_lost(job_overrides, initial_job_idx, error)] * len(job_overrides)
+        return [
+            self._stopped(overrides, one) if isinstance(one, RuntimeError) else one
+            for overrides, one in zip(job_overrides, found, strict=True)
+        ]
+
+    def _launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn | RuntimeError]:
+        with _all_awaited():
+            return list(self.inner.launch(job_overrides, initial_job_idx=initial_job_idx))
+
+    def _launch_lost(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int, error: RuntimeError
+    ) -> RuntimeError:
+        """Launch the jobs that left no record, those last that were at work; return what was wrong the last time."""
+        recorded = {job.name for job in read_jobs(self._folder)}
+        lost = [overrides for overrides in job_overrides if self._job(overrides).name not in recorded]
+        try:
+            if lost:
+                self._launch(lost[::-1], initial_job_idx)
+        except RuntimeError as again:
+            return again
+        return error
+
+    def _stopped(self, overrides: Sequence[str], error: RuntimeError) -> JobReturn:
+        """Return what became of a job without a result, and record that it was stopped if it left no record."""
+        job = self._job(overrides, f"left no result, the same command goes on: {type(error).__name__}: {error}")
+        recorded = {one.name: one for one in read_jobs(self._folder)}
+        if job.name not in recorded:
+            record(job, self._folder)
+        return JobReturn(status=JobStatus.COMPLETED, _return_value=recorded.get(job.name, job))
+
+    def _job(self, job_overrides: Sequence[str], message: str = "") -> Job:
+        overrides = own_overrides(job_overrides)
+        return Job(overrides, job_name(str(self.config.name), overrides), STOPPED, 0.0, message, PROGRAM_ERROR)
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.config.hydra.sweep.dir)
+
+
+@contextmanager
+def _all_awaited() -> Iterator[None]:
+    """Have submitit's launcher wait for every job: one without a result gives its error, and raises none.
+
+    It would end at the first such job, and leave the others to run unseen.
+    """
+    try:
+        from submitit.core.core import Job as Submitted  # an extra
+    except ImportError:
+        yield
+        return
+    results = Submitted.results
+
+    def results_or_error(job: Submitted) -> list[Any]:
+        try:
+            return results(job)
+        except RuntimeError as error:
+            return [error]
+
+    Submitted.results = results_or_error
+    try:
+        yield
+    finally:
+        Submitted.results = results
+
+
+def take_gpu(config: DictConfig) -> None:
+    """Take one of the GPUs for a job of joblib, before CUDA starts: all jobs at once would be on the first.
+
+    A process that joblib gives the next job to stays where it is.
+    """
+    there, hydra = torch.cuda.device_count(), HydraConfig.get()
+    alone = all(OmegaConf.select(config, f"{place}.devices", default=1) == 1 for place in TRAINERS)
+    if "joblib" in hydra.launcher._target_ and there > 1 and alone:
+        names = os.environ.get(_GPUS, ",".join(map(str, range(there)))).split(",")
+        os.environ[_GPUS] = names[hydra.job.num % there]
 
 
 def kept(config: DictConfig) -> None:
@@ -56,16 +139,3 @@ def kept(config: DictConfig) -> None:
             "_recursive_": False,
             "launcher": launcher,
         }
-
-
-def stopped_jobs(name: str, job_overrides: Sequence[Sequence[str]], error: Exception, folder: Path) -> list[Job]:
-    """Record the jobs of which nothing is recorded in the folder of a sweep; return what became of each job."""
-    message = f"left no result, the same command goes on: {type(error).__name__}: {error}"
-    recorded = {job.name: job for job in read_jobs(folder)}
-    jobs = []
-    for overrides in map(own_overrides, job_overrides):
-        job = Job(overrides, job_name(name, overrides), STOPPED, 0.0, message, PROGRAM_ERROR)
-        if job.name not in recorded:
-            record(job, folder)
-        jobs.append(recorded.get(job.name, job))
-    return jobs

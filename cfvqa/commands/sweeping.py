@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cfvqa.commands.composing import compose_a_job, swept
-from cfvqa.commands.launching import kept
+from cfvqa.commands.launching import kept, take_gpu
 from cfvqa.commands.messages import PROGRAM_ERROR
 from cfvqa.commands.outcomes import Outcome, ending
 from cfvqa.errors import INPUT_ERROR, InputError
@@ -50,6 +50,7 @@ def run_job(config: DictConfig, task: Callable[[DictConfig], Outcome]) -> Job:
     hydra = HydraConfig.get()
     overrides = own_overrides(hydra.overrides.task)
     config.group, config.name = str(config.group), job_name(str(config.name), overrides)
+    take_gpu(config)
     start = time.monotonic()
     outcome = task(config)
     run = Path(str(config.runs)) / str(config.name)

@@ -8,7 +8,7 @@ import polars as pl
 from torch.utils.data import DataLoader
 
 from cfvqa.data.image_sets import ImageLabels, ImageSet, labels_of
-from cfvqa.data.loaders import EpochLoader, place_of, start_method
+from cfvqa.data.loaders import EpochLoader, in_processes, place_of
 from cfvqa.data.sampling import EpochBatches, OrderedBatches
 from cfvqa.errors import InputError
 from cfvqa.sources.tables import Tables
@@ -94,8 +94,7 @@ class ImageData(L.LightningDataModule):
             images,
             batch_sampler=batches,
             collate_fn=images.collate,
-            num_workers=self.settings.workers,
-            multiprocessing_context=start_method(self.settings.workers),
+            **in_processes(self.settings.workers),
         )
 
 

@@ -1,6 +1,9 @@
 """Loaders of training batches and of images in order, and the place of a data module in a training."""
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +13,9 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from cfvqa.data.image_sets import ImageSet
 from cfvqa.data.sampling import EpochBatches
 
+_ASKS = frozenset({signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2})
+"""Signals by which schedulers ask a job to stop: every process of it, by default."""
+
 
 def place_of(data: L.LightningDataModule) -> dict[str, int]:
     """Return rank and world of the training that a data module serves; 0 of 1 outside of one."""
@@ -17,9 +23,27 @@ def place_of(data: L.LightningDataModule) -> dict[str, int]:
     return {"rank": trainer.global_rank, "world": trainer.world_size} if trainer else {"rank": 0, "world": 1}
 
 
-def start_method(workers: int) -> str | None:
-    """Return how so many loading processes start: as Python has it, also where joblib has set a way that fails."""
-    return multiprocessing.get_all_start_methods()[0] if workers else None
+def in_processes(workers: int) -> dict[str, Any]:
+    """Return the arguments of a `DataLoader` for so many loading processes.
+
+    They start as Python has it, also where joblib has set a way that fails.
+    """
+    method = multiprocessing.get_all_start_methods()[0] if workers else None
+    return {"num_workers": workers, "multiprocessing_context": method, "worker_init_fn": stay}
+
+
+def stay(worker: int) -> None:
+    """Have a loading process stay when a scheduler asks it to stop: the training loads on until it has saved."""
+    if hasattr(signal, "sigwaitinfo"):  # macOS has none, and no scheduler
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ASKS)
+        threading.Thread(target=_end_when_parent_asks, daemon=True).start()
+
+
+def _end_when_parent_asks() -> None:
+    """End when the process that started this one asks for it: as that ends it does so, and waits."""
+    while signal.sigwaitinfo(_ASKS).si_pid != multiprocessing.parent_process().pid:
+        pass
+    os._exit(0)
 
 
 def loader_of_rows(images: ImageSet, rows: Sequence[int], *, batch_size: int, workers: int) -> DataLoader:
@@ -35,8 +59,7 @@ def loader_of_rows(images: ImageSet, rows: Sequence[int], *, batch_size: int, wo
         Subset(images, rows),
         batch_size=batch_size,
         collate_fn=images.collate,
-        num_workers=workers,
-        multiprocessing_context=start_method(workers),
+        **in_processes(workers),
     )
 
 
@@ -55,8 +78,7 @@ class EpochLoader(DataLoader):
             dataset,
             batch_sampler=batches,
             collate_fn=collate,
-            num_workers=workers,
-            multiprocessing_context=start_method(workers),
+            **in_processes(workers),
             persistent_workers=False,
         )
         self.batches = batches

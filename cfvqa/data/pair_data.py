@@ -5,7 +5,7 @@ import polars as pl
 from torch.utils.data import DataLoader
 
 from cfvqa.data.feature_store import FeatureStore
-from cfvqa.data.loaders import EpochLoader, place_of, start_method
+from cfvqa.data.loaders import EpochLoader, in_processes, place_of
 from cfvqa.data.pair_sets import PairSet, PairSettings
 from cfvqa.data.sampling import EpochBatches, OrderedBatches
 from cfvqa.data.seeding import stable_seed
@@ -97,8 +97,7 @@ class PairData(L.LightningDataModule):
             pairs,
             batch_sampler=batches,
             collate_fn=pairs.collate,
-            num_workers=self.workers,
-            multiprocessing_context=start_method(self.workers),
+            **in_processes(self.workers),
         )
 
 

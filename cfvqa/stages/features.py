@@ -20,6 +20,7 @@ from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.vision import anatomy, findings, load_classifier, load_detector
 from cfvqa.training.extraction import ExtractionModule, ShardWriter
 from cfvqa.training.fit import quiet_lightning
+from cfvqa.training.meeting import is_called
 from cfvqa.training.ranks import local_rank, process_count, rank, started_processes
 
 _FULL = ("32", "32-true", "None")
@@ -50,10 +51,12 @@ def _extracted(config: DictConfig, console: StageConsole) -> Stage:
         _extract(config, module, images, folder, shards, console)
         if rank() > 0:
             return {}
-        while missing := [number for number, ids in shards.items() if not has_shard(folder, number, ids)]:
+        missing = list(shards)
+        while missing := [number for number in missing if not has_shard(folder, number, shards[number])]:
             if others is None:
                 raise RuntimeError(f"{folder}: shards {missing} were not written")
-            time.sleep(0.2)  # other processes still write theirs
+            is_called(str(folder))  # an error where another process has failed
+            time.sleep(0.2)  # others still write theirs
         write_index(folder)
         return {"images": str(len(images)), "shards": str(len(shards))}
 
@@ -91,4 +94,6 @@ def _alone(trainer: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a `Trainer` on this process's device: processes that predict need not talk."""
     kept = {key: value for key, value in trainer.items() if key not in ("devices", "num_nodes", "strategy")}
     on_gpu = torch.cuda.is_available() and trainer.get("accelerator") != "cpu"
-    return kept | {"devices": [local_rank()] if on_gpu else 1}
+    given = trainer.get("devices")
+    own = given[local_rank()] if isinstance(given, list) else local_rank()
+    return kept | {"devices": [own] if on_gpu else 1}

@@ -27,7 +27,8 @@ def push(folder: Path, name: str, console: Console) -> None:
     """Send an exported folder to the hub, into a repository that only its owner sees.
 
     Raises:
-        InputError: if the hub cannot be reached or refuses it, with the command that sends the folder again.
+        InputError: if the hub cannot be reached or refuses it, with the command that sends the folder again; or if the
+            repository was there before, and everybody sees it.
     """
     from huggingface_hub import HfApi  # slow to import
     from huggingface_hub.errors import HTTPError  # also of the transport: no network is no OSError
@@ -40,6 +41,11 @@ def push(folder: Path, name: str, console: Console) -> None:
     hub = HfApi()
     try:
         hub.create_repo(name, private=True, exist_ok=True)
+        if not hub.repo_info(name).private:  # one that is there stays as it is
+            raise InputError(
+                f"push={name}: this repository is there already, and public: give another name, or make it private on "
+                f"the hub; the export lies in {folder}, whole"
+            )
         hub.upload_folder(repo_id=name, folder_path=folder)
     except (HTTPError, OSError, ValueError, RuntimeError) as error:  # the last of what sends large files
         raise InputError(

@@ -15,13 +15,14 @@ from filelock import FileLock, Timeout
 from cfvqa.files import full_disk_named, write_text
 from cfvqa.stages.distribution import Others
 from cfvqa.stages.progress import StageConsole
-from cfvqa.training.meeting import is_called
+from cfvqa.training.meeting import is_called, is_made, tell_made
 from cfvqa.training.ranks import rank
 
 SUCCESS = "_SUCCESS"
 SPEED = ("workers", "cache_gib")
 """Keys that change how fast something is made, not what."""
 
+_LATE = 90.0  # seconds after which a file system that machines share shows all of them what one has written
 _TRY = "try.json"
 """In the folder of a stage that is not whole: when the last try began, and the seconds of those before it."""
 
@@ -131,6 +132,8 @@ def _join(stage: Stage, make: Make, others: Others | None) -> Stage:
     """Take part in making a stage once the first process has begun with it, and wait until it is whole."""
     parent, joined = os.getppid(), False
     while not stage.whole:
+        if is_made(str(stage.folder)):
+            return _shown(stage)
         called = is_called(str(stage.folder))  # asked in every stage: it tells too that the first process has ended
         if called and others is not None and not joined:
             joined = True
@@ -138,6 +141,16 @@ def _join(stage: Stage, make: Make, others: Others | None) -> Stage:
         if os.getppid() != parent:
             raise SystemExit(f"the first process ended before {stage.folder} was whole")
         time.sleep(0.2)
+    return stage
+
+
+def _shown(stage: Stage) -> Stage:
+    """Wait for a stage that the first process, perhaps on another machine and at its end by now, has made."""
+    last = time.monotonic() + _LATE
+    while not stage.whole:
+        if time.monotonic() > last:
+            raise SystemExit(f"the first process has made {stage.folder}, and this one does not see it")
+        time.sleep(1)
     return stage
 
 
@@ -152,6 +165,7 @@ def _make(stage: Stage, make: Make, console: StageConsole, others: Others | None
             facts = make(stage.folder)
             seconds = time.monotonic() - start
             _mark(stage, facts, before + seconds)
+        tell_made(str(stage.folder))
         (stage.folder / _TRY).unlink()
     finally:
         _remove_empty(stage.folder)

@@ -8,6 +8,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 
+from cfvqa.data.seeding import stable_seed
 from cfvqa.errors import InputError
 from cfvqa.stages.building import PRUNERS, SAMPLERS, Allowed, build, plain
 from cfvqa.stages.sweeps import DONE, PRUNED, Job, loss_of
@@ -18,6 +19,7 @@ STUDY = "study.db"
 """Name of the SQLite file of a study, in the folder of its sweep."""
 
 _NAME, _PRUNER = "cfvqa", "pruner"
+_SEEDS = 2**32  # that NumPy takes
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,12 @@ class Search:
         self._study = optuna.create_study(
             study_name=_NAME,
             storage=_storage(file),
-            sampler=_made("sampler", sampler, SAMPLERS),
             direction="minimize",
             load_if_exists=True,
         )
+        if sampler is not None:
+            tried = len(self._study.get_trials(deepcopy=False))
+            self._study.sampler = _made("sampler", _going_on(plain(sampler), tried), SAMPLERS)
         self._study.set_user_attr(_PRUNER, plain(pruner))  # the jobs ask it
 
     @property
@@ -129,6 +133,12 @@ def _optuna() -> Any:
     except ImportError as error:
         raise InputError("hydra/sweeper=optuna needs Optuna: pip install 'cfvqa[sweep]'") from error
     return optuna
+
+
+def _going_on(sampler: dict[str, Any], tried: int) -> dict[str, Any]:
+    """Return the block of a sampler with a seed for what comes behind so many trials: it would draw those again."""
+    seed = sampler.get("seed")
+    return sampler | {"seed": stable_seed(seed, "trials", tried) % _SEEDS} if isinstance(seed, int) else sampler
 
 
 def _made(name: str, block: Any, allowed: Allowed) -> Any:

@@ -83,7 +83,8 @@ def _check_readers(content: dict[str, Any]) -> None:
     for place, model in models.items():
         for phase, settings in select(content, place).items():
             check_needs({name: objectives[name] for name in used(settings)}, model, f"{place}.{phase}")
-            _try_phase(settings, f"{place}.{phase}")
+            optimizer = _try_phase(settings, f"{place}.{phase}")
+            _check_clipping(optimizer, content, f"{place}.{phase}.optimizer")
 
 
 def _check_tracker(content: dict[str, Any]) -> None:
@@ -145,8 +146,19 @@ def _try(block: dict[str, Any], key: str, allowed: Allowed) -> Any:
         return build(block, key, allowed)
 
 
-def _try_phase(settings: dict[str, Any], key: str) -> None:
+def _try_phase(settings: dict[str, Any], key: str) -> torch.optim.Optimizer:
     with trying(f"{key}.optimizer"):
         optimizer = build(settings["optimizer"], f"{key}.optimizer", OPTIMIZERS)([nn.Parameter(torch.zeros(1))])
     with trying(f"{key}.schedule"):
         build(settings["schedule"], f"{key}.schedule", SCHEDULES)(optimizer, steps=10)
+    return optimizer
+
+
+def _check_clipping(optimizer: torch.optim.Optimizer, content: dict[str, Any], key: str) -> None:
+    """Refuse a fused optimizer where gradients are clipped in 16 bits: Lightning does so, but at the first step."""
+    clipped, precision = content["trainer"].get("gradient_clip_val"), content["precision"]
+    if clipped and str(precision) != "32" and optimizer.defaults.get("fused"):
+        raise InputError(
+            f"{key}.fused cannot go with precision={precision} and trainer.gradient_clip_val={clipped}: give "
+            f"{key}.fused=false, or trainer.gradient_clip_val=null"
+        )

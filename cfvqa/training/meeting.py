@@ -14,7 +14,7 @@ from functools import cache
 from lightning.fabric.plugins.environments import LightningEnvironment, SLURMEnvironment
 from torch import distributed
 
-from cfvqa.errors import InputError
+from cfvqa.errors import InputError, Pruned
 from cfvqa.training.ranks import by_slurm, rank, started_by_us, started_outside, started_processes
 
 _PATIENCE = timedelta(minutes=1)  # that other processes have to leave a job which has failed here
@@ -49,18 +49,41 @@ def is_called(work: str) -> bool:
     """Whether this process is called to a work: one that a first process of ours has started is, from its start.
 
     Raises:
-        InputError: if the job has failed in the first process.
+        InputError: if the job has failed in another process.
         SystemExit: if the first process has ended.
     """
     if not _called_by_store():
         return True
+    if _is_told("failed", work):
+        raise InputError(f"another process has failed before {work} was done: its message says why")
+    return _is_told(work, work)
+
+
+def tell_made(work: str) -> None:
+    """Tell the processes that torchrun or srun has started beside this first one that a work is done."""
+    if _called_by_store():
+        _store().set(_key(_made(work)), "")
+
+
+def is_made(work: str) -> bool:
+    """Whether the first process has told that a work is done.
+
+    Raises:
+        SystemExit: if it has ended.
+    """
+    return _called_by_store() and _is_told(_made(work), work)
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Tell the other processes of an error of this one, behind `open_calls`: one that waits for its work need not."""
     try:
-        failed, called = _store().check([_key("failed")]), _store().check([_key(work)])
-    except distributed.DistError as error:
-        raise SystemExit(f"the first process ended before it was done with {work}") from error
-    if failed:
-        raise InputError(f"the first process has failed before it was done with {work}: its message says why")
-    return called
+        yield
+    except Exception as error:
+        if _called_by_store() and not isinstance(error, Pruned):
+            with suppress(distributed.DistError):  # the first process, which serves all, has ended
+                _store().set(_key("failed"), "")
+        raise
 
 
 def end_job(job: str, *, failed: bool) -> None:
@@ -76,9 +99,8 @@ def end_job(job: str, *, failed: bool) -> None:
         with suppress(distributed.DistError):  # behind the last job the first process, which serves all, has ended
             _store().set(_key(f"left by {rank()}"), "")
         return
-    if rank() == 0:
-        _store().set(_key("failed"), "")
     try:
+        _store().set(_key("failed"), "")
         _store().set(_key(f"left by {rank()}"), "")
         _store().wait([_key(f"left by {number}") for number in range(started_processes())], _PATIENCE)
     except distributed.DistError as error:
@@ -104,6 +126,17 @@ def meeting() -> Iterator[None]:
             f"the processes of the training cannot meet at {place} ({reason}): give another MASTER_PORT, or "
             "torchrun --master-port"
         ) from error
+
+
+def _is_told(word: str, work: str) -> bool:
+    try:
+        return _store().check([_key(word)])
+    except distributed.DistError as error:
+        raise SystemExit(f"the first process ended before it was done with {work}") from error
+
+
+def _made(work: str) -> str:
+    return f"{work} is made"
 
 
 def _key(word: str) -> str:

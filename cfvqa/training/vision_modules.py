@@ -39,8 +39,9 @@ class VisionModule(L.LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """Return AdamW with a one-cycle schedule."""
+        fused = not self.trainer.gradient_clip_val  # Lightning clips none that is, in 16 bits
         optimizer = torch.optim.AdamW(
-            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
+            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=fused
         )
         schedule = one_cycle(optimizer, steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import torch
 from calling import refused
+from huggingface_hub import ModelInfo
 from processes import run
 from safetensors.torch import load_file
 
@@ -99,6 +100,9 @@ class Hub:
 
     def create_repo(self, name, *, private, exist_ok):
         self.private[name] = private
+
+    def repo_info(self, name):
+        return ModelInfo(id=name, private=self.private[name])
 
     def upload_folder(self, *, repo_id, folder_path):
         shutil.copytree(folder_path, self.root / repo_id)

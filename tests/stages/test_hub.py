@@ -2,6 +2,7 @@
 
 import huggingface_hub
 import pytest
+from huggingface_hub import ModelInfo
 from huggingface_hub.errors import HTTPError
 from rich.console import Console
 
@@ -14,6 +15,16 @@ class Unreachable:
 
     def create_repo(self, name, *, private, exist_ok):
         raise HTTPError("no route to host")
+
+
+class Public:
+    """A hub on which the repository is there already, and public; it takes no file."""
+
+    def create_repo(self, name, *, private, exist_ok):
+        assert exist_ok
+
+    def repo_info(self, name):
+        return ModelInfo(id=name, private=False)
 
 
 @pytest.fixture
@@ -41,6 +52,12 @@ def test_a_push_without_a_network_is_one_message_that_says_how_to_send_the_expor
     monkeypatch.setattr(huggingface_hub, "HfApi", Unreachable)
     again = f"no route to host.*lies in {tmp_path}.*hf upload somebody/reader {tmp_path} --private"
     with pytest.raises(InputError, match=again):
+        push(tmp_path, "somebody/reader", Console(quiet=True))
+
+
+def test_nothing_is_pushed_into_a_repository_that_everybody_sees(tmp_path, monkeypatch):
+    monkeypatch.setattr(huggingface_hub, "HfApi", Public)
+    with pytest.raises(InputError, match=r"push=somebody/reader: .* public: give another name"):
         push(tmp_path, "somebody/reader", Console(quiet=True))
 
 

@@ -13,7 +13,7 @@ from cfvqa.stages.distribution import others_of
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify
 from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.run_folders import differences, hold_folder, is_made, run_lock, take_folder
-from cfvqa.training.meeting import end_job, open_calls
+from cfvqa.training.meeting import call_others, end_job, failures_told, is_called, open_calls
 
 CONSOLE = StageConsole(quiet=True)
 
@@ -288,8 +288,31 @@ def test_a_job_that_fails_in_the_first_process_alone_holds_up_no_other_one(tmp_p
     first, second = sorted(seen.get(timeout=10) for _ in processes)
     assert first == (0, "a", "the table is damaged")
     assert second[:2] == (1, "a")
-    assert "the first process has failed" in second[2]
+    assert "another process has failed" in second[2]
     assert (tmp_path / "shared" / SUCCESS).is_file()
+
+
+def wait_for_one_that_fails(rank, place):
+    """Be one of two processes: the first waits for the share of the other, which fails."""
+    os.environ.update(place | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+    open_calls("a")
+    with failures_told():
+        if rank > 0:
+            raise InputError("an image is damaged")
+        call_others("features")
+        while is_called("features"):
+            pass
+
+
+def test_the_first_process_does_not_wait_for_the_share_of_one_that_has_failed(capfd):
+    context, place = multiprocessing.get_context("fork"), place_for_two()
+    processes = [context.Process(target=wait_for_one_that_fails, args=(rank, place)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [1, 1]
+    assert "another process has failed before features was done" in capfd.readouterr().err
 
 
 def fail_beside_one_that_trains(rank, place, over):

@@ -1,11 +1,13 @@
 """A search: what it asks for, what counts as done, and that a stopped one goes on."""
 
 import sys
+from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from cfvqa.commands.outcomes import config_folder
 from cfvqa.errors import InputError
 from cfvqa.stages.searching import STUDY, Search, trial_of
 from cfvqa.stages.sweeps import DONE, FAILED, PRUNED, Job
@@ -13,10 +15,10 @@ from cfvqa.stages.sweeps import DONE, FAILED, PRUNED, Job
 LR, HEADS, SIZE = "phases.finetune.optimizer.lr", "model.network.heads", "pairs.question_length"
 
 
-def search_in(folder, *overrides, pruner=None):
+def search_in(folder, *overrides, pruner=None, sampler=None):
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     space = {override.get_key_element(): override for override in parsed}
-    return Search(folder / STUDY, space, sampler=None, pruner=pruner)
+    return Search(folder / STUDY, space, sampler=sampler, pruner=pruner)
 
 
 def ended(state, figure=None):
@@ -57,6 +59,19 @@ def test_a_stopped_trial_is_asked_for_again_before_any_other(tmp_path):
     assert asked.overrides == stopped.overrides
     assert asked.number > stopped.number
     assert again.ask().overrides != stopped.overrides
+
+
+def test_a_search_that_goes_on_repeats_no_point_and_one_begun_anew_has_the_same(tmp_path):
+    shipped = OmegaConf.load(Path(config_folder()) / "hydra/sweeper/optuna.yaml").sampler
+    sampler = OmegaConf.merge(shipped, {"seed": 1})
+    asked = {"one": [], "other": []}
+    for name, points in asked.items():
+        (tmp_path / name).mkdir()
+        for _ in range(2):
+            search = search_in(tmp_path / name, f"{LR}=interval(0.1,0.9)", sampler=sampler)
+            points += [search.ask().overrides[0] for _ in range(3)]
+    assert len(set(asked["one"])) == 6
+    assert asked["one"] == asked["other"]
 
 
 def test_a_job_finds_its_trial(tmp_path):

@@ -191,6 +191,10 @@ TABLE = [
     (["+logger.tracker.nosuch=1", "logger=wandb"], ["key 'logger.tracker.nosuch' is unknown"]),
     (["runs=[a,b]"], ["runs is a list, which only cfvqa-compare takes"]),
     *wrong("+trainer.precision", "16-mixed", words="set by the program itself"),
+    (
+        ["precision=bf16", "+phases.finetune.optimizer.fused=true"],
+        ["precision=bf16 and trainer.gradient_clip_val=1.0", "give phases.finetune.optimizer.fused=false"],
+    ),
     *wrong("+trainer.max_epochs", "3", words="set by the program itself"),
     *wrong("+trainer.fast_dev_run", "true", words="set by the program itself"),
     *wrong("+trainer.limit_val_batches", "0", words="set by the program itself"),

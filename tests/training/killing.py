@@ -142,6 +142,12 @@ def train(folder: Path, way: Way, rank: int, port: int, callbacks=(), start=None
         torch.save(module.state_dict(), folder / "final.pt")
 
 
+def train_in_group(*place):
+    """Train in a process group of its own, which a signal reaches with all loading processes."""
+    os.setpgrp()
+    train(*place)
+
+
 def reader_parts(base: Path, way: Way, model: dict, objectives: dict):
     table = questions()
     tokenizer = AnswerTokenizer.train([*table["question"], *table["answer"], *node_texts()])

@@ -9,7 +9,7 @@ import lightning as L
 import polars as pl
 import pytest
 import torch
-from killing import PARTS, Processes, Way, train, write_data
+from killing import PARTS, Processes, Way, train, train_in_group, write_data
 
 from cfvqa.stages.asking import Decoding, ask, pair_set
 from cfvqa.stages.progress import StageConsole
@@ -175,10 +175,10 @@ def test_a_preempted_training_saves_ends_with_75_and_goes_on(base, name, number)
     way = WAYS[name]
     expected = whole(base, name, way)
     folder = base / f"preempted {name} {number}"
-    processes = Processes(folder, way)
+    processes = Processes(folder, replace(way, workers=2), work=train_in_group)
     wait_for_checkpoints(processes, folder, 1)
-    # The scheduler of a cluster tells every process; one of them is enough.
-    os.kill(processes.all[-1].pid, number)
+    # The scheduler of a cluster tells every process, those that load too; one that trains is enough.
+    os.killpg(processes.all[-1].pid, number)
     processes.wait()
     assert processes.statuses() == [75] * way.world
     processes = Processes(folder, way)
