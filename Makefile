@@ -29,7 +29,7 @@ ABLATION := experiment=phantom_ablation
 RATES := phases.finetune.optimizer.lr=5e-4,1e-3,2e-3
 TRIED := $(ABLATION) $(SIDE_BY_SIDE) runs=runs/tuning seed=1
 
-tuning: $(READY) ## learning rates of every system: some two hours; goes on where it was stopped
+tuning: $(READY) ## learning rates of every system: an hour and a quarter; goes on where it was stopped
 	$(BIN)/cfvqa-extract $(ABLATION)
 	OMP_NUM_THREADS=1 $(BIN)/cfvqa-train --multirun $(TRIED) name=one_phase $(RATES) \
 		variant=ekaid,mccformers_s,mccformers_d,siamese
