@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
 from cfvqa.models.outputs import image_shares
-from cfvqa.models.standardise import Standardise, centred, log_odds, relative_boxes
+from cfvqa.models.standardise import BOX, StandardisedImage, centred, log_odds
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.findings import label_text as finding_text
 from cfvqa.vocabulary.regions import REGIONS
@@ -81,7 +81,7 @@ def adjacency(probability: Tensor, edges: Edges = "soft") -> Tensor:
     return scale.unsqueeze(-1) * matrix * scale.unsqueeze(-2)
 
 
-class KnowledgeGraph(nn.Module):
+class KnowledgeGraph(StandardisedImage):
     """Turn the features of an image into 62 node states.
 
     A region starts from its region and finding features and from where it lies; a finding starts from where it
@@ -107,28 +107,18 @@ class KnowledgeGraph(nn.Module):
         inner: int | None = None,
         edges: Edges = "soft",
     ) -> None:
-        super().__init__()
+        super().__init__(region_width=region_width, finding_width=finding_width)
         self.edges = edges
-        regions = len(REGIONS)
-        self.region = Standardise(regions, region_width)
-        self.finding = Standardise(regions, finding_width)
-        self.box = Standardise(regions, 4)
         self.from_region = nn.Linear(region_width, width)
         self.from_finding = nn.Linear(finding_width, width)
         self.gate = nn.Linear(width, width)
-        self.geometry = nn.Linear(4, width)
+        self.geometry = nn.Linear(BOX, width)
         self.whereabouts = nn.Linear(width, width)
         self.presence = nn.Linear(4, width)
         self.first = nn.Linear(width, inner or width)
         self.second = nn.Linear(inner or width, width)
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
-
-    def fit(self, features: ImageFeatures) -> None:
-        """Take the statistics of the features of N training images; they become part of the weights."""
-        self.region.fit(features.region, features.found)
-        self.finding.fit(features.finding, features.found)
-        self.box.fit(relative_boxes(features.box, features.found), features.found)
 
     def masks(self, units: int) -> Tensor:
         """Draw what the graphs of each unit lose between their convolutions in training (U, 62, inner).
@@ -147,7 +137,7 @@ class KnowledgeGraph(nn.Module):
         """
         probability = features.seen
         seen = self.from_finding(self.finding(features.finding))
-        place = self.geometry(self.box(relative_boxes(features.box, features.found)))
+        place = self.geometry(self.place(features))
         regions = self.from_region(self.region(features.region)) + seen + place
         regions = regions * features.found.unsqueeze(-1)
         share = probability / probability.sum(1, keepdim=True).clamp(min=1e-4)

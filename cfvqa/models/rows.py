@@ -4,12 +4,11 @@ import torch
 from torch import Tensor, nn
 
 from cfvqa.data.batches import ImageFeatures
-from cfvqa.models.standardise import Standardise, centred, log_odds, relative_boxes
+from cfvqa.models.standardise import BOX, StandardisedImage, centred, log_odds
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGIONS
 
 ROWS = 2 * len(REGIONS)
-_BOX = 4  # edges
 _LEVELS = 2  # at least moderate, at least severe
 
 
@@ -18,7 +17,7 @@ def found_rows(features: ImageFeatures) -> Tensor:
     return features.found.repeat(1, 2)
 
 
-class Rows(nn.Module):
+class Rows(StandardisedImage):
     """Project the features of an image to its rows: R of regions, then R of the findings in them.
 
     All systems are told the same, with these rows or with the knowledge graph: where a region lies goes along with its
@@ -30,24 +29,14 @@ class Rows(nn.Module):
     """
 
     def __init__(self, *, region_width: int, finding_width: int, width: int) -> None:
-        super().__init__()
-        self.region = Standardise(len(REGIONS), region_width)
-        self.finding = Standardise(len(REGIONS), finding_width)
-        self.box = Standardise(len(REGIONS), _BOX)
-        self.from_region = nn.Linear(region_width + _BOX, width)
+        super().__init__(region_width=region_width, finding_width=finding_width)
+        self.from_region = nn.Linear(region_width + BOX, width)
         self.from_finding = nn.Linear(finding_width + len(FINDINGS) * (1 + _LEVELS), width)
-
-    def fit(self, features: ImageFeatures) -> None:
-        """Take the statistics of the features of N training images; they become part of the weights."""
-        self.region.fit(features.region, features.found)
-        self.finding.fit(features.finding, features.found)
-        self.box.fit(relative_boxes(features.box, features.found), features.found)
 
     def forward(self, features: ImageFeatures) -> Tensor:
         """Return rows (U, 2R, D): zero of a region that was not found."""
-        place = self.box(relative_boxes(features.box, features.found))
         severity = centred(features.severity).flatten(1).unsqueeze(1).expand(-1, len(REGIONS), -1)
-        region = torch.cat([self.region(features.region), place], dim=-1)
+        region = torch.cat([self.region(features.region), self.place(features)], dim=-1)
         finding = torch.cat([self.finding(features.finding), log_odds(features.probability), severity], dim=-1)
         rows = torch.cat([self.from_region(region), self.from_finding(finding)], dim=1)
         return rows * found_rows(features).unsqueeze(-1)

@@ -3,6 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from cfvqa.data.batches import ImageFeatures
+from cfvqa.vocabulary.regions import REGIONS
+
+BOX = 4
+"""Numbers of a box: its edges."""
+
 
 class Standardise(nn.Module):
     """Map a region's features to zero mean and unit deviation over images, channel by channel.
@@ -47,6 +53,30 @@ def relative_boxes(box: Tensor, found: Tensor) -> Tensor:
     extent = (high - low).clamp(min=1)
     shares = torch.cat([(box[..., :2] - low) / extent, (box[..., 2:] - low) / extent], dim=-1)
     return torch.where(found, shares, 0.0)
+
+
+class StandardisedImage(nn.Module):
+    """What a part of a reader that reads images has: the scales of their features and boxes.
+
+    Args:
+        region_width, finding_width: of the stored features.
+    """
+
+    def __init__(self, *, region_width: int, finding_width: int) -> None:
+        super().__init__()
+        self.region = Standardise(len(REGIONS), region_width)
+        self.finding = Standardise(len(REGIONS), finding_width)
+        self.box = Standardise(len(REGIONS), BOX)
+
+    def fit(self, features: ImageFeatures) -> None:
+        """Take the statistics of the features of N training images; they become part of the weights."""
+        self.region.fit(features.region, features.found)
+        self.finding.fit(features.finding, features.found)
+        self.box.fit(relative_boxes(features.box, features.found), features.found)
+
+    def place(self, features: ImageFeatures) -> Tensor:
+        """Return where the regions lie (U, R, 4), on the scale of their features."""
+        return self.box(relative_boxes(features.box, features.found))
 
 
 def log_odds(probability: Tensor) -> Tensor:
