@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from cfvqa.data.batches import PairBatch, Texts, Tokens
 from cfvqa.models.outputs import Reader, Reading
 from cfvqa.objectives.base import WordAttention
-from cfvqa.objectives.gathering import gather, gather_tokens, gather_units
+from cfvqa.objectives.gathering import gather, gather_tokens, gather_units, share_of_limit
 
 _FURTHEST = 2.3  # logarithm of ten
 _UNLIKE = -1.0  # the lowest cosine: the score of a text without words
@@ -49,6 +49,19 @@ def spread(unit: Tensor, limit: int) -> Tensor:
     """
     same = unit.unsqueeze(0) == unit.unsqueeze(1)
     return same.tril(-1).sum(1).argsort(stable=True)[:limit]
+
+
+def taking_part(unit: Tensor, limit: int) -> tuple[Tensor, int]:
+    """Return which questions of this rank take part, of at most `limit` of all ranks, and how many count.
+
+    A rank without any judges one for nothing, which does not count: all ranks share gradients.
+
+    Args:
+        unit: (Q,) int64, the unit of a question.
+        limit: how many of all ranks.
+    """
+    count = share_of_limit(len(unit), limit, unit.device)
+    return spread(unit, max(1, count)), count
 
 
 def multi_positive_loss(score: Tensor, positive: Tensor, has_words: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
 from cfvqa.models.text import beginning_with
-from cfvqa.objectives.contrast import spread, texts_of_units
-from cfvqa.objectives.gathering import mean_over_ranks, share_of_limit
+from cfvqa.objectives.contrast import taking_part, texts_of_units
+from cfvqa.objectives.gathering import mean_over_ranks
 
 _LEAST = 1e-4  # weight of every candidate, however unlike
 
@@ -51,8 +51,7 @@ class HardMatching:
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the cross-entropy over true pairs and drawn ones."""
         device = reading.visual.device
-        count = share_of_limit(len(batch.unit), self.limit, device)
-        own = spread(batch.unit, max(1, count))  # a rank without one of them judges for nothing: all share gradients
+        own, count = taking_part(batch.unit, self.limit)
         (text_rows, texts), (image_rows, images) = self._negatives(model, batch, reading, own)
         image = torch.cat([own, own[text_rows], images])
         text = torch.cat([own, texts, own[image_rows]])

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
-from cfvqa.objectives.contrast import spread
-from cfvqa.objectives.gathering import mean_over_ranks, share_of_limit
+from cfvqa.objectives.contrast import taking_part
+from cfvqa.objectives.gathering import mean_over_ranks
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,7 @@ class Matching:
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the cross-entropy over twice the questions."""
-        count = share_of_limit(len(batch.unit), self.limit, reading.memory.device)
-        some = spread(batch.unit, max(1, count))  # a rank without one of them judges for nothing: all share gradients
+        some, count = taking_part(batch.unit, self.limit)
         right = self._judge(model, batch.answer, reading, some)
         wrong = self._judge(model, batch.wrong_answer, reading, some)
         target = torch.cat([torch.ones(len(right)), torch.zeros(len(wrong))]).long().to(right.device)
