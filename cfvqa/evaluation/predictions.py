@@ -8,7 +8,7 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.files import whole
-from cfvqa.sources.csv_files import load_csv, read_csv
+from cfvqa.sources.csv_files import read_csv
 from cfvqa.vocabulary.regions import REGIONS
 
 PREDICTIONS = "predictions.parquet"
@@ -43,7 +43,7 @@ OPTIONAL = ("score", "attention_main", "attention_reference")
 """What a file of answers may have beside its texts, as `SCHEMA` says; attention in files that hold lists."""
 
 _READERS = {
-    ".csv": lambda path: read_csv(path, load_csv(path).columns),
+    ".csv": partial(read_csv, columns=None),
     ".parquet": pl.read_parquet,
     ".json": partial(pl.read_json, infer_schema_length=None),
     ".jsonl": partial(pl.read_ndjson, infer_schema_length=None),

@@ -78,13 +78,17 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def read_csv(
-    path: Path, columns: Sequence[str], *, optional: Sequence[str] = (), spellings: Mapping[str, str] | None = None
+    path: Path,
+    columns: Sequence[str] | None,
+    *,
+    optional: Sequence[str] = (),
+    spellings: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
     """Read the named columns as strings; an optional column that is not there is null throughout.
 
     Args:
         path: the file.
-        columns: that it must have.
+        columns: that it must have; None takes all that it has.
         optional: that it may have.
         spellings: other names of columns -> those in `columns` or `optional`.
 
@@ -92,6 +96,7 @@ def read_csv(
         InputError: if the file is unreadable, lacks a column or has it twice, has no rows, or one that ends early.
     """
     table = load_csv(path).rename(spellings or {}, strict=False)
+    columns = table.columns if columns is None else columns
     if missing := [column for column in columns if column not in table.columns]:
         raise InputError(
             f"{path}: column '{missing[0]}' is missing; found {', '.join(table.columns)}: restore the file"
