@@ -53,8 +53,9 @@ class KeptLauncher(Launcher):
             if "srun" in str(error):  # no job has begun
                 raise
             found = [self._launch_lost(job_overrides, initial_job_idx, error)] * len(job_overrides)
+        recorded = self._recorded()
         return [
-            self._stopped(overrides, one) if isinstance(one, RuntimeError) else one
+            self._stopped(overrides, one, recorded) if isinstance(one, RuntimeError) else one
             for overrides, one in zip(job_overrides, found, strict=True)
         ]
 
@@ -66,7 +67,7 @@ class KeptLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int, error: RuntimeError
     ) -> RuntimeError:
         """Launch the jobs that left no record, those last that were at work; return what was wrong the last time."""
-        recorded = {job.name for job in read_jobs(self._folder)}
+        recorded = self._recorded()
         lost = [overrides for overrides in job_overrides if self._job(overrides).name not in recorded]
         try:
             if lost:
@@ -75,10 +76,9 @@ class KeptLauncher(Launcher):
             return again
         return error
 
-    def _stopped(self, overrides: Sequence[str], error: RuntimeError) -> JobReturn:
+    def _stopped(self, overrides: Sequence[str], error: RuntimeError, recorded: dict[str, Job]) -> JobReturn:
         """Return what became of a job without a result, and record that it was stopped if it left no record."""
         job = self._job(overrides, f"left no result, the same command goes on: {type(error).__name__}: {error}")
-        recorded = {one.name: one for one in read_jobs(self._folder)}
         if job.name not in recorded:
             record(job, self._folder)
         return JobReturn(status=JobStatus.COMPLETED, _return_value=recorded.get(job.name, job))
@@ -86,6 +86,10 @@ class KeptLauncher(Launcher):
     def _job(self, job_overrides: Sequence[str], message: str = "") -> Job:
         overrides = own_overrides(job_overrides)
         return Job(overrides, job_name(str(self.config.name), overrides), STOPPED, 0.0, message, PROGRAM_ERROR)
+
+    def _recorded(self) -> dict[str, Job]:
+        """Return the jobs that left a record, by their names."""
+        return {job.name: job for job in read_jobs(self._folder)}
 
     @property
     def _folder(self) -> Path:
@@ -123,9 +127,12 @@ def take_gpu(config: DictConfig) -> None:
 
     A process that joblib gives the next job to stays where it is.
     """
-    there, hydra = torch.cuda.device_count(), HydraConfig.get()
+    hydra = HydraConfig.get()
+    if "joblib" not in hydra.launcher._target_:
+        return
+    there = torch.cuda.device_count()
     alone = all(OmegaConf.select(config, f"{place}.devices", default=1) == 1 for place in TRAINERS)
-    if "joblib" in hydra.launcher._target_ and there > 1 and alone:
+    if there > 1 and alone:
         names = os.environ.get(_GPUS, ",".join(map(str, range(there)))).split(",")
         os.environ[_GPUS] = names[hydra.job.num % there]
 
