@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,6 +14,7 @@ from cfvqa.sources import gold_boxes
 from cfvqa.sources.paths import paths_below
 from cfvqa.sources.scene_graphs import load_graph
 from cfvqa.sources.tables import SCHEMAS, empty
+from cfvqa.sources.threads import in_threads
 from cfvqa.vocabulary.findings import FINDING_INDEX
 from cfvqa.vocabulary.levels import LEVEL_WORDS
 from cfvqa.vocabulary.regions import REGION_INDEX
@@ -71,15 +71,14 @@ def read_graphs(
     regions, findings = [empty("regions")], [empty("findings")]
     skipped: Counter[str] = Counter()
     done = 0
-    with ThreadPoolExecutor() as pool:  # a file server answers many at once
-        for part in images.iter_slices(_GRAPHS_AT_ONCE):
-            paths = [below(f"{place}/{image}_SceneGraph.json") for image in part["image_id"]]
-            graphs = dict(zip(paths, pool.map(_graph, paths), strict=True))
-            for rows, table in zip(_read_part(part, graphs, gold, skipped), (regions, findings), strict=True):
-                table.append(rows)
-            done += len(part)
-            if progress is not None:
-                progress(done)
+    for part in images.iter_slices(_GRAPHS_AT_ONCE):
+        paths = [below(f"{place}/{image}_SceneGraph.json") for image in part["image_id"]]
+        graphs = dict(zip(paths, in_threads(_graph, paths), strict=True))
+        for rows, table in zip(_read_part(part, graphs, gold, skipped), (regions, findings), strict=True):
+            table.append(rows)
+        done += len(part)
+        if progress is not None:
+            progress(done)
     located = pl.concat(regions)
     if not len(located):
         raise InputError(
