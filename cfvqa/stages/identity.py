@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from cfvqa.files import full_disk_named, write_text
 from cfvqa.stages.distribution import Others
 from cfvqa.stages.progress import StageConsole
-from cfvqa.training.meeting import is_called, is_made, tell_made
+from cfvqa.training.meeting import is_called, is_told_made, tell_made
 from cfvqa.training.ranks import rank
 
 SUCCESS = "_SUCCESS"
@@ -132,7 +132,7 @@ def _join(stage: Stage, make: Make, others: Others | None) -> Stage:
     """Take part in making a stage once the first process has begun with it, and wait until it is whole."""
     parent, joined = os.getppid(), False
     while not stage.whole:
-        if is_made(str(stage.folder)):
+        if is_told_made(str(stage.folder)):
             return _shown(stage)
         called = is_called(str(stage.folder))  # asked in every stage: it tells too that the first process has ended
         if called and others is not None and not joined:

@@ -65,7 +65,7 @@ def tell_made(work: str) -> None:
         _store().set(_key(_made(work)), "")
 
 
-def is_made(work: str) -> bool:
+def is_told_made(work: str) -> bool:
     """Whether the first process has told that a work is done.
 
     Raises:

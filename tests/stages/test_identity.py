@@ -49,7 +49,7 @@ def test_a_stage_that_is_made_is_waited_for_where_a_shared_disk_shows_it_late_an
             (tmp_path / SUCCESS).write_text(json.dumps(WHOLE))
 
     monkeypatch.setattr(identity, "rank", lambda: 1)
-    monkeypatch.setattr(identity, "is_made", lambda work: True)
+    monkeypatch.setattr(identity, "is_told_made", lambda work: True)
     monkeypatch.setattr(identity.time, "sleep", show_late)
     assert ensure(Stage("x", tmp_path, "a"), None, StageConsole(quiet=True)).whole
     assert len(looks) == 3
