@@ -178,6 +178,17 @@ def place_for_two():
         return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(found.getsockname()[1]), "WORLD_SIZE": "2"}
 
 
+def ended(target, *args):
+    """Run two processes, given their rank and arguments, and return the statuses with which they end."""
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=target, args=(rank, *args)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    return [process.exitcode for process in processes]
+
+
 class Telling(StageConsole):
     """Keep the lines of stages, and answer the first."""
 
@@ -199,14 +210,10 @@ class Ranks:
         self.folder, self.settings = folder, settings
         self.asked, self.together, self.seen = context.Event(), context.Barrier(2), context.Queue()
         self.place = place_for_two()
-        self.all = [context.Process(target=self._make, args=(rank,)) for rank in range(2)]
-        for process in self.all:
-            process.start()
-        for process in self.all:
-            process.join(60)
+        self.ends = ended(self._make)
 
     def statuses(self):
-        return [process.exitcode for process in self.all]
+        return self.ends
 
     def found(self):
         """Return what the second process found in the folder, each time that it was called."""
@@ -276,16 +283,9 @@ def make_but_not(job):
 
 
 def test_a_job_that_fails_in_the_first_process_alone_holds_up_no_other_one(tmp_path):
-    context = multiprocessing.get_context("fork")
-    seen = context.Queue()
-    place = place_for_two()
-    processes = [context.Process(target=end_jobs, args=(rank, place, tmp_path, seen)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [0, 0]
-    first, second = sorted(seen.get(timeout=10) for _ in processes)
+    seen = multiprocessing.get_context("fork").Queue()
+    assert ended(end_jobs, place_for_two(), tmp_path, seen) == [0, 0]
+    first, second = sorted(seen.get(timeout=10) for _ in range(2))
     assert first == (0, "a", "the table is damaged")
     assert second[:2] == (1, "a")
     assert "another process has failed" in second[2]
@@ -305,13 +305,7 @@ def wait_for_one_that_fails(rank, place):
 
 
 def test_the_first_process_does_not_wait_for_the_share_of_one_that_has_failed(capfd):
-    context, place = multiprocessing.get_context("fork"), place_for_two()
-    processes = [context.Process(target=wait_for_one_that_fails, args=(rank, place)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [1, 1]
+    assert ended(wait_for_one_that_fails, place_for_two()) == [1, 1]
     assert "another process has failed before features was done" in capfd.readouterr().err
 
 
@@ -330,14 +324,8 @@ def fail_beside_one_that_trains(rank, place, over):
 
 def test_a_sweep_ends_where_others_cannot_be_told_that_a_job_has_failed(monkeypatch, capfd):
     monkeypatch.setattr("cfvqa.training.meeting._PATIENCE", timedelta(milliseconds=100))
-    context = multiprocessing.get_context("fork")
-    place, over = place_for_two(), context.Event()
-    processes = [context.Process(target=fail_beside_one_that_trains, args=(rank, place, over)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [1, 0]
+    over = multiprocessing.get_context("fork").Event()
+    assert ended(fail_beside_one_that_trains, place_for_two(), over) == [1, 0]
     assert "the job a has failed in process 0, and the others do not know it" in capfd.readouterr().err
 
 
