@@ -8,7 +8,8 @@ import polars as pl
 from torch.utils.data import DataLoader
 
 from cfvqa.data.image_sets import ImageLabels, ImageSet, labels_of
-from cfvqa.data.loaders import EpochLoader, in_processes, place_of
+from cfvqa.data.loaders import EpochLoader, place_of
+from cfvqa.data.loading_processes import in_processes
 from cfvqa.data.sampling import EpochBatches, OrderedBatches
 from cfvqa.errors import InputError
 from cfvqa.sources.tables import Tables

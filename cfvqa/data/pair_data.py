@@ -5,7 +5,8 @@ import polars as pl
 from torch.utils.data import DataLoader
 
 from cfvqa.data.feature_store import FeatureStore
-from cfvqa.data.loaders import EpochLoader, in_processes, place_of
+from cfvqa.data.loaders import EpochLoader, place_of
+from cfvqa.data.loading_processes import in_processes
 from cfvqa.data.pair_sets import PairSet, PairSettings
 from cfvqa.data.sampling import EpochBatches, OrderedBatches
 from cfvqa.data.seeding import stable_seed

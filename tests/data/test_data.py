@@ -1,3 +1,5 @@
+import copy
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +72,9 @@ def test_what_is_stored_is_read_by_id(tmp_path, preload_gib):
     assert torch.equal(read.region[1], as_stored(first).region[0])
     assert store.missing(["a", "z"]) == ["z"]
     assert store.widths == (4, 3)
+    crossed = copy.copy(store)
+    assert all(map(torch.equal, vars(crossed.read(["e", "a"])).values(), vars(read).values()))
+    assert len(pickle.dumps(store)) < first.region.nbytes, "a store's memory would be copied into a loading process"
 
 
 def test_no_more_shards_stay_open_than_allowed_and_none_of_a_store_in_memory(tmp_path, monkeypatch):
