@@ -21,6 +21,7 @@ from cfvqa.bench.label_texts import label_texts
 from cfvqa.bench.loading import loading
 from cfvqa.bench.machine import machine
 from cfvqa.bench.padding import padding
+from cfvqa.bench.precision import precision
 from cfvqa.bench.processes import processes
 from cfvqa.bench.random_row import random_row
 from cfvqa.bench.training_step import training_step
@@ -31,6 +32,7 @@ QUESTIONS: dict[str, Callable[[Lab], list[Figure]]] = {
     "training step": training_step,
     "label texts": label_texts,
     "compiled": compiled,
+    "precision": precision,
     "padding": padding,
     "loading": loading,
     "random row": random_row,

@@ -18,6 +18,7 @@ from cfvqa.bench.label_texts import encode_labels, label_texts
 from cfvqa.bench.loading import loading, rows_a_second
 from cfvqa.bench.machine import machine
 from cfvqa.bench.padding import padding
+from cfvqa.bench.precision import Mixed, precision
 from cfvqa.bench.processes import processes
 from cfvqa.bench.random_row import WAYS, random_row
 from cfvqa.bench.rounds import Rounds
@@ -27,7 +28,7 @@ from cfvqa.vision.shared_trunk import SharedTrunk
 from cfvqa.vision.trunk import Trunk
 
 
-@pytest.mark.parametrize("measure", [label_texts, padding, loading, answers, random_row, extraction])
+@pytest.mark.parametrize("measure", [label_texts, padding, precision, loading, answers, random_row, extraction])
 def test_figures_are_finite_and_positive(lab, measure):
     check(measure(lab))
 
@@ -69,6 +70,15 @@ def test_a_step_changes_the_reader(lab):
     assert not torch.equal(loss.module.model.match.weight, before)
 
 
+def test_products_of_a_mixed_loss_are_of_16_bits_and_its_weights_stay_whole(lab):
+    loss, types = Mixed(lab.loss("finetune")), []
+    first = next(layer for layer in loss.modules() if isinstance(layer, nn.Linear))
+    first.register_forward_hook(lambda layer, inputs, output: types.append(output.dtype))
+    lab.step(loss, "finetune").take(lab.inputs.pair_batch())
+    assert set(types) == {torch.bfloat16}
+    assert {weight.dtype for weight in loss.parameters()} == {torch.float32}
+
+
 def test_labels_are_encoded_to_a_state_each(lab):
     assert encode_labels(lab.reader()).shape == (62, 32)
 
@@ -91,6 +101,7 @@ def test_the_machine_is_named():
 
 
 SECONDS = {"once": 2, "every image": 6, "random": 8, "sorted": 4, "plain": 6, "compiled": 3, "one": 3, "two": 2}
+PRECISIONS = {"32": 8, "bf16": 2}
 RATES = {"step": 5, "0 workers": 10, "2 workers": 20, "together": 12, "alone": 3, "trunk": 9, "crops": 3}
 PASSES = {"networks": 8, "decoding": 40, "between": 4, "beside": 6}
 MILLISECONDS = {"ours": 0.5} | {way.name: 2 + place for place, way in enumerate(WAYS)}
@@ -110,6 +121,7 @@ def known(monkeypatch, question, values):
         (label_texts, [3.0], "times as long"),
         (padding, [0.5], "times as long"),
         (compiled, [0.5], "times as long"),
+        (precision, [0.25], "times as long"),
         (loading, [2.0, 4.0], "times as many"),
         (answers, [4.0], "times as many"),
         (random_row, [4.0, 6.0, 8.0], "times as long"),
@@ -119,7 +131,7 @@ def known(monkeypatch, question, values):
     ],
 )
 def test_a_ratio_is_what_its_words_say(lab, monkeypatch, question, ratios, meaning):
-    known(monkeypatch, question, SECONDS | RATES | PASSES | MILLISECONDS)
+    known(monkeypatch, question, SECONDS | PRECISIONS | RATES | PASSES | MILLISECONDS)
     monkeypatch.setattr("cfvqa.bench.compiled.has_compiler", lambda: True)
     monkeypatch.setattr("cfvqa.bench.compiled.compile_parts", lambda model: None)
     monkeypatch.setattr("cfvqa.bench.processes.shared_steps", lambda *_: nullcontext(lambda: None))

@@ -1,0 +1,41 @@
+"""Are 16 bits faster?"""
+
+import torch
+from torch import Tensor, nn
+
+from cfvqa.bench.figures import Figure
+from cfvqa.bench.lab import Lab
+from cfvqa.bench.rounds import interleave, timed
+from cfvqa.data.batches import PairBatch
+
+
+class Mixed(nn.Module):
+    """A loss whose matrix products are of 16 bits, as in a training with precision=bf16; weights keep their 32."""
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, batch: PairBatch) -> Tensor:
+        """Return the loss of a batch."""
+        with torch.autocast(batch.row.device.type, dtype=torch.bfloat16):
+            return self.loss(batch)
+
+
+def precision(lab: Lab) -> list[Figure]:
+    """Compare the step with that in mixed precision (precision=bf16)."""
+    batch, phase = lab.inputs.pair_batch().to(lab.device), lab.last_phase
+    losses = {"32": lab.loss(phase), "bf16": Mixed(lab.loss(phase))}
+    steps = {name: lab.step(loss, phase) for name, loss in losses.items()}
+    rounds = interleave({name: timed(lambda step=step: step.take(batch)) for name, step in steps.items()}, lab.repeats)
+    return [
+        Figure(
+            measured=f"training step, {phase}: precision=32, or bf16",
+            ours=f"{rounds.median('32'):.2f} s a step",
+            other=f"{rounds.median('bf16'):.2f} s a step",
+            ratio=rounds.ratio("bf16", "32"),
+            meaning="times as long",
+            limit="matrix products alone gain, where the machine has instructions for 16 bits; softmax, norms, losses "
+            "and the optimizer keep 32, and what goes to and fro is cast",
+        )
+    ]
