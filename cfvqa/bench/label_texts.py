@@ -7,13 +7,17 @@ from cfvqa.bench.lab import Lab
 from cfvqa.bench.rounds import interleave, timed
 from cfvqa.data.batches import Tokens
 from cfvqa.models.coarse_to_fine import CoarseToFine
+from cfvqa.models.nodes import GraphNodes
 
 
 def label_texts(lab: Lab) -> list[Figure]:
-    """Compare the step with one in which every image has the labels encoded by the text reader, as published."""
+    """Compare the step with one in which every image has the labels of the graph encoded by the text reader.
+
+    That is what the published code does. Nothing of a reader without that graph.
+    """
     loss = lab.loss(lab.last_phase)
     model = loss.module.model
-    if not isinstance(model, CoarseToFine):
+    if not isinstance(model, CoarseToFine) or not isinstance(model.nodes, GraphNodes):
         return []
     batch = lab.inputs.pair_batch().to(lab.device)
     step, images = lab.step(loss, lab.last_phase), 2 * len(batch.has_reference)

@@ -65,7 +65,11 @@ class ImageFeatures:
 
     @property
     def found(self) -> Tensor:
-        """Which regions (..., R) the detector found: it gives those that it did not a score of 0."""
+        """Which regions (..., R) are there: those with a score above 0, the published threshold.
+
+        Our detectors give every region the box that fits it best, if ever so badly; without one are regions of imported
+        features, and of an image in which nothing was proposed.
+        """
         return self.score > 0
 
     @property

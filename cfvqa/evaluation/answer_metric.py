@@ -9,13 +9,12 @@ import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities.data import dim_zero_cat
 
 from cfvqa.evaluation.metrics import evaluate_predictions
+from cfvqa.training.gathered_lists import GatheredLists
 
 
-class AnswerMetric(Metric):
+class AnswerMetric(GatheredLists):
     """Gather tables of predictions from all processes, and judge them as one.
 
     None of the figures is a mean over batches: a document frequency of CIDEr, an F1 and an interval are of all answers.
@@ -34,8 +33,7 @@ class AnswerMetric(Metric):
     def __init__(self, judge: Callable[[pl.DataFrame], Any] = evaluate_predictions, **settings: Any) -> None:
         super().__init__(**settings)
         self.judge = judge
-        self.add_state("content", default=[], dist_reduce_fx="cat")
-        self.add_state("length", default=[], dist_reduce_fx="cat")
+        self.add_state("content", default=[])
 
     def update(self, predictions: pl.DataFrame) -> None:
         """Add the answers of a batch (see `predictions.predictions_of`)."""
@@ -43,16 +41,13 @@ class AnswerMetric(Metric):
         predictions.write_ipc(packed)
         content = torch.from_numpy(np.frombuffer(packed.getbuffer(), dtype=np.uint8).copy())
         self.content.append(content.to(self.device))
-        self.length.append(torch.tensor([len(content)], device=self.device))
 
     def compute(self) -> Any:
         """Return what the judge says of all answers, sorted by question id; of a data class, its fields by name."""
-        whole = dim_zero_cat(self.content).cpu()
-        parts = whole.split(dim_zero_cat(self.length).tolist())
-        answers = pl.concat([_unpack(part) for part in parts])
+        answers = pl.concat([_unpack(part) for part in self.content])
         figures = self.judge(answers.unique("question_id", keep="first").sort("question_id"))
         return asdict(figures) if is_dataclass(figures) else figures  # torchmetrics looks into what a metric returns
 
 
 def _unpack(content: Tensor) -> pl.DataFrame:
-    return pl.read_ipc(BytesIO(content.numpy().tobytes()))
+    return pl.read_ipc(BytesIO(content.cpu().numpy().tobytes()))

@@ -88,7 +88,12 @@ def pointing_hits(attention: np.ndarray, held: np.ndarray) -> dict[int, np.ndarr
     Args:
         attention: (N, R).
         held: (N, R) bool, the regions that hold a change: one at least.
+
+    Raises:
+        ValueError: if an attention is no number, which would count as a hit.
     """
+    if not np.isfinite(attention).all():
+        raise ValueError("an attention to regions is not finite: mend the model's region_attention or token_regions")
     best = np.where(held, attention, -np.inf).max(1, keepdims=True)
     level = attention == best
     places = Places(above=(attention > best).sum(1), beside=(level & ~held).sum(1), hits=(level & held).sum(1))

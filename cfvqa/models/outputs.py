@@ -47,7 +47,8 @@ class Reader(Protocol):
     Objectives may ask for more: `contrast(state)`, which projects states (Q, D) into the space of contrast,
     `whole(reading)`, the images of each question as one vector (Q, D), and `match(state)`, which judges states: logits
     (Q, 2) of wrong, right answer; and of a writer for `encode`, `masked_logits` and `answer_state`, as
-    `models.text.TextTransformer` has them.
+    `models.text.TextTransformer` has them. What each asks for stands in its `needs`; what momentum contrast asks for is
+    as `models.blip.BLIP` has it, and what the changes of findings do as `models.siamese.Siamese` has it.
 
     A model that does not write each answer word by word has `answer(reading, batch, **decoding)`: ids and scores as
     `Writer.generate` returns them.

@@ -144,7 +144,8 @@ class Siamese(nn.Module):
         assert reading.attention is not None
         looked = reading.attention.unflatten(1, (2, NODES)).sum(1)
         changed = 1 - _changes_of(reading).kind.float().softmax(-1)[..., 0]
-        evidence = (changed / changed.sum(1, keepdim=True)).to(looked.dtype) @ self.finding_states.share()
+        total = changed.sum(1, keepdim=True).clamp(min=torch.finfo(changed.dtype).tiny)  # 0 where none can have changed
+        evidence = (changed / total).to(looked.dtype) @ self.finding_states.share()
         composed = self._is_composed(reading, batch).unsqueeze(1)
         return self.nodes.regions(torch.where(composed, evidence, looked).unsqueeze(1), batch).squeeze(1)
 

@@ -152,6 +152,17 @@ def unit(vector: Tensor) -> Tensor:
     return F.normalize(vector.float(), dim=-1)
 
 
+def all_digits(vector: Tensor) -> torch.autocast:
+    """Return a context in which products keep theirs: little would be left of a cosine in 16 bits, scaled by 50."""
+    return torch.autocast(vector.device.type, enabled=False)
+
+
+def cosines(one: Tensor, other: Tensor) -> Tensor:
+    """Return the cosines (N, M) of vectors (N, D) and others (M, D)."""
+    with all_digits(one):
+        return unit(one) @ unit(other).T
+
+
 def mean_word(state: Tensor, mask: Tensor) -> Tensor:
     """Return the mean (Q, D) of the states (Q, T, D) of the words that `mask` (Q, T) says; 0 of a text without any."""
     return (state * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
@@ -179,12 +190,14 @@ class LookUp:
     def compare(self, word: Tensor, word_mask: Tensor, visual: Tensor, visual_mask: Tensor) -> Tensor:
         """Return the scores (Q, T) of visual tokens (Q, N, D) against words (T, L, D), of any length."""
         sizes = {"sharpness": self.sharpness, "emphasis": self.emphasis, "softmaxes": self.softmaxes}
-        return fine_scores(unit(word), word_mask, unit(visual), visual_mask, **sizes)
+        with all_digits(word):
+            return fine_scores(unit(word), word_mask, unit(visual), visual_mask, **sizes)
 
     def look(self, text: Tokens, state: Tensor, mask: Tensor, visual: Tensor, visual_mask: Tensor) -> WordAttention:
         """Return where the words of text i, its states (Q, L, D) where `mask` says so, look in image i."""
         sizes = {"sharpness": self.sharpness, "softmaxes": self.softmaxes}
-        _, weight = attend(unit(state), mask, unit(visual), visual_mask, **sizes)
+        with all_digits(state):
+            _, weight = attend(unit(state), mask, unit(visual), visual_mask, **sizes)
         return WordAttention(Tokens(text.ids, mask), own_attention(weight, mask))
 
 
@@ -234,7 +247,7 @@ class Coarse:
     @staticmethod
     def _cosines(model: Reader, image: Tensor, keywords: Tokens) -> Tensor:
         mask = content_mask(keywords, model.text.special.specials)
-        return unit(image) @ unit(mean_word(model.text.word_embeddings(keywords.ids), mask)).T
+        return cosines(image, mean_word(model.text.word_embeddings(keywords.ids), mask))
 
 
 @dataclass(frozen=True)

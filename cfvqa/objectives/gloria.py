@@ -19,11 +19,11 @@ from cfvqa.objectives.base import WordAttention
 from cfvqa.objectives.contrast import (
     LookUp,
     content_mask,
+    cosines,
     mean_word,
     multi_positive_loss,
     spread,
     texts_of_units,
-    unit,
 )
 from cfvqa.objectives.gathering import gather, gather_tokens, gather_units
 
@@ -51,19 +51,15 @@ class GloriaGlobal:
         answer = gather_tokens(batch.answer)
         has_words = content_mask(answer, model.text.special.specials).any(1)
         positive = texts_of_units(answer, gather_units(batch.unit))
-        return multi_positive_loss(self.scale * self._cosines(image, text), positive, has_words)
+        return multi_positive_loss(self.scale * cosines(image, text), positive, has_words)
 
     def scores(self, model: Reader, batch: PairBatch, reading: Reading, texts: Texts) -> Tensor:
         """Return the cosines (Q, T)."""
-        return self._cosines(model.whole(reading), self._text(model, texts.answer))
+        return cosines(model.whole(reading), self._text(model, texts.answer))
 
     @staticmethod
     def _text(model: Reader, text: Tokens) -> Tensor:
         return mean_word(*_sentences(model, text))
-
-    @staticmethod
-    def _cosines(image: Tensor, text: Tensor) -> Tensor:
-        return unit(image) @ unit(text).T
 
 
 @dataclass(frozen=True)

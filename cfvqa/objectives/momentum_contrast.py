@@ -54,7 +54,7 @@ class ImageTextContrast:
     alpha: float = 0.4
     warmup: int = 100
 
-    needs = ("momentum", "temperature", "directions")
+    needs = ("momentum", "towers", "temperature", "directions")
 
     def __call__(self, model: Reader, batch: PairBatch, reading: Reading) -> Tensor:
         """Return the mean over both directions; in training, the slow copies and the queue go on by a step."""

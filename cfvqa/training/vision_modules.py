@@ -4,12 +4,13 @@ from typing import Any
 
 import lightning as L
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MultilabelAUROC
 from torchmetrics.detection import MeanAveragePrecision
 
 from cfvqa.data.batches import ImageBatch
+from cfvqa.training.gathered_lists import GatheredLists
 from cfvqa.training.schedules import one_cycle
 from cfvqa.vision.finding_losses import finding_losses, pool_regions, pool_severity
 from cfvqa.vision.locating import located_findings
@@ -53,19 +54,8 @@ class VisionModule(L.LightningModule):
         return {"loss": total, "losses": {**losses, "loss": total}, "weight": len(batch.image)}
 
 
-class DetectionPrecision(MeanAveragePrecision):
-    """Mean average precision over the images of all processes, however many each of them has seen.
-
-    (torchmetrics gathers image by image, and waits for ever, or fails, where their numbers differ.)
-    """
-
-    def _sync_dist(self, dist_sync_fn: Any = None, process_group: Any = None) -> None:
-        """Put the lists of all processes, a tensor an image, behind each other."""
-        own = {name: [tensor.cpu() for tensor in getattr(self, name)] for name in self._reductions}
-        parts: list[Any] = [None] * distributed.get_world_size(process_group)
-        distributed.all_gather_object(parts, own, group=process_group)
-        for name in own:
-            setattr(self, name, [tensor.to(self.device) for part in parts for tensor in part[name]])
+class DetectionPrecision(GatheredLists, MeanAveragePrecision):
+    """Mean average precision over the images of all processes, however many each of them has seen."""
 
 
 class AnatomyModule(VisionModule):

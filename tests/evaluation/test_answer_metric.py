@@ -17,6 +17,7 @@ from cfvqa.evaluation.predictions import SCHEMA, predictions_of
 NAMES = ["question_id", "subject_id", "main_image", "reference_image", "question_type", "question", "answer"]
 FEW_DRAWS = partial(evaluate_predictions, draws=20)
 SHARES = [[0, 1, 4], [2], [3, 0]]  # of two processes: the second has two batches, and a question of the first again
+FEW = [3, 1, 2]  # that the first process alone has answered
 
 
 def answers(rows):
@@ -32,8 +33,11 @@ def judge(rank, folder):
     for rows in SHARES[:1] if rank == 0 else SHARES[1:]:
         for metric in metrics.values():
             metric.update(answers(rows))
-    figures = metrics["answers"].compute()
-    torch.save({"answers": figures, "trust": metrics["trust"].compute()}, f"{folder}/{rank}.pt")
+    figures = {name: metric.compute() for name, metric in metrics.items()}
+    few = AnswerMetric(len)
+    if rank == 0:
+        few.update(answers(FEW))
+    torch.save({**figures, "few": few.compute()}, f"{folder}/{rank}.pt")
     distributed.destroy_process_group()
 
 
@@ -53,6 +57,7 @@ def test_both_processes_say_what_one_says(of_two):
     assert of_two[0] == of_two[1]
     assert of_two[0]["answers"] == alone.compute()
     assert of_two[0]["trust"] == asdict(calibration(answers(range(5)), seed=1, draws=20))
+    assert of_two[0]["few"] == len(FEW), "a process that has answered nothing counts nothing, and stops none"
 
 
 @pytest.mark.long

@@ -95,6 +95,11 @@ def test_regions_of_one_attention_stand_in_no_order():
     assert hits[3].tolist() == pytest.approx([1, 2 / 3, 0])
 
 
+def test_an_attention_that_is_no_number_is_no_hit():
+    with pytest.raises(ValueError, match="not finite"):
+        pointing_hits(np.full((1, 4), np.nan), np.array([[True, False, False, False]]))
+
+
 def test_the_region_of_most_training_changes_is_judged_whatever_the_attention():
     asked = table(row(0, ADDED, look(spine=1), look()), row(1, GONE, look(spine=1), look()))
     train = table(*(row(number, ADDED, None, None) for number in range(3)), row(3, GONE, None, None))

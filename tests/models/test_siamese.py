@@ -92,6 +92,15 @@ def test_attention_of_changes_lies_where_the_changed_finding_is_seen(case):
     assert model.region_attention(reading, batch)[0, 0, 3].item() == pytest.approx(1, abs=1e-3)
 
 
+def test_attention_is_finite_where_it_is_certain_that_nothing_has_changed(case):
+    model, batch = case
+    reading = model.read(batch)
+    kind = torch.zeros(2, A, len(KINDS))
+    kind[..., 0] = 100.0
+    reading = replace(reading, changes=replace(reading.changes, kind=kind))
+    assert model.region_attention(reading, batch).isfinite().all()
+
+
 def test_the_head_exchanges_what_it_says_with_the_images():
     head = ChangeHead(width=6, dropout=0.0)
     main, reference = torch.randn(2, 3, A, 6, generator=torch.Generator().manual_seed(0))

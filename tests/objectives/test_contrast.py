@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cfvqa.data.batches import Tokens
-from cfvqa.objectives.contrast import equal_texts, fine_scores, multi_positive_loss, texts_of_units
+from cfvqa.objectives.contrast import LookUp, cosines, equal_texts, fine_scores, multi_positive_loss, texts_of_units
 from cfvqa.objectives.language import draw_masks, next_token_loss
 
 ALL = torch.ones(5, dtype=torch.bool)
@@ -111,6 +111,15 @@ def test_fine_scores_against_the_attended_tokens_themselves(softmaxes):
             ]
             expected = math.log(sum(terms) / len(terms)) / 5.0
             assert math.isclose(score[i, j].item(), expected, rel_tol=1e-4, abs_tol=1e-5)
+
+
+def test_scores_keep_all_their_digits_in_a_training_of_16_bits():
+    word, visual = units(2, 3, 8, seed=1), units(2, 4, 8, seed=2)
+    sizes = torch.ones(2, 3, dtype=torch.bool), visual, torch.ones(2, 4, dtype=torch.bool)
+    expected = cosines(word[0], visual[0]), LookUp().compare(word, *sizes)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = cosines(word[0], visual[0]), LookUp().compare(word, *sizes)
+    assert all(map(torch.equal, found, expected))
 
 
 @pytest.mark.parametrize("softmaxes", [1, 2])
