@@ -18,6 +18,7 @@ from cfvqa.errors import InputError
 from cfvqa.stages.kinds import Whole
 from cfvqa.stages.searching import STUDY, Search
 from cfvqa.stages.sweeps import Job
+from cfvqa.training.ranks import started_by_us, started_processes
 
 
 def register() -> None:
@@ -71,8 +72,13 @@ class OptunaSweeper(Sweeper):
         """Ask the study for overrides, launch them, and tell it what came out, as often as trials are missing.
 
         Raises:
-            InputError: if nothing is searched, or nothing says what is best.
+            InputError: if nothing is searched, nothing says what is best, or several processes would ask.
         """
+        if started_processes() > 1 and not started_by_us():
+            raise InputError(
+                "a search is of one process, which starts those of its jobs: leave torchrun or srun out, or send the "
+                "jobs to a cluster with hydra/launcher=slurm"
+            )
         for name in ("trials", "jobs"):
             Whole(1).check(getattr(self, name), f"hydra.sweeper.{name}")
         latest = asked(self.params, arguments, self.hydra_context.config_loader)

@@ -204,5 +204,5 @@ class FeatureStore:
         return self._open[shard]
 
     def __getstate__(self) -> dict[str, object]:
-        # Open HDF5 handles do not cross into loading processes, nor is memory copied into each: they read row by row.
-        return {**self.__dict__, "_open": OrderedDict(), "_memory": None}
+        # Open HDF5 handles do not cross into worker processes: each opens its own.
+        return {**self.__dict__, "_open": OrderedDict()}

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
@@ -12,9 +13,6 @@ from torch import distributed
 
 _ASKS = frozenset({signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2})
 """Signals by which schedulers ask a job to stop: every process of it, by default."""
-
-_LOADED = ["__main__", "cfvqa.data.pair_sets", "cfvqa.data.image_sets"]
-"""What a loading process imports: it starts at once where its server has imported that."""
 
 _LOOKS = 5.0  # seconds until a loading process sees that the one it loads for was killed
 
@@ -35,15 +33,20 @@ def in_processes(workers: int) -> dict[str, Any]:
 
 def _start() -> BaseContext:
     first = multiprocessing.get_all_start_methods()[0]
-    if first == "fork" and distributed.is_available() and distributed.is_initialized():
+    beside_others = distributed.is_available() and distributed.is_initialized()
+    if first == "forkserver" or (first == "fork" and beside_others):
         return _server()
     return multiprocessing.get_context(first)
 
 
 def _server() -> BaseContext:
-    """Return the way to start loading processes from a server without threads, which no scheduler's signal ends."""
+    """Return the way to start loading processes from a server without threads, which no scheduler's signal ends.
+
+    It imports once what this process has of the package: a loading process, which begins where this one did, with the
+    command, would import all that for every epoch.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_LOADED)
+    context.set_forkserver_preload(sorted(name for name in sys.modules if name.startswith("cfvqa.")))
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ASKS)  # what is started here has it too
     try:
         resource_tracker.ensure_running()  # by itself it is deaf to SIGTERM alone, for which it sets the mask anew

@@ -119,7 +119,7 @@ class OrderedBatches(Sampler[list[int]]):
     def __init__(self, count: int, *, size: int, rank: int = 0, world: int = 1) -> None:
         if 0 < count < world:
             raise InputError(f"{count} samples cannot be shared among {world} processes: use fewer devices")
-        size = max(1, min(size, -(-count // max(world, _ALIKE))))
+        size = max(1, min(size, count // max(world, _ALIKE)))
         starts = range(0, count, size)[rank::world]
         self.batches = [list(range(start, min(start + size, count))) for start in starts]
 

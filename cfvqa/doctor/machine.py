@@ -15,7 +15,7 @@ from cfvqa.errors import InputError
 from cfvqa.stages.building import plain
 from cfvqa.stages.settings import check_folders, select
 from cfvqa.stages.training_checks import TRAINERS, TRAINING_CHECKS
-from cfvqa.training.ranks import by_slurm, check_machines, started_outside, started_processes
+from cfvqa.training.ranks import by_slurm, check_machines
 
 NETWORKS = ("vision networks", "readers")
 """Checks without which nothing can be measured."""
@@ -43,7 +43,7 @@ def load_notes() -> list[Note]:
 
 
 def process_notes(trainer: dict[str, Any]) -> list[Note]:
-    """Say whether the processes that are there, or that SLURM has been asked for, are those of the trainer."""
+    """Say whether somebody will start the processes of a trainer, and whether SLURM has been asked for them."""
     nodes, devices = int(trainer.get("num_nodes", 1)), trainer.get("devices", 1)
     notes = []
     try:
@@ -52,12 +52,6 @@ def process_notes(trainer: dict[str, Any]) -> list[Note]:
         notes.append(Note(WARNING, "processes", str(error)))
     if not isinstance(devices, int) or devices < 1:
         return notes
-    wanted = nodes * devices
-    if started_outside() and started_processes() != wanted:
-        text = (
-            f"{started_processes()} were started, and trainer.num_nodes={nodes} trainer.devices={devices} are {wanted}"
-        )
-        notes.append(Note(MISSING, "processes", f"{text}: make them agree"))
     return notes + list(_slurm_notes(nodes, devices))
 
 

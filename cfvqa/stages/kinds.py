@@ -172,14 +172,12 @@ class Name(_Value):
 
 @dataclass(frozen=True)
 class Devices(_Value):
-    """How many devices, or which."""
+    """How many devices; a trainer's choice of some would not be that of what is asked without one."""
 
-    wanted = "give a number from 1, a list of numbers of devices, or auto"
+    wanted = "give a number from 1, or auto (which of several GPUs: by the variable CUDA_VISIBLE_DEVICES)"
 
     def fits(self, value: Any) -> bool:
-        """Whether the value counts or names devices; -1 and auto are all of them."""
-        if isinstance(value, list):
-            return bool(value) and all(Whole(0).fits(number) for number in value)
+        """Whether the value counts devices; -1 and auto are all of them."""
         return value in ("auto", -1) or Whole(1).fits(value)
 
 

@@ -26,7 +26,14 @@ from cfvqa.stages.schema import RANK, WRITE, ranks
 from cfvqa.stages.settings import PHASES, select
 from cfvqa.training.compiling import has_compiler
 from cfvqa.training.fit import quiet_lightning
-from cfvqa.training.ranks import device_count, process_count, uses_gpu
+from cfvqa.training.ranks import (
+    device_count,
+    process_count,
+    started_by_us,
+    started_outside,
+    started_processes,
+    uses_gpu,
+)
 
 TRAINERS = ("trainer", "detector.training.trainer", "classifier.training.trainer", "extraction.trainer")
 """Keys of the blocks that say on which devices something is made."""
@@ -47,6 +54,18 @@ def check_training(config: DictConfig) -> None:
 def _check_devices(content: dict[str, Any]) -> None:
     for place in TRAINERS:
         _try_trainer(select(content, place), place)
+
+
+def _check_processes(content: dict[str, Any]) -> None:
+    """Refuse processes that nothing here asks for: they would wait, or ask for devices that are not there."""
+    if not started_outside() or started_by_us():
+        return
+    wanted = {place: process_count(select(content, place)) for place in TRAINERS}
+    if started_processes() not in wanted.values():
+        raise InputError(
+            f"{started_processes()} processes were started, and trainer.devices and trainer.num_nodes ask for "
+            f"{wanted['trainer']}: make them agree"
+        )
 
 
 def _check_precision(content: dict[str, Any]) -> None:
@@ -102,6 +121,7 @@ def _check_batches(content: dict[str, Any]) -> None:
 
 TRAINING_CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
     "devices": _check_devices,
+    "processes": _check_processes,
     "precision": _check_precision,
     "compiler": _check_compiler,
     "vision networks": _check_vision,

@@ -85,7 +85,7 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
     @cache
     def begun() -> tuple[_Training, _Reader]:
         tracked = TrackedRun(str(config.name), "", str(config.group), run, settings)
-        read, store = load_tables(source), FeatureStore(extracted.folder)
+        read, store = load_tables(source), _store(extracted, config)
         searched = config.trial is not None
         training = _Training(config, console, blocks, read, store, stage.folder, tracked, start, searched)
         return training, _new_reader(training)
@@ -98,6 +98,8 @@ def vqa(config: DictConfig, console: StageConsole) -> Stage:
         return _train(training, reader)
 
     others = others_of(config, "vqa", blocks["trainer"])
+    if stage.whole:  # also while another process judges it
+        return ensure(stage, make, console, others=others)
     with run_lock(stage, console):
         if rank() == 0 and not is_made(stage):  # no run is moved for one that cannot begin
             check_machines(blocks["trainer"])
@@ -115,11 +117,16 @@ def blind(config: DictConfig, console: StageConsole) -> Stage:
 
     def make(folder: Path) -> dict[str, str]:
         tracked = TrackedRun(f"blind-{stage_id}", "", str(config.group), folder, blocks)
-        read, store = load_tables(source), FeatureStore(extracted.folder)
+        read, store = load_tables(source), _store(extracted, config)
         training = _Training(config, console, blocks, read, store, folder, tracked)
         return _train(training, _new_reader(training))
 
     return ensure(stage, make, console, others=others_of(config, "blind", blocks["trainer"]))
+
+
+def _store(extracted: Stage, config: DictConfig) -> FeatureStore:
+    """Return the features; processes that load read them row by row, and a copy in memory would be of no use."""
+    return FeatureStore(extracted.folder, preload_gib=0) if config.pairs.workers else FeatureStore(extracted.folder)
 
 
 def reader_blocks(config: DictConfig, model: DictConfig, phases: DictConfig) -> dict[str, Any]:

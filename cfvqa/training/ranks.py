@@ -23,6 +23,7 @@ from cfvqa.errors import INPUT_ERROR, InputError
 from cfvqa.training.keeping import PREEMPTED
 
 _OURS = "CFVQA_PROCESSES"  # set where a first process of ours has started the others
+_STEP_TASKS = "SLURM_STEP_NUM_TASKS"
 _LOST = 1  # exit status of a process whose peer has died
 _ENDING = 2.0  # seconds that a process takes to end when its connections are closed
 _PATIENCE = 20.0  # seconds that a training has to notice that a peer has died
@@ -41,7 +42,7 @@ def rank() -> int:
 
 def started_processes() -> int:
     """Return how many processes there are of this training, whatever its trainer asks for."""
-    return _first_of("WORLD_SIZE", "SLURM_NTASKS", otherwise=1)
+    return _first_of("WORLD_SIZE", _STEP_TASKS, otherwise=1)
 
 
 def local_rank() -> int:
@@ -60,8 +61,11 @@ def started_by_us() -> bool:
 
 
 def by_slurm() -> bool:
-    """Whether srun has started this process as one of several."""
-    return "SLURM_PROCID" in os.environ and "SLURM_NTASKS" in os.environ and number_in("SLURM_NTASKS") > 1
+    """Whether srun has started this process as one of several.
+
+    A batch script, which is one process, is told of the tasks of its job too; of a step, srun alone tells.
+    """
+    return "SLURM_PROCID" in os.environ and _STEP_TASKS in os.environ and number_in(_STEP_TASKS) > 1
 
 
 def _first_of(ours: str, of_slurm: str, otherwise: int) -> int:
@@ -99,7 +103,7 @@ def device_count(trainer: Mapping[str, Any]) -> int:
         )
     if wanted in ("auto", -1):
         return there if on_gpu else 1
-    count = len(wanted) if isinstance(wanted, Sequence) and not isinstance(wanted, str) else int(wanted)
+    count = int(wanted)
     if count < 1:
         raise InputError(f"trainer.devices={wanted} asks for no device: give a number from 1, or auto")
     if on_gpu and count > there:

@@ -126,6 +126,15 @@ def test_a_sweep_over_an_unknown_key_is_refused_with_one_message_and_leaves_no_f
     assert not list(tmp_path.iterdir())
 
 
+def test_a_search_that_several_processes_would_ask_for_is_refused(swept, monkeypatch, capsys):
+    for name, value in {"LOCAL_RANK": "0", "RANK": "0", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    seen = []
+    assert swept(lambda config, _: seen.append(config.seed), "choice(1,2)", "hydra/sweeper=optuna") == 2
+    assert not seen
+    assert "a search is of one process" in capsys.readouterr().err
+
+
 def test_a_sweep_over_nothing_is_refused(swept, tmp_path, capsys):
     assert swept(lambda config, _: None, "range(1,1)") == 2
     assert capsys.readouterr().err.count("error: seed=range(1,1): there is nothing to sweep over") == 1

@@ -1,7 +1,8 @@
-"""Every command that the README and the pages of the site show composes, and passes the checks of its config."""
+"""Every command that the README, the pages of the site and the Makefile give composes, and passes the checks."""
 
 import re
 import shlex
+import subprocess
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from cfvqa.stages.settings import check
 from cfvqa.stages.training_checks import check_training
 from cfvqa.training.ranks import process_count
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 LITERAL = ("main", "reference", "question", "run", "to", "predictions", "reports", "studies", "out")
 COMMAND = re.compile(r"cfvqa-([\w-]+)$|^cfvqa\.commands\.(\w+)$")
 
@@ -29,11 +31,20 @@ CLUSTER = PAGES / "how-to" / "cluster.md"
 def shown(*files):
     """Return (command, arguments) of every indented line of pages that starts a command."""
     text = "\n".join(file.read_text() for file in files).replace("\\\n", " ")
-    lines = [
-        shlex.split(line, comments=True) for line in text.splitlines() if re.match(r"    (cfvqa-|torchrun|srun)", line)
-    ]
+    return given([line for line in text.splitlines() if re.match(r"    (cfvqa-|torchrun|srun)", line)])
+
+
+def made(*targets):
+    """Return (command, arguments) of every command of targets of the Makefile."""
+    line = ["make", "--dry-run", "--no-print-directory", f"--directory={ROOT}", *targets]
+    printed = subprocess.run(line, capture_output=True, text=True, check=True).stdout.replace("\\\n", " ")
+    return given([line for line in printed.splitlines() if "/bin/cfvqa-" in line])
+
+
+def given(lines):
+    """Return (command, arguments) of lines for a shell."""
     found = []
-    for words in lines:
+    for words in (shlex.split(line, comments=True) for line in lines):
         [place] = [place for place, word in enumerate(words) if COMMAND.search(word)]
         name = next(name for name in COMMAND.search(words[place]).groups() if name)
         found.append((name, words[place + 1 :]))
@@ -52,18 +63,15 @@ def first_of(argument):
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    shown(README, *sorted(PAGES.rglob("*.md"))),
+    [*shown(README, *sorted(PAGES.rglob("*.md"))), *made("demo", "bench", "tuning", "benchmark")],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
 def test_a_command_that_is_shown_composes(name, arguments):
     assert f"cfvqa-{name}" in {script.name for script in entry_points(group="console_scripts")}
     searching.register()
-    given = [
-        quoted(argument, LITERAL)
-        for argument in readable(arguments, LITERAL, Path(config_folder()))
-        if argument != "--multirun"
-    ]
-    overrides = [override for argument in given for override in first_of(argument)]
+    readable_ones = readable(arguments, LITERAL, Path(config_folder()))
+    quoted_ones = [quoted(argument, LITERAL) for argument in readable_ones if argument != "--multirun"]
+    overrides = [override for argument in quoted_ones for override in first_of(argument)]
     check(composed(overrides))
 
 

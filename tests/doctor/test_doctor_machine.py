@@ -52,7 +52,15 @@ def test_stages_that_may_be_made_already_do_not_stand_in_the_way(tmp_path, free)
 
 @pytest.fixture
 def alone(monkeypatch):
-    for name in ("SLURM_JOB_ID", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_NNODES", "LOCAL_RANK", "RANK", "WORLD_SIZE"):
+    for name in (
+        "SLURM_JOB_ID",
+        "SLURM_PROCID",
+        "SLURM_STEP_NUM_TASKS",
+        "SLURM_NNODES",
+        "LOCAL_RANK",
+        "RANK",
+        "WORLD_SIZE",
+    ):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -64,17 +72,14 @@ def test_several_machines_need_somebody_who_starts_the_processes(alone):
     assert not process_notes({"num_nodes": 1, "devices": 1})
 
 
-@pytest.mark.parametrize(("tasks", "state"), [("32", []), ("16", [MISSING])])
-def test_processes_that_srun_has_started_are_those_of_the_trainer(alone, tasks, state):
-    alone.setenv("SLURM_PROCID", "0")
-    alone.setenv("SLURM_NTASKS", tasks)
-    notes = process_notes({"num_nodes": 4, "devices": 8})
-    assert [note.state for note in notes] == state
-    assert all("16 were started" in note.text for note in notes)
-
-
 def test_a_job_of_other_nodes_than_the_trainer_asks_for(alone):
-    for name, value in {"JOB_ID": "7", "NNODES": "2", "NTASKS_PER_NODE": "8", "PROCID": "0", "NTASKS": "32"}.items():
+    for name, value in {
+        "JOB_ID": "7",
+        "NNODES": "2",
+        "NTASKS_PER_NODE": "8",
+        "PROCID": "0",
+        "STEP_NUM_TASKS": "32",
+    }.items():
         alone.setenv(f"SLURM_{name}", value)
     found = process_notes({"num_nodes": 4, "devices": 8})
     assert [note.text for note in found if note.state == MISSING] == [

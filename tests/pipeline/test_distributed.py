@@ -107,6 +107,7 @@ def by_slurm(rank, port, nodes=1):
         "SLURM_JOB_ID": "7",
         "SLURM_JOB_NAME": "train",
         "SLURM_NTASKS": "2",
+        "SLURM_STEP_NUM_TASKS": "2",
         "SLURM_NTASKS_PER_NODE": str(a_node),
         "SLURM_NNODES": str(nodes),
         "SLURM_NODEID": str(rank // a_node),

@@ -170,7 +170,7 @@ TABLE = [
     *wrong("source.on_reversed", "ignore", words="choose one of error, swap, drop"),
     *wrong("+source.limit", "3", words="which the reader does not get"),
     *wrong("+source.nosuch", "3", words="is unknown"),
-    *wrong("trainer.devices", "0", "abc", "[]", words="give a number from 1"),
+    *wrong("trainer.devices", "0", "abc", "[3]", words="give a number from 1"),
     *wrong("trainer.accelerator", "abacus", words="choose one of auto, cpu"),
     (["trainer.strategy=nosuch"], ["trainer cannot be made", "invalid strategy name"]),
     *wrong("trainer.gradient_clip_val", "abc", words=NUMBER),
@@ -282,6 +282,16 @@ def test_more_gpus_than_there_are(monkeypatch):
         check_training(composed("trainer=gpu", "trainer.devices=8"))
 
 
+@pytest.mark.parametrize("variables", [{"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "8"}, {"WORLD_SIZE": "8"}])
+def test_more_processes_than_anything_asks_for(monkeypatch, variables):
+    for name, value in ({"LOCAL_RANK": "0", "RANK": "0"} | variables).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=r"8 processes were started, and trainer\.devices .* ask for 2: make"):
+        check_training(composed("trainer=ddp_cpu"))
+    monkeypatch.setattr("cfvqa.stages.training_checks._try_trainer", lambda block, place: None)
+    check_training(composed("trainer=ddp_cpu", "extraction.trainer.accelerator=cpu", "extraction.trainer.devices=8"))
+
+
 def test_a_batch_that_does_not_go_round_among_the_processes(monkeypatch):
     monkeypatch.setattr("cfvqa.stages.training_checks._try_trainer", lambda block, place: None)
     monkeypatch.setattr("cfvqa.training.ranks.torch.cuda.device_count", lambda: 8)
@@ -319,7 +329,7 @@ def test_a_compiler_that_is_not_there(monkeypatch):
         ["detector=faster_rcnn_r50_fpn", "classifier=region_crops_resnet101", "logger=wandb", "trainer=ddp"],
         ["variant=gloria", "evaluation.tasks=[retrieval,zero_shot]", "evaluation.phase=pretrain"],
         ["model=question_only", "phases=finetune_only", "name=2024", "limit=3", "seed=0", "pairs.swap=0"],
-        ["+trainer.limit_train_batches=0.1", "+phases.finetune.optimizer.eps=1e-6", "trainer.devices=[0]"],
+        ["+trainer.limit_train_batches=0.1", "+phases.finetune.optimizer.eps=1e-6", "trainer.devices=2"],
         ["+objective.coarser={_target_: cfvqa.objectives.contrast.Coarse}", "+phases.pretrain.objectives.coarser=2"],
         ["phases.finetune.optimizer._target_=torch.optim.NAdam", "+phases.finetune.optimizer.momentum_decay=0.004"],
         ["evaluation.decoding.way=rank", "evaluation.decoding.candidates=5", "variant=ekaid"],

@@ -18,7 +18,8 @@ from cfvqa.training.ranks import (
     started_processes,
 )
 
-ALL = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "CFVQA_PROCESSES")
+OF_SLURM = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "SLURM_STEP_NUM_TASKS")
+ALL = ("RANK", "LOCAL_RANK", "WORLD_SIZE", *OF_SLURM, "CFVQA_PROCESSES")
 
 
 @pytest.mark.parametrize(
@@ -26,11 +27,18 @@ ALL = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_LOCALID", "SLU
     [
         ({}, (0, 0, 1, False)),
         ({"RANK": "5", "LOCAL_RANK": "1", "WORLD_SIZE": "8"}, (5, 1, 8, True)),  # torchrun
-        ({"SLURM_PROCID": "5", "SLURM_LOCALID": "1", "SLURM_NTASKS": "8"}, (5, 1, 8, True)),  # srun
-        ({"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NTASKS": "1"}, (0, 0, 1, False)),  # a job of one task
+        ({"SLURM_PROCID": "5", "SLURM_LOCALID": "1", "SLURM_STEP_NUM_TASKS": "8"}, (5, 1, 8, True)),  # srun
+        ({"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_STEP_NUM_TASKS": "1"}, (0, 0, 1, False)),  # of one task
+        ({"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NTASKS": "8"}, (0, 0, 1, False)),  # the batch script itself
         ({"RANK": "3", "WORLD_SIZE": "1"}, (0, 0, 1, False)),  # a scheduler's, that has started no process of ours
         (
-            {"SLURM_PROCID": "0", "SLURM_NTASKS": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "CFVQA_PROCESSES": "1"},
+            {
+                "SLURM_PROCID": "0",
+                "SLURM_STEP_NUM_TASKS": "1",
+                "LOCAL_RANK": "1",
+                "WORLD_SIZE": "2",
+                "CFVQA_PROCESSES": "1",
+            },
             (1, 1, 2, True),  # the second of those that a job of one task has started
         ),
     ],
@@ -52,7 +60,7 @@ def test_the_environment_says_who_a_process_is(monkeypatch, variables, expected)
         (check_ranks, "SLURM_PROCID", {"RANK": "1", "SLURM_PROCID": "x"}),
         (rank, "LOCAL_RANK", {"LOCAL_RANK": ""}),
         (local_rank, "LOCAL_RANK", {"LOCAL_RANK": "-1"}),
-        (rank, "SLURM_NTASKS", {"SLURM_PROCID": "0", "SLURM_NTASKS": ""}),
+        (rank, "SLURM_STEP_NUM_TASKS", {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": ""}),
         (started_processes, "WORLD_SIZE", {"WORLD_SIZE": "1.5"}),
     ],
 )
