@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cfvqa.stages.answering import Model
+    from cfvqa.sharing.answering import Model
 
 
 def load(source: Path | str) -> Model:
@@ -19,6 +19,6 @@ def load(source: Path | str) -> Model:
     Raises:
         InputError: if there is no such model, or it is damaged, not finished, or names foreign classes.
     """
-    from cfvqa.stages.loading import load  # takes seconds, which `import cfvqa` should not
+    from cfvqa.sharing.loading import load  # takes seconds, which `import cfvqa` should not
 
     return load(source)

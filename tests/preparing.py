@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from cfvqa.commands.outcomes import report
 from cfvqa.errors import InputError
-from cfvqa.stages.progress import StageConsole
+from cfvqa.progress import StageConsole
 from cfvqa.stages.tables import tables
 
 

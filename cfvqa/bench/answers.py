@@ -10,8 +10,8 @@ from cfvqa.bench.figures import Figure
 from cfvqa.bench.lab import Lab
 from cfvqa.bench.rounds import interleave, timed
 from cfvqa.data.batches import PairBatch
-from cfvqa.stages.building import plain
-from cfvqa.stages.schema import words_of
+from cfvqa.settings.building import plain
+from cfvqa.settings.schema import words_of
 
 _ALONE = 2  # answers written one by one: the more, the longer the same figure takes
 

@@ -25,8 +25,8 @@ from cfvqa.bench.precision import precision
 from cfvqa.bench.processes import processes
 from cfvqa.bench.random_row import random_row
 from cfvqa.bench.training_step import training_step
-from cfvqa.stages.table_files import write_table
 from cfvqa.stages.trained import device
+from cfvqa.table_files import write_table
 
 QUESTIONS: dict[str, Callable[[Lab], list[Figure]]] = {
     "training step": training_step,

@@ -21,8 +21,8 @@ from cfvqa.phantom.evolution import sample_subject
 from cfvqa.phantom.questioning import question_rows
 from cfvqa.phantom.records import choose_absent
 from cfvqa.phantom.study import StudyTruth
-from cfvqa.stages.building import VISION, build_network, plain
-from cfvqa.stages.reader import Widths, pair_settings, train_tokenizer
+from cfvqa.settings.building import VISION, build_network, plain
+from cfvqa.settings.reader import Widths, pair_settings, train_tokenizer
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGIONS
 

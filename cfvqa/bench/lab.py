@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from cfvqa.bench.inputs import Inputs
 from cfvqa.data.batches import PairBatch
 from cfvqa.data.feature_store import FeatureStore
-from cfvqa.stages.building import OPTIMIZERS, build, plain
-from cfvqa.stages.reader import Widths, build_model, phase_module
+from cfvqa.settings.building import OPTIMIZERS, build, plain
+from cfvqa.settings.reader import Widths, build_model, phase_module
 from cfvqa.training.memory import keep_freed_memory
 from cfvqa.training.vqa_module import VqaModule
 

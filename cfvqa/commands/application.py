@@ -18,10 +18,10 @@ from cfvqa.commands.messages import INTERRUPTED, WRONG_INPUT
 from cfvqa.commands.outcomes import Outcome, config_folder, report
 from cfvqa.commands.sweeping import run_job
 from cfvqa.errors import InputError, Pruned
-from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.settings import check, check_folders
+from cfvqa.progress import StageConsole
+from cfvqa.settings.checking import check, check_folders
+from cfvqa.settings.training_checks import check_training
 from cfvqa.stages.sweeps import PRUNED, Job
-from cfvqa.stages.training_checks import check_training
 from cfvqa.training.keeping import PREEMPTED, preemptible
 from cfvqa.training.meeting import failures_told, open_calls
 from cfvqa.training.ranks import rank

@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from cfvqa.errors import InputError
-from cfvqa.stages.building import PRUNERS, SAMPLERS, resolve
+from cfvqa.settings.building import PRUNERS, SAMPLERS, resolve
 from cfvqa.stages.sweeps import is_shared
 
 _QUOTED = re.compile(r"""(['"])(?:(?!\1)[^\\]|\\.)*\1""", re.DOTALL)

@@ -4,8 +4,8 @@ from omegaconf import DictConfig
 
 from cfvqa.bench.bench import bench
 from cfvqa.commands.application import run
-from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.training_checks import check_training
+from cfvqa.progress import StageConsole
+from cfvqa.settings.training_checks import check_training
 
 
 def task(config: DictConfig, console: StageConsole) -> None:

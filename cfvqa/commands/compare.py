@@ -3,8 +3,8 @@
 from omegaconf import DictConfig
 
 from cfvqa.commands.application import run
-from cfvqa.stages.comparison import compare
-from cfvqa.stages.progress import StageConsole
+from cfvqa.comparing.comparison import compare
+from cfvqa.progress import StageConsole
 
 
 def task(config: DictConfig, console: StageConsole) -> None:

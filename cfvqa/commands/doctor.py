@@ -7,7 +7,7 @@ from cfvqa.commands.application import run
 from cfvqa.commands.arguments import check_alone
 from cfvqa.doctor.doctor import doctor
 from cfvqa.doctor.packages import Chosen
-from cfvqa.stages.progress import StageConsole
+from cfvqa.progress import StageConsole
 
 
 def task(config: DictConfig, console: StageConsole) -> None:

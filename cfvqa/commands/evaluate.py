@@ -3,9 +3,9 @@
 from omegaconf import DictConfig
 
 from cfvqa.commands.application import run
+from cfvqa.progress import StageConsole
 from cfvqa.stages.evaluation import evaluate_file, evaluation
 from cfvqa.stages.pipeline import show_sending
-from cfvqa.stages.progress import StageConsole
 
 
 def task(config: DictConfig, console: StageConsole) -> None:

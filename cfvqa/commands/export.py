@@ -3,8 +3,8 @@
 from omegaconf import DictConfig
 
 from cfvqa.commands.application import run
-from cfvqa.stages.exporting import export
-from cfvqa.stages.progress import StageConsole
+from cfvqa.progress import StageConsole
+from cfvqa.sharing.exporting import export
 
 
 def task(config: DictConfig, console: StageConsole) -> None:

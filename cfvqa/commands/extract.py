@@ -3,8 +3,8 @@
 from omegaconf import DictConfig
 
 from cfvqa.commands.application import run
+from cfvqa.progress import StageConsole
 from cfvqa.stages.features import features
-from cfvqa.stages.progress import StageConsole
 
 
 def task(config: DictConfig, console: StageConsole) -> None:

@@ -15,8 +15,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from cfvqa.commands.messages import PROGRAM_ERROR
+from cfvqa.settings.training_checks import TRAINERS
 from cfvqa.stages.sweeps import STOPPED, Job, job_name, own_overrides, read_jobs, record
-from cfvqa.stages.training_checks import TRAINERS
 
 NAMESPACE = "hydra_plugins.cfvqa"
 """Where Hydra looks for plugins of ours: see `searching.register`."""

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from cfvqa.errors import InputError
-from cfvqa.stages.blocks import unknown
+from cfvqa.settings.blocks import unknown
 
 PROGRAM_ERROR = 1
 """Exit status of a command that fails by an error of the program."""

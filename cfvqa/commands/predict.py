@@ -3,8 +3,8 @@
 from omegaconf import DictConfig
 
 from cfvqa.commands.application import run
-from cfvqa.stages.prediction import prediction
-from cfvqa.stages.progress import StageConsole
+from cfvqa.progress import StageConsole
+from cfvqa.sharing.prediction import prediction
 
 
 def task(config: DictConfig, console: StageConsole) -> None:

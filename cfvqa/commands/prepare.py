@@ -3,8 +3,8 @@
 from omegaconf import DictConfig
 
 from cfvqa.commands.application import run
-from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.settings import check_folders
+from cfvqa.progress import StageConsole
+from cfvqa.settings.checking import check_folders
 from cfvqa.stages.tables import CARD, tables
 
 

@@ -10,8 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from cfvqa.commands.outcomes import ending
 from cfvqa.errors import Pruned
+from cfvqa.progress import StageConsole
 from cfvqa.stages.pipeline import STAGES
-from cfvqa.stages.progress import StageConsole
 from cfvqa.training.keeping import preemptible
 
 

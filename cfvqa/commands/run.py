@@ -4,9 +4,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from cfvqa.commands.application import run
+from cfvqa.progress import StageConsole
 from cfvqa.stages.closing import closing_lines
 from cfvqa.stages.pipeline import show_sending
-from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.report import report
 
 

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from cfvqa.commands.composing import asked
 from cfvqa.commands.launching import NAMESPACE, KeptLauncher
 from cfvqa.errors import InputError
-from cfvqa.stages.kinds import Whole
+from cfvqa.settings.kinds import Whole
 from cfvqa.stages.searching import STUDY, Search
 from cfvqa.stages.sweeps import Job
 from cfvqa.training.ranks import started_by_us, started_processes

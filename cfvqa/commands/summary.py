@@ -3,8 +3,8 @@
 from omegaconf import DictConfig
 
 from cfvqa.commands.application import run
-from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.summary import summarise
+from cfvqa.comparing.summary import summarise
+from cfvqa.progress import StageConsole
 
 
 def task(config: DictConfig, console: StageConsole) -> None:

@@ -15,9 +15,9 @@ from cfvqa.doctor.note import MISSING, OK, WARNING, Note, noted, once
 from cfvqa.doctor.words import duration, size
 from cfvqa.errors import InputError
 from cfvqa.phantom import PhantomSettings, write_phantom
+from cfvqa.settings.building import SOURCES, build, plain
 from cfvqa.sources.medical_diff_vqa import QUESTIONS
 from cfvqa.sources.source import Source, Wanted
-from cfvqa.stages.building import SOURCES, build, plain
 
 SUBJECTS = 100
 """Subjects of a sample: so many that every split has some."""

@@ -12,9 +12,9 @@ from cfvqa.bench.machine import cores, machine
 from cfvqa.doctor.clock import device_of, processes_of
 from cfvqa.doctor.note import MISSING, OK, WARNING, Note, noted, once
 from cfvqa.errors import InputError
-from cfvqa.stages.building import plain
-from cfvqa.stages.settings import check_folders, select
-from cfvqa.stages.training_checks import TRAINERS, TRAINING_CHECKS
+from cfvqa.settings.building import plain
+from cfvqa.settings.checking import check_folders, select
+from cfvqa.settings.training_checks import TRAINERS, TRAINING_CHECKS
 from cfvqa.training.ranks import by_slurm, check_machines
 
 NETWORKS = ("vision networks", "readers")

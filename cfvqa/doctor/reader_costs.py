@@ -14,7 +14,7 @@ from cfvqa.bench.lab import Lab
 from cfvqa.doctor.amounts import Amounts
 from cfvqa.doctor.clock import device_of, measuring, processes_of, seconds_each
 from cfvqa.doctor.cost import Cost, checkpoint_bytes, epochs_of
-from cfvqa.stages.building import plain
+from cfvqa.settings.building import plain
 
 _ON_PROCESSOR = 8  # pairs at once
 

@@ -17,8 +17,8 @@ from cfvqa.doctor.clock import device_of, measuring, processes_of, seconds_each
 from cfvqa.doctor.cost import Cost, checkpoint_bytes, epochs_of, image_seconds
 from cfvqa.doctor.sample import Sample
 from cfvqa.doctor.words import short
+from cfvqa.settings.building import VISION, build_network, plain
 from cfvqa.sources.tables import Tables
-from cfvqa.stages.building import VISION, build_network, plain
 from cfvqa.stages.vision import for_inference
 from cfvqa.training.extraction import ExtractionModule
 from cfvqa.training.vision_modules import AnatomyModule, FindingsModule, VisionModule

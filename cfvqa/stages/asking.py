@@ -17,9 +17,9 @@ from cfvqa.evaluation.predictions import predictions_of
 from cfvqa.language.questions import DIFFERENCE
 from cfvqa.models.constrained import FollowGrammar
 from cfvqa.models.outputs import Reading
+from cfvqa.progress import StageConsole, counting
+from cfvqa.settings.schema import follows_grammar, words_of
 from cfvqa.stages.closed_answers import ClosedAnswers
-from cfvqa.stages.progress import StageConsole, counting
-from cfvqa.stages.schema import follows_grammar, words_of
 from cfvqa.stages.trained import TrainedReader, device
 
 

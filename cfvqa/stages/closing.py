@@ -12,8 +12,8 @@ from omegaconf import DictConfig
 from cfvqa.evaluation.charts import Figure, number
 from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.report_figures import headline_of
+from cfvqa.settings.schema import WRITE, ranks
 from cfvqa.stages.evaluation import evaluation_folder
-from cfvqa.stages.schema import WRITE, ranks
 
 
 def closing_lines(config: DictConfig, page: Path, overrides: Sequence[str]) -> list[str]:

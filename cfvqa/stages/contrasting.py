@@ -18,9 +18,9 @@ from cfvqa.evaluation.zero_shot import ZeroShot, prompts_for, zero_shot
 from cfvqa.language.grammar import parse_changes
 from cfvqa.language.questions import DIFFERENCE
 from cfvqa.objectives.base import Contrast
+from cfvqa.progress import StageConsole, counting
+from cfvqa.settings.schema import RETRIEVAL, ZERO_SHOT
 from cfvqa.stages.asking import pair_set
-from cfvqa.stages.progress import StageConsole, counting
-from cfvqa.stages.schema import RETRIEVAL, ZERO_SHOT
 from cfvqa.stages.trained import TrainedReader, device
 
 _TEXTS = 16  # compared at once with a batch of pairs: each word with each visual token

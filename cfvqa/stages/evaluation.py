@@ -18,18 +18,18 @@ from cfvqa.evaluation.zero_shot import ZeroShot
 from cfvqa.files import digest_of
 from cfvqa.language.questions import DIFFERENCE
 from cfvqa.objectives.base import Contrast
+from cfvqa.progress import StageConsole
+from cfvqa.settings.building import plain
+from cfvqa.settings.reader import contrasts_of
+from cfvqa.settings.schema import ANSWERS, ranks
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.asking import Asked, Decoding, ask, exchange_images, pair_set
-from cfvqa.stages.building import plain
 from cfvqa.stages.closed_answers import FILE, ClosedAnswers
 from cfvqa.stages.contrasting import Comparing
 from cfvqa.stages.evaluation_table import show, written
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage, ensure, identify
-from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.reader import contrasts_of
 from cfvqa.stages.run_folders import run_lock
-from cfvqa.stages.schema import ANSWERS, ranks
 from cfvqa.stages.scoring import data_of, questions_of, score_file, score_run, training
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.tracking import track_evaluation

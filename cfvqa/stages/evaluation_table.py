@@ -5,7 +5,7 @@ from typing import Any
 from rich.table import Table
 
 from cfvqa.evaluation.contrast_tables import tables_of
-from cfvqa.stages.progress import StageConsole
+from cfvqa.progress import StageConsole
 
 
 def show(metrics: dict[str, Any], console: StageConsole) -> None:

@@ -11,11 +11,11 @@ from omegaconf import DictConfig
 from cfvqa.data.feature_store import has_shard, split_into_shards, write_index
 from cfvqa.data.image_sets import ImageSet, labels_of
 from cfvqa.data.loaders import loader_of_rows
-from cfvqa.stages.building import plain
+from cfvqa.progress import StageConsole, counting
+from cfvqa.settings.building import plain
 from cfvqa.stages.distribution import others_of
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.importing import imported, imports
-from cfvqa.stages.progress import StageConsole, counting
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.vision import anatomy, findings, load_classifier, load_detector
 from cfvqa.training.extraction import ExtractionModule, ShardWriter

@@ -16,12 +16,12 @@ from rich.console import Console
 from cfvqa.errors import InputError
 from cfvqa.files import whole
 from cfvqa.processes import ordered
+from cfvqa.progress import counting
 from cfvqa.sources.key_information import RECORDS
 from cfvqa.sources.medical_diff_vqa import QUESTION_COLUMNS, QUESTIONS, read_order
 from cfvqa.sources.mimic_cxr_jpg import VIEW_OF_MEANING
 from cfvqa.sources.report_files import subject_folders
-from cfvqa.stages.progress import counting
-from cfvqa.stages.report_questions import Study, Subject, Written, write_subjects
+from cfvqa.sources.report_questions import Study, Subject, Written, write_subjects
 
 _AT_ONCE = 32  # subjects that a process reads before it hands over
 _NO_REPORT = "study of the table without a report"

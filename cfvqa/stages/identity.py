@@ -13,8 +13,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cfvqa.files import full_disk_named, write_text
+from cfvqa.progress import StageConsole
 from cfvqa.stages.distribution import Others
-from cfvqa.stages.progress import StageConsole
 from cfvqa.training.meeting import is_called, is_told_made, tell_made
 from cfvqa.training.ranks import rank
 

@@ -6,8 +6,8 @@ from omegaconf import DictConfig
 
 from cfvqa.data.feature_store import has_shard, shard_name, split_into_shards, write_index, write_shard
 from cfvqa.data.published_features import MISSING, open_published, published_fingerprint
+from cfvqa.progress import StageConsole, counting
 from cfvqa.stages.identity import Stage, ensure, identify
-from cfvqa.stages.progress import StageConsole, counting
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.vocabulary.regions import REGIONS
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from cfvqa.progress import StageConsole
+from cfvqa.settings.schema import ANSWERS
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage
 from cfvqa.stages.importing import imports
-from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.schema import ANSWERS
 from cfvqa.stages.tracking import sending_lines
 from cfvqa.stages.vision import anatomy, findings
 from cfvqa.stages.vqa import blind, vqa

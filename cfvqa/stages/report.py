@@ -13,19 +13,19 @@ from cfvqa.errors import InputError
 from cfvqa.evaluation.contrast_tables import page_tables_of
 from cfvqa.evaluation.curves import Curve, curve_of
 from cfvqa.evaluation.metrics import read_metrics
+from cfvqa.evaluation.page_pictures import PAIR, Radiographs
 from cfvqa.evaluation.report import Page, Pair, Picture, WordPictures, identity_tag, render
 from cfvqa.evaluation.report_figures import finding_rows_of, headline_of, text_table_of
 from cfvqa.evaluation.verdicts import Judgement, Verdict, choose, judge
 from cfvqa.files import write_text
 from cfvqa.language.questions import DIFFERENCE
+from cfvqa.progress import StageConsole
+from cfvqa.settings.building import plain
+from cfvqa.settings.schema import ANSWERS
 from cfvqa.sources.tables import Tables
-from cfvqa.stages.building import plain
 from cfvqa.stages.evaluation import evaluation, judged_contrasts, judged_phase
 from cfvqa.stages.identity import identify
-from cfvqa.stages.page_pictures import PAIR, Radiographs
-from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.report_facts import Ran, facts_of, notes_of, test_figure, times_of
-from cfvqa.stages.schema import ANSWERS
 from cfvqa.stages.tables import load_tables
 from cfvqa.stages.trained import load_reader
 from cfvqa.stages.word_maps import WordMap, local_of, word_maps

@@ -11,11 +11,11 @@ from omegaconf import DictConfig
 
 from cfvqa.evaluation.metrics import decoding_in
 from cfvqa.evaluation.report import Facts
-from cfvqa.stages.building import plain
+from cfvqa.progress import StageConsole
+from cfvqa.settings.building import plain
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage
 from cfvqa.stages.importing import imports
-from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.tables import TablesStage, tables
 from cfvqa.stages.vision import anatomy, findings
 from cfvqa.stages.vqa import blind, vqa

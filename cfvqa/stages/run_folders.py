@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 
 from cfvqa.errors import InputError
 from cfvqa.files import damage_named, write_text
+from cfvqa.progress import StageConsole
 from cfvqa.stages.identity import SUCCESS, Stage, locked
-from cfvqa.stages.progress import StageConsole
 from cfvqa.training.ranks import rank
 
 _HELD = "settings.json"

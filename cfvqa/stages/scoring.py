@@ -19,9 +19,9 @@ from cfvqa.evaluation.predictions import predictions_of
 from cfvqa.evaluation.rules import SeenFindings, answers_by_rule, learn_rule
 from cfvqa.evaluation.text_scores import TextScorer
 from cfvqa.language.questions import DIFFERENCE
+from cfvqa.settings.schema import ranks
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.asking import Asked
-from cfvqa.stages.schema import ranks
 
 _READ = 512  # images at once
 _HALF = 0.5  # probability of "at least moderate", "at least severe" from which a level is taken

@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 
 from cfvqa.data.seeding import stable_seed
 from cfvqa.errors import InputError
-from cfvqa.stages.building import PRUNERS, SAMPLERS, Allowed, build, plain
+from cfvqa.settings.building import PRUNERS, SAMPLERS, Allowed, build, plain
 from cfvqa.stages.sweeps import DONE, PRUNED, Job, loss_of
 from cfvqa.training.pruning import Trial
 from cfvqa.training.ranks import rank

@@ -13,7 +13,7 @@ from cfvqa.evaluation.metrics import read_metrics
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.files import damage_named, write_text
 from cfvqa.stages.identity import SPEED, seconds_spent
-from cfvqa.stages.table_files import write_table
+from cfvqa.table_files import write_table
 
 DONE, FAILED, STOPPED, PRUNED = "done", "failed", "stopped", "pruned"
 _LOSS = "val/"

@@ -8,14 +8,14 @@ from omegaconf import DictConfig
 
 from cfvqa.files import write_text
 from cfvqa.phantom import DRAWING, PhantomSettings, write_phantom
+from cfvqa.progress import StageConsole, counting
+from cfvqa.settings.building import SOURCES, build, plain
 from cfvqa.sources.card import data_card
 from cfvqa.sources.fingerprint import fingerprint
 from cfvqa.sources.leakage import leakage
 from cfvqa.sources.source import Source, SourceFiles
 from cfvqa.sources.tables import CONTENT, Tables, read_tables, write_tables
-from cfvqa.stages.building import SOURCES, build, plain
 from cfvqa.stages.identity import Stage, ensure, identify
-from cfvqa.stages.progress import StageConsole, counting
 
 CARD = "card.md"
 """The data card, beside the tables."""

@@ -11,9 +11,9 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from cfvqa.errors import InputError
+from cfvqa.settings.building import TRACKERS, build
 from cfvqa.sources.image_files import read_image
 from cfvqa.sources.tables import Tables
-from cfvqa.stages.building import TRACKERS, build
 from cfvqa.training.curve_logger import CurveLogger
 from cfvqa.training.ranks import rank
 from cfvqa.training.trackers import Row, TrackedRun, Tracker

@@ -14,10 +14,10 @@ from cfvqa.files import damage_named
 from cfvqa.language.constraint import AnswerConstraint
 from cfvqa.language.tokenizer import AnswerTokenizer, PretrainedTokenizer, Tokenizer
 from cfvqa.models.momentum import without_momentum
-from cfvqa.stages.building import trying
-from cfvqa.stages.reader import Widths, build_model
-from cfvqa.stages.schema import READER
-from cfvqa.stages.settings import check_relations
+from cfvqa.settings.building import trying
+from cfvqa.settings.checking import check_relations
+from cfvqa.settings.reader import Widths, build_model
+from cfvqa.settings.schema import READER
 from cfvqa.training.checkpoints import load_weights
 
 TOKENIZER = "tokenizer"

@@ -15,14 +15,14 @@ from torchmetrics import Metric
 from cfvqa.data.image_data import ImageData, ImageDataSettings
 from cfvqa.errors import InputError
 from cfvqa.files import damage_named
-from cfvqa.stages.blocks import Block
-from cfvqa.stages.building import VISION, build_network, new_network, plain
-from cfvqa.stages.calls import Call
+from cfvqa.progress import StageConsole
+from cfvqa.settings.blocks import Block
+from cfvqa.settings.building import VISION, build_network, new_network, plain
+from cfvqa.settings.calls import Call
+from cfvqa.settings.kinds import Text
+from cfvqa.settings.schema import SIDE
 from cfvqa.stages.distribution import Others, others_of
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
-from cfvqa.stages.kinds import Text
-from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.schema import SIDE
 from cfvqa.stages.tables import detector_tables, load_tables, tables
 from cfvqa.stages.tracking import training_loggers
 from cfvqa.training.checkpoints import load_weights

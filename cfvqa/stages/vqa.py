@@ -16,14 +16,14 @@ from cfvqa.data.pair_data import PairData
 from cfvqa.errors import InputError
 from cfvqa.files import digest_of, write_text
 from cfvqa.language.tokenizer import Tokenizer
+from cfvqa.progress import StageConsole
+from cfvqa.settings.building import plain
+from cfvqa.settings.reader import Widths, build_model, pair_settings, phase_module, train_tokenizer, used
 from cfvqa.sources.tables import Tables
-from cfvqa.stages.building import plain
 from cfvqa.stages.distribution import others_of
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify, shaping
 from cfvqa.stages.importing import imports
-from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.reader import Widths, build_model, pair_settings, phase_module, train_tokenizer, used
 from cfvqa.stages.run_folders import hold_folder, is_made, run_lock, take_folder
 from cfvqa.stages.searching import trial_of
 from cfvqa.stages.tables import load_tables, tables

@@ -8,7 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
 from cfvqa.commands.application import run
-from cfvqa.stages.settings import check
+from cfvqa.settings.checking import check
 
 RATES = (0.0005, 0.001, 0.002, 0.004)
 LEFT_OUT = ("{generation:1.0}", "{coarse:0}", "{fine:0}", "{matching:0}", "{coarse:0,fine:0,matching:0}")

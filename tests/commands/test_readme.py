@@ -14,9 +14,9 @@ from pages import PAGES
 from cfvqa.commands import searching
 from cfvqa.commands.application import config_folder
 from cfvqa.commands.arguments import quoted, readable
-from cfvqa.stages.building import plain
-from cfvqa.stages.settings import check
-from cfvqa.stages.training_checks import check_training
+from cfvqa.settings.building import plain
+from cfvqa.settings.checking import check
+from cfvqa.settings.training_checks import check_training
 from cfvqa.training.ranks import process_count
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from cfvqa.language.change_labels import label_changes
 from cfvqa.language.grammar import parse_changes
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
-from cfvqa.stages.reader import Widths, build_model
+from cfvqa.settings.reader import Widths, build_model
 
 ANSWERS = ["yes", "the main image has an additional finding of edema than the reference image."]
 TEXT = {"pretrained": None, "transformer": {"width": 32, "layers": 1, "heads": 2, "dropout": 0.0, "max_length": 64}}

@@ -20,7 +20,7 @@ from cfvqa.objectives.language import Generation, MaskedLanguage
 from cfvqa.objectives.matching import Matching
 from cfvqa.objectives.momentum_contrast import ImageTextContrast
 from cfvqa.objectives.sparse_attention import SparseAttention
-from cfvqa.stages.reader import Widths, build_model
+from cfvqa.settings.reader import Widths, build_model
 
 ANSWERS = [
     "the main image has an additional finding of edema than the reference image.",

@@ -16,9 +16,9 @@ from cfvqa.commands import predict as command
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
 from cfvqa.language.questions import WHAT_CHANGED
+from cfvqa.sharing.loading import load_run
 from cfvqa.sources.image_files import read_image
 from cfvqa.sources.tables import read_tables
-from cfvqa.stages.loading import load_run
 from cfvqa.vocabulary.findings import FINDING_INDEX
 from cfvqa.vocabulary.regions import REGIONS
 

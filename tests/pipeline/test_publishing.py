@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 import cfvqa
 from cfvqa.errors import InputError
+from cfvqa.sharing.publishing import model_card
 from cfvqa.sources.tables import read_tables
-from cfvqa.stages.publishing import model_card
 
 pytestmark = pytest.mark.slow
 

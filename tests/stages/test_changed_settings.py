@@ -7,9 +7,9 @@ from hydra import compose, initialize_config_dir
 
 from cfvqa.commands.application import config_folder
 from cfvqa.errors import InputError
-from cfvqa.stages.building import plain
+from cfvqa.progress import StageConsole
+from cfvqa.settings.building import plain
 from cfvqa.stages.identity import Stage, identify, shaping
-from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.run_folders import hold_folder, take_folder
 from cfvqa.stages.vqa import reader_blocks
 

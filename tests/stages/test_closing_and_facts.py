@@ -6,9 +6,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from cfvqa.errors import InputError
+from cfvqa.progress import StageConsole
 from cfvqa.stages import report_facts
 from cfvqa.stages.closing import closing_lines
-from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.report import report
 from cfvqa.stages.report_facts import words
 

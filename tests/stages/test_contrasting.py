@@ -13,10 +13,10 @@ from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.objectives.contrast import Coarse, Fine
 from cfvqa.objectives.gloria import GloriaGlobal, GloriaLocal
+from cfvqa.progress import StageConsole
+from cfvqa.settings.reader import Widths, build_model
 from cfvqa.stages import contrasting
 from cfvqa.stages.contrasting import Comparing
-from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.reader import Widths, build_model
 from cfvqa.stages.trained import TrainedReader
 from cfvqa.stages.word_maps import attended_by_words, local_of, word_maps
 

@@ -7,9 +7,9 @@ from omegaconf import OmegaConf
 from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import add_tests
 from cfvqa.evaluation.retrieval import retrieval
+from cfvqa.progress import StageConsole
 from cfvqa.stages.evaluation import evaluate_file, evaluation_folder, shaping_figures
 from cfvqa.stages.evaluation_table import show
-from cfvqa.stages.progress import StageConsole
 
 
 def figures(f1):

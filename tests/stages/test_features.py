@@ -12,9 +12,9 @@ from omegaconf import OmegaConf
 
 from cfvqa.data.batches import ImageFeatures
 from cfvqa.data.feature_store import shard_name, split_into_shards, write_shard
+from cfvqa.progress import StageConsole
 from cfvqa.stages import features as stage
 from cfvqa.stages.identity import Stage, identify
-from cfvqa.stages.progress import StageConsole
 from cfvqa.training import extraction
 
 

@@ -8,11 +8,11 @@ import pytest
 from omegaconf import OmegaConf
 
 from cfvqa.language.grammar import Change, ChangeKind, write_changes
+from cfvqa.progress import StageConsole
 from cfvqa.sources.tables import SCHEMAS, Tables, conform
 from cfvqa.stages import evaluation
 from cfvqa.stages.evaluation import evaluate_file
 from cfvqa.stages.identity import Stage
-from cfvqa.stages.progress import StageConsole
 from cfvqa.vocabulary.regions import REGION_INDEX, REGIONS
 
 ADDED, NOTHING = write_changes([Change("edema", ChangeKind.ADDED)]), "nothing has changed."

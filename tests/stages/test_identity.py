@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from cfvqa.progress import StageConsole
 from cfvqa.stages import identity
 from cfvqa.stages.identity import SUCCESS, Stage, ensure
-from cfvqa.stages.progress import StageConsole
 
 WHOLE = {"id": "a", "facts": {"parameters": "5"}, "seconds": 2}
 

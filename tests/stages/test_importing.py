@@ -10,9 +10,9 @@ from published_layout import PublishedTree
 from cfvqa.commands.application import config_folder
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
+from cfvqa.progress import StageConsole
 from cfvqa.stages import importing
 from cfvqa.stages.features import features
-from cfvqa.stages.progress import StageConsole
 
 QUIET = StageConsole(quiet=True)
 

@@ -9,9 +9,9 @@ from filelock import FileLock
 from omegaconf import OmegaConf
 
 from cfvqa.errors import InputError
+from cfvqa.progress import StageConsole
 from cfvqa.stages.distribution import others_of
 from cfvqa.stages.identity import SUCCESS, Stage, ensure, identify
-from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.run_folders import differences, hold_folder, is_made, run_lock, take_folder
 from cfvqa.training.meeting import call_others, end_job, failures_told, is_called, open_calls
 

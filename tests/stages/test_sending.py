@@ -3,9 +3,9 @@
 import pytest
 from omegaconf import OmegaConf
 
+from cfvqa.progress import StageConsole
 from cfvqa.stages import pipeline
 from cfvqa.stages.identity import Stage
-from cfvqa.stages.progress import StageConsole
 
 WANDB = {"tracker": {"_target_": "cfvqa.training.trackers.WeightsAndBiases"}}
 FOLDERS = {"anatomy": "work/anatomy/1", "findings": "work/findings/2", "vqa": "runs/a/vqa", "blind": "work/blind/3"}

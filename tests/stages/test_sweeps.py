@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from cfvqa.progress import StageConsole
 from cfvqa.stages.identity import Stage, ensure
-from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.sweeps import (
     DONE,
     FAILED,

@@ -3,8 +3,8 @@
 from omegaconf import OmegaConf
 
 from cfvqa.errors import InputError
+from cfvqa.progress import StageConsole
 from cfvqa.stages import tracking
-from cfvqa.stages.progress import StageConsole
 
 
 class Unreachable:

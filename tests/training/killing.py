@@ -23,9 +23,9 @@ from cfvqa.objectives.hard_matching import HardMatching
 from cfvqa.objectives.language import Generation, MaskedLanguage
 from cfvqa.objectives.momentum_contrast import ImageTextContrast
 from cfvqa.phantom import PhantomSettings, write_phantom
+from cfvqa.progress import StageConsole
+from cfvqa.settings.reader import Widths, build_model
 from cfvqa.sources.mimic import MimicSource
-from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.reader import Widths, build_model
 from cfvqa.training.curve_logger import CurveLogger
 from cfvqa.training.fit import FitSettings, fit
 from cfvqa.training.schedules import one_cycle

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from cfvqa.data.loaders import EpochLoader
 from cfvqa.data.sampling import EpochBatches
-from cfvqa.stages.progress import StageConsole
+from cfvqa.progress import StageConsole
 from cfvqa.training.fit import FitSettings, fit
 from cfvqa.training.keeping import PREEMPTED, BestCheckpoint, preemptible
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from killing import PARTS, Processes, Way, train, train_in_group, write_data
 
+from cfvqa.progress import StageConsole
 from cfvqa.stages.asking import Decoding, ask, pair_set
-from cfvqa.stages.progress import StageConsole
 from cfvqa.stages.trained import TrainedReader, for_answering
 from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.keeping import PREEMPTED, preemptible

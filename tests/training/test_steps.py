@@ -14,8 +14,8 @@ from cfvqa.data.pair_sets import PairSettings
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
 from cfvqa.objectives.language import Generation
-from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.reader import Widths, build_model
+from cfvqa.progress import StageConsole
+from cfvqa.settings.reader import Widths, build_model
 from cfvqa.training.fit import FitSettings, fit
 from cfvqa.training.vqa_module import VqaModule
 

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from cfvqa.errors import InputError
-from cfvqa.stages.building import (
+from cfvqa.settings.building import (
     OBJECTIVES,
     OPTIMIZERS,
     SCHEDULES,
@@ -21,9 +21,9 @@ from cfvqa.stages.building import (
     plain,
     trying,
 )
-from cfvqa.stages.reader import Widths, build_model, check_needs, train_tokenizer, used
-from cfvqa.stages.schema import RANK, WRITE, ranks
-from cfvqa.stages.settings import PHASES, select
+from cfvqa.settings.checking import PHASES, select
+from cfvqa.settings.reader import Widths, build_model, check_needs, train_tokenizer, used
+from cfvqa.settings.schema import RANK, WRITE, ranks
 from cfvqa.training.compiling import has_compiler
 from cfvqa.training.fit import quiet_lightning
 from cfvqa.training.ranks import (

@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from cfvqa.commands.application import config_folder
-from cfvqa.stages.settings import check
+from cfvqa.settings.checking import check
 
 CONF = Path(config_folder())
 PAGE = Path(__file__).parents[2] / "docs" / "pages" / "how-to" / "published-data.md"

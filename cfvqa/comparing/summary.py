@@ -15,14 +15,14 @@ from rich.table import Table
 from scipy.stats import t as student
 from yaml import YAMLError
 
+from cfvqa.comparing.judged_by import JudgedBy
 from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import decoding_in, read_metrics
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.files import DAMAGE
 from cfvqa.stages.identity import SUCCESS
-from cfvqa.stages.judged_by import JudgedBy
 from cfvqa.stages.run_folders import differences, settings_in, stored_config
-from cfvqa.stages.table_files import write_table
+from cfvqa.table_files import write_table
 
 SUMMARY, SYSTEMS = "summary", "systems"
 """Names of the tables: a row a run; a row a system."""

@@ -8,9 +8,9 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from cfvqa.errors import InputError
-from cfvqa.stages.answers import Prediction
-from cfvqa.stages.loading import load
-from cfvqa.stages.showing import as_json, show, write_picture
+from cfvqa.sharing.answers import Prediction
+from cfvqa.sharing.loading import load
+from cfvqa.sharing.showing import as_json, show, write_picture
 
 OUTPUTS = ("text", "json")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")

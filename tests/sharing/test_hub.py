@@ -7,7 +7,7 @@ from huggingface_hub.errors import HTTPError
 from rich.console import Console
 
 from cfvqa.errors import InputError
-from cfvqa.stages.hub import check_push, fetch, push
+from cfvqa.sharing.hub import check_push, fetch, push
 
 
 class Unreachable:

@@ -7,10 +7,10 @@ import lightning as L
 
 from cfvqa.models.text import TextSettings
 from cfvqa.phantom import PhantomSettings
-from cfvqa.stages.blocks import Block, Each, Maybe
-from cfvqa.stages.building import OBJECTIVES, OPTIMIZERS, READERS, SCHEDULES, TRACKERS, VISION
-from cfvqa.stages.calls import Arguments, Call, Source
-from cfvqa.stages.kinds import (
+from cfvqa.settings.blocks import Block, Each, Maybe
+from cfvqa.settings.building import OBJECTIVES, OPTIMIZERS, READERS, SCHEDULES, TRACKERS, VISION
+from cfvqa.settings.calls import Arguments, Call, Source
+from cfvqa.settings.kinds import (
     Choice,
     Devices,
     Kind,
@@ -24,7 +24,7 @@ from cfvqa.stages.kinds import (
     Truth,
     Whole,
 )
-from cfvqa.stages.report_questions import PARSERS
+from cfvqa.sources.report_questions import PARSERS
 
 ANSWERS, RETRIEVAL, ZERO_SHOT = "answers", "retrieval", "zero_shot"
 """Tasks by which a reader is judged."""

@@ -14,10 +14,10 @@ from cfvqa.errors import InputError
 from cfvqa.language.questions import WHAT_CHANGED, difference_in
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
-from cfvqa.stages.answering import Model
-from cfvqa.stages.prediction import request_of
-from cfvqa.stages.reader import Widths, build_model
-from cfvqa.stages.showing import as_json, picture, show, striking, wrap, write_picture
+from cfvqa.settings.reader import Widths, build_model
+from cfvqa.sharing.answering import Model
+from cfvqa.sharing.prediction import request_of
+from cfvqa.sharing.showing import as_json, picture, show, striking, wrap, write_picture
 from cfvqa.stages.trained import TrainedReader
 from cfvqa.vision.region_queries import RegionQueries
 from cfvqa.vision.shared_trunk import SharedTrunk

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.pictures import draw_regions
+from cfvqa.sharing.answers import FindingSeen, Place, Prediction
 from cfvqa.sources.image_files import read_image
-from cfvqa.stages.answers import FindingSeen, Place, Prediction
 from cfvqa.vocabulary.findings import label_text as finding_text
 from cfvqa.vocabulary.regions import REGION_INDEX
 from cfvqa.vocabulary.regions import label_text as region_text

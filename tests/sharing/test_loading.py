@@ -9,9 +9,9 @@ from omegaconf import OmegaConf
 from cfvqa.errors import InputError
 from cfvqa.language.tokenizer import AnswerTokenizer
 from cfvqa.models.knowledge_graph import node_texts
-from cfvqa.stages import loading, publishing
-from cfvqa.stages.loading import load, load_run
-from cfvqa.stages.publishing import read_export
+from cfvqa.sharing import loading, publishing
+from cfvqa.sharing.loading import load, load_run
+from cfvqa.sharing.publishing import read_export
 from cfvqa.stages.trained import TrainedReader, load_reader, new_model
 
 CONFIG = (

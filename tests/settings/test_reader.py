@@ -5,7 +5,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from cfvqa.errors import InputError
-from cfvqa.stages.reader import Widths, build_model, special_ids, train_tokenizer
+from cfvqa.settings.reader import Widths, build_model, special_ids, train_tokenizer
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "edema", "lung", "left", "right", "."]
 MODEL = {"network": {"_target_": "cfvqa.models.coarse_to_fine.CoarseToFine"}}

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin
 
 from cfvqa.errors import InputError
-from cfvqa.stages.blocks import inside, mapping, unknown
-from cfvqa.stages.building import SOURCES, Allowed, check_targets, resolve
-from cfvqa.stages.kinds import Choice, Kind, Listed, OrNull, Real, Text, Truth, Whole, shown
+from cfvqa.settings.blocks import inside, mapping, unknown
+from cfvqa.settings.building import SOURCES, Allowed, check_targets, resolve
+from cfvqa.settings.kinds import Choice, Kind, Listed, OrNull, Real, Text, Truth, Whole, shown
 
 _OF_HYDRA = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 _OF_ANNOTATION: dict[Any, Kind] = {

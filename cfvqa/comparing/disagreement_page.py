@@ -8,9 +8,9 @@ import polars as pl
 from omegaconf import DictConfig
 
 from cfvqa.evaluation.disagreements import Disagreement, Page, ShownPair, disagreements, draw, render
+from cfvqa.evaluation.page_pictures import PAIR, Radiographs
 from cfvqa.files import write_text
 from cfvqa.sources.tables import read_tables
-from cfvqa.stages.page_pictures import PAIR, Radiographs
 from cfvqa.stages.report_facts import notes_of
 
 

@@ -8,8 +8,8 @@ import pytest
 from omegaconf import OmegaConf
 from rich.console import Console
 
+from cfvqa.comparing.summary import summarise
 from cfvqa.errors import InputError
-from cfvqa.stages.summary import summarise
 
 
 def write_run(folder, variant, seed, f1, *, share=None, tables="t", name=None, heads=2, scorer="1.2", more=()):

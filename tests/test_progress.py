@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from cfvqa.stages.progress import counting
+from cfvqa.progress import counting
 
 
 class Clock:

@@ -10,7 +10,8 @@ from torch import nn
 
 from cfvqa.commands.application import config_folder
 from cfvqa.errors import InputError
-from cfvqa.stages.building import (
+from cfvqa.progress import StageConsole
+from cfvqa.settings.building import (
     OBJECTIVES,
     OPTIMIZERS,
     READERS,
@@ -25,9 +26,8 @@ from cfvqa.stages.building import (
     new_network,
     plain,
 )
+from cfvqa.settings.schema import DECODING
 from cfvqa.stages.identity import Stage, ensure, identify
-from cfvqa.stages.progress import StageConsole
-from cfvqa.stages.schema import DECODING
 from cfvqa.vision import faster_rcnn
 
 CONF = Path(config_folder())

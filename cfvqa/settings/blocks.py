@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cfvqa.errors import InputError
-from cfvqa.stages.kinds import Kind, Name, shown
+from cfvqa.settings.kinds import Kind, Name, shown
 
 
 def inside(key: str, name: str) -> str:

@@ -8,9 +8,9 @@ from rich.console import Console
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import read_metrics
-from cfvqa.stages.hub import check_push, push
-from cfvqa.stages.loading import load
-from cfvqa.stages.publishing import write_export
+from cfvqa.sharing.hub import check_push, push
+from cfvqa.sharing.loading import load
+from cfvqa.sharing.publishing import write_export
 
 
 def export(config: DictConfig, console: Console) -> Path:

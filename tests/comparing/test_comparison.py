@@ -10,9 +10,9 @@ import pytest
 from omegaconf import OmegaConf
 from rich.console import Console
 
+from cfvqa.comparing.comparison import compare
 from cfvqa.errors import InputError
 from cfvqa.language.grammar import Change, ChangeKind, write_changes
-from cfvqa.stages.comparison import compare
 
 ADDED, NOTHING = write_changes([Change("edema", ChangeKind.ADDED)]), "nothing has changed."
 

@@ -11,17 +11,17 @@ from omegaconf import DictConfig, ListConfig
 from rich.console import Console
 from rich.table import Table
 
+from cfvqa.comparing.disagreement_page import write_disagreements
+from cfvqa.comparing.judged_by import JudgedBy
 from cfvqa.errors import InputError
 from cfvqa.evaluation.charts import Figure
 from cfvqa.evaluation.metrics import decoding_in, read_metrics
 from cfvqa.evaluation.paired import POINTING, Difference, compare_paired
 from cfvqa.evaluation.report_figures import dig, figure_at
 from cfvqa.files import damage_named
-from cfvqa.stages.disagreement_page import write_disagreements
-from cfvqa.stages.judged_by import JudgedBy
-from cfvqa.stages.kinds import shown
+from cfvqa.settings.kinds import shown
 from cfvqa.stages.run_folders import differences, settings_in
-from cfvqa.stages.table_files import write_latex, write_table
+from cfvqa.table_files import write_latex, write_table
 
 _FIGURES = {
     "change F1": "changes.f1",

@@ -9,12 +9,12 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from cfvqa.errors import InputError
-from cfvqa.stages.blocks import inside, unknown
-from cfvqa.stages.building import (
+from cfvqa.settings.blocks import inside, unknown
+from cfvqa.settings.building import (
     plain,
 )
-from cfvqa.stages.reader import compares, used
-from cfvqa.stages.schema import ANSWERS, EXPERIMENT, RANK
+from cfvqa.settings.reader import compares, used
+from cfvqa.settings.schema import ANSWERS, EXPERIMENT, RANK
 
 PHASES = {"phases": "model", "evaluation.blind.phases": "evaluation.blind.model"}  # and whom they train
 _FOLDERS = ("root", "pretrained", "trained", "published", "work", "runs")

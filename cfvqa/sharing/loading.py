@@ -11,13 +11,13 @@ from yaml import YAMLError
 from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import decoding_in
 from cfvqa.files import DAMAGE, damage_named
-from cfvqa.stages.answering import Model
+from cfvqa.settings.schema import DECODING, ranks
+from cfvqa.sharing.answering import Model
+from cfvqa.sharing.hub import fetch
+from cfvqa.sharing.publishing import is_export, read_export
 from cfvqa.stages.closed_answers import ClosedAnswers
-from cfvqa.stages.hub import fetch
 from cfvqa.stages.identity import SUCCESS, Stage
-from cfvqa.stages.publishing import is_export, read_export
 from cfvqa.stages.run_folders import stored_config
-from cfvqa.stages.schema import DECODING, ranks
 from cfvqa.stages.trained import load_reader
 from cfvqa.stages.vision import DESCRIPTIONS, load_network
 

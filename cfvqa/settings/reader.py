@@ -22,7 +22,7 @@ from cfvqa.models.pretrained_text import start_from_encoder
 from cfvqa.models.text import TextSettings, TextTransformer
 from cfvqa.models.writing import SpecialIds
 from cfvqa.objectives.base import Contrast, Objective
-from cfvqa.stages.building import OBJECTIVES, OPTIMIZERS, READERS, SCHEDULES, build, build_network, resolve
+from cfvqa.settings.building import OBJECTIVES, OPTIMIZERS, READERS, SCHEDULES, build, build_network, resolve
 from cfvqa.training.vqa_module import VqaModule
 
 _LONGEST_NAME = 32  # tokens of the name of a finding or a region

@@ -16,7 +16,7 @@ from cfvqa.errors import InputError
 from cfvqa.language.change_labels import label_changes
 from cfvqa.language.questions import QUESTION_TYPES, WHAT_CHANGED, question_type
 from cfvqa.language.tokenizer import UNK, Tokenizer
-from cfvqa.stages.answers import FindingSeen, Likelihood, Place, Prediction, RegionSeen
+from cfvqa.sharing.answers import FindingSeen, Likelihood, Place, Prediction, RegionSeen
 from cfvqa.stages.asking import Decoding, ask_batch
 from cfvqa.stages.closed_answers import ClosedAnswers
 from cfvqa.stages.trained import TrainedReader, device

@@ -15,11 +15,11 @@ from torch import nn
 from cfvqa.errors import InputError
 from cfvqa.evaluation.report_figures import figure_at
 from cfvqa.files import DAMAGE, damage_named, full_disk_named
-from cfvqa.stages.answering import Model
-from cfvqa.stages.building import VISION, build_network
-from cfvqa.stages.calls import Call
+from cfvqa.settings.building import VISION, build_network
+from cfvqa.settings.calls import Call
+from cfvqa.settings.schema import DECODING, SIDE, ranks
+from cfvqa.sharing.answering import Model
 from cfvqa.stages.closed_answers import ClosedAnswers
-from cfvqa.stages.schema import DECODING, SIDE, ranks
 from cfvqa.stages.trained import (
     TOKENIZER,
     TrainedReader,
@@ -111,7 +111,7 @@ def read_export(folder: Path) -> Model:
 def model_card(model: Model, metrics: Mapping[str, Any], name: str) -> str:
     """Return the page that goes along with the weights: data, figures with intervals, limits, licence."""
     environment = Environment(
-        loader=PackageLoader("cfvqa.stages", "."), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("cfvqa.sharing", "."), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     networks = _networks(model).values()
     return environment.get_template("model_card.md.j2").render(

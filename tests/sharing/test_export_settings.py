@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import nn
 
-from cfvqa.stages.answering import Model
-from cfvqa.stages.publishing import settings_of
+from cfvqa.sharing.answering import Model
+from cfvqa.sharing.publishing import settings_of
 from cfvqa.stages.trained import TrainedReader
 
 NETWORK = {"_target_": "cfvqa.vision.faster_rcnn.FasterRCNN", "weights": "/home/me/start.pt", "shortest_edge": 800}

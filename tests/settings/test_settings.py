@@ -9,10 +9,10 @@ from hydra import compose, initialize_config_dir
 
 from cfvqa.commands.application import config_folder
 from cfvqa.errors import InputError
-from cfvqa.stages.building import plain
-from cfvqa.stages.reader import Widths, build_model, train_tokenizer, used
-from cfvqa.stages.settings import check, check_folders
-from cfvqa.stages.training_checks import check_training
+from cfvqa.settings.building import plain
+from cfvqa.settings.checking import check, check_folders
+from cfvqa.settings.reader import Widths, build_model, train_tokenizer, used
+from cfvqa.settings.training_checks import check_training
 
 
 @cache
@@ -288,12 +288,12 @@ def test_more_processes_than_anything_asks_for(monkeypatch, variables):
         monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match=r"8 processes were started, and trainer\.devices .* ask for 2: make"):
         check_training(composed("trainer=ddp_cpu"))
-    monkeypatch.setattr("cfvqa.stages.training_checks._try_trainer", lambda block, place: None)
+    monkeypatch.setattr("cfvqa.settings.training_checks._try_trainer", lambda block, place: None)
     check_training(composed("trainer=ddp_cpu", "extraction.trainer.accelerator=cpu", "extraction.trainer.devices=8"))
 
 
 def test_a_batch_that_does_not_go_round_among_the_processes(monkeypatch):
-    monkeypatch.setattr("cfvqa.stages.training_checks._try_trainer", lambda block, place: None)
+    monkeypatch.setattr("cfvqa.settings.training_checks._try_trainer", lambda block, place: None)
     monkeypatch.setattr("cfvqa.training.ranks.torch.cuda.device_count", lambda: 8)
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: True)
     key = "phases.pretrain.units_per_batch"
@@ -302,7 +302,7 @@ def test_a_batch_that_does_not_go_round_among_the_processes(monkeypatch):
 
 
 def test_a_precision_that_the_gpu_lacks(monkeypatch):
-    monkeypatch.setattr("cfvqa.stages.training_checks._try_trainer", lambda block, place: None)
+    monkeypatch.setattr("cfvqa.settings.training_checks._try_trainer", lambda block, place: None)
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: False)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda: "an old card")
     with pytest.raises(InputError, match="precision=bf16: an old card has none: give precision=16 or precision=32"):

@@ -1,0 +1,1 @@
+"""A trained model outside of its run: loaded, asked about image files, exported, given away."""
