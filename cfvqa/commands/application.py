@@ -26,7 +26,7 @@ from cfvqa.training.keeping import PREEMPTED, preemptible
 from cfvqa.training.meeting import failures_told, open_calls
 from cfvqa.training.ranks import rank
 
-Task = Callable[[DictConfig, StageConsole], None]
+Task = Callable[[DictConfig, StageConsole], object]
 Check = Callable[[DictConfig], None]
 CommandLineCheck = Callable[[Sequence[str]], None]
 
@@ -46,7 +46,7 @@ def run(
     that SIGTERM or SIGUSR1 asks to stop ends with status 75, wherever it is.
 
     Args:
-        task: what the command does.
+        task: what the command does; what it returns is for those who call it in Python.
         literal: keys whose values on the command line are names of files or free text, taken as they stand.
         needs: checks of the machine, behind those of the config.
         first: checks of the command line, before Hydra reads it.

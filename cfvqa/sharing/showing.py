@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cfvqa.errors import InputError
 from cfvqa.evaluation.pictures import draw_regions
+from cfvqa.files import whole
 from cfvqa.sharing.answers import FindingSeen, Place, Prediction
 from cfvqa.sources.image_files import read_image
 from cfvqa.vocabulary.findings import label_text as finding_text
@@ -111,18 +112,16 @@ def picture(prediction: Prediction, *, side: int = 640) -> Image.Image:
 
 
 def write_picture(prediction: Prediction, path: Path) -> None:
-    """Write the picture beside its final name and rename it: it is whole or not there.
+    """Write the picture, whole or not at all.
 
     Raises:
         InputError: if it cannot be written.
     """
-    page = picture(prediction)
-    temporary = path.with_name(f".{path.name}.part")
+    page, form = picture(prediction), Image.registered_extensions()[path.suffix.lower()]
     try:
-        page.save(temporary, format=Image.registered_extensions()[path.suffix.lower()], quality=92)
-        temporary.replace(path)
+        with whole(path) as temporary:
+            page.save(temporary, format=form, quality=92)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise InputError(f"output_image: cannot write {path} ({error.strerror}): give another file") from error
 
 
