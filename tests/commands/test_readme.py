@@ -14,8 +14,8 @@ from cfvqa.commands import searching
 from cfvqa.commands.application import config_folder
 from cfvqa.commands.arguments import quoted, readable
 from cfvqa.stages.building import plain
-from cfvqa.stages.settings import check
-from cfvqa.stages.training_checks import check_training
+from cfvqa.stages.settings import check, select
+from cfvqa.stages.training_checks import TRAINERS, check_training
 from cfvqa.training.ranks import process_count
 
 README = Path(__file__).parents[2] / "README.md"
@@ -81,8 +81,9 @@ def test_commands_for_a_cluster_pass_every_check_but_that_for_gpus():
         config.trainer.accelerator = "cpu"  # where there is no GPU
         check(config)
         check_training(config)
-        processes.append(process_count(plain(config.trainer)))
-    assert processes == [1, 1, 1, 8, 32, 1]
+        processes.append([process_count(select(plain(config), place)) for place in TRAINERS])
+    alone = [1, 1, 1, 1]
+    assert processes == [alone, alone, alone, [1, 8, 8, 8], [8, 1, 1, 1], [32, 1, 1, 1], alone]
 
 
 def test_commands_of_every_kind_are_shown():
