@@ -23,8 +23,8 @@ from cfvqa.sources.mimic_images import (
     Absence,
     count_resized,
     on_official_sides,
+    on_sides_of_questions,
     one_a_study,
-    split_of_last_question,
     with_files,
 )
 from cfvqa.sources.mimic_releases import MimicReleases
@@ -221,7 +221,7 @@ class MimicSource:
 
     def _split(self, images: pl.DataFrame, questions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         if self.split == "paper":
-            return split_of_last_question(images, questions), questions
+            return on_sides_of_questions(images, questions), questions
         images = self._on_sides(images)
         of_image = images.select(pl.col("image_id").alias("main_image"), "split")
         return images, questions.drop("split").join(of_image, on="main_image", maintain_order="left")

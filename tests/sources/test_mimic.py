@@ -241,10 +241,14 @@ def test_the_paper_split_is_the_published_column_where_every_row_has_it(tree):
         read(tree)
 
 
-def test_no_test_subject_is_a_training_image_in_the_paper_split(tree):
+@pytest.mark.parametrize("row", ["last", "first"])
+def test_no_test_subject_is_a_training_image_in_the_paper_split(tree, row):
+    if row == "first":  # of a subject, whose other questions are of training
+        for number, question in enumerate(tree.questions):
+            question["split"] = "test" if number == 0 else "val" if number > 32 else "train"
     tables = read(tree.write(), split="paper")
-    last = tables.questions.filter(pl.col("split") == "test")["subject_id"].unique()
-    splits = tables.images.filter(pl.col("subject_id").is_in(last.implode()))["split"]
+    tested = tables.questions.filter(pl.col("split") == "test")["subject_id"].unique()
+    splits = tables.images.filter(pl.col("subject_id").is_in(tested.implode()))["split"]
     assert set(splits) == {"test"}
 
 
