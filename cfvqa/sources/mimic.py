@@ -121,7 +121,7 @@ class MimicSource:
 
     def listed(self) -> Listing:
         """Return one image a study, as `read` takes them where all files are there."""
-        self._releases.check()
+        self._releases.check(self.version)
         images = self._named().images
         training = FRACTIONS[0] if self.split == "paper" else training_share(self._on_sides(images)["split"])
         return Listing(self._releases.image_root, images.select("subject_id", "path"), training)
@@ -139,7 +139,7 @@ class MimicSource:
         """
         self._check_split()
         releases = self._releases
-        releases.check()
+        releases.check(self.version)
         images, subjects, skipped = self._images()
         images, unreadable = measure_images(images, releases.image_root, self.on_corrupt, progress)
         skipped |= unreadable | self._without_report(images)
