@@ -157,6 +157,14 @@ def test_key_information_wins_over_chexpert(tree):
     assert tables.skipped == {"reported finding without a node": 1, "level of several words": 1}
 
 
+def test_of_two_names_of_one_node_the_one_with_a_level_counts(tree):
+    graded = {"cardiomegaly": {"level": None}, "enlargement of the cardiac silhouette": {"level": ["mild"]}}
+    next(record for record in tree.records if record["study_id"] == str(SECOND))["entity"] = graded
+    found = of_image(read(tree.write()).findings, SECOND)
+    rows = found.filter(pl.col("finding") == "enlarged cardiac silhouette").select("presence", "level").rows()
+    assert rows == [("yes", "mild")]
+
+
 def test_chexpert_speaks_where_the_key_information_is_silent(tree):
     tree.records = [record for record in tree.records if record["study_id"] != str(SECOND)]
     found = of_image(read(tree.write()).findings, SECOND).filter(pl.col("region").is_null())
