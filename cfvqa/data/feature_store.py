@@ -36,9 +36,8 @@ def shard_name(number: int) -> str:
 def write_shard(path: Path, image_ids: list[str], features: ImageFeatures) -> None:
     """Write the features of N images as one shard, whole or not at all.
 
-    Rows are contiguous and uncompressed: one random row is then one read. The same array in chunks that 32 rows share
-    took 21 times as long a row; the published file, with other arrays in other chunks, was not what that was measured
-    against (`bench` is).
+    Rows are contiguous and uncompressed: one random row is then one read, where a chunk that many rows share may be
+    read whole for it (`cfvqa-bench` has both).
     """
     with whole(path) as temporary, h5py.File(temporary, "w") as file:
         file.create_dataset("image_id", data=np.array(image_ids, dtype="S"))

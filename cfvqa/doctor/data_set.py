@@ -11,12 +11,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from cfvqa.doctor.note import MISSING, OK, WARNING, Note, noted, once
+from cfvqa.doctor.note import MISSING, OK, Note, noted, once
 from cfvqa.doctor.words import duration, size
 from cfvqa.errors import InputError
 from cfvqa.phantom import PhantomSettings, write_phantom
 from cfvqa.settings.building import SOURCES, build, plain
-from cfvqa.sources.medical_diff_vqa import QUESTIONS
 from cfvqa.sources.source import Source, Wanted
 
 SUBJECTS = 100
@@ -87,21 +86,7 @@ def file_notes(data: DataSet) -> list[Note]:
         wanted = data.reader.wanted()
     except InputError as error:
         return [Note(MISSING, data.place, str(error))]
-    found = once([named, *(noted(one.name, partial(_found, one)) for one in wanted)])
-    return [*found, *(note for one in wanted if one.name.endswith(QUESTIONS) for note in _of_another(one, data))]
-
-
-def _of_another(questions: Wanted, data: DataSet) -> list[Note]:
-    """Say where the folder of the questions has the name of another version than the config."""
-    try:
-        path = questions.find()
-    except InputError:  # said already
-        return []
-    named = path.parent.name if isinstance(path, Path) else ""
-    if not _RELEASE.fullmatch(named) or named == data.reader.version:
-        return []
-    text = f"{path} is of {named} by its folder, {data.place}.version is {data.reader.version}, and stands on all"
-    return [Note(WARNING, "version", f"{text} that is made of it: give {data.place}.version={named}")]
+    return once([named, *(noted(one.name, partial(_found, one)) for one in wanted)])
 
 
 def _found(wanted: Wanted) -> str:

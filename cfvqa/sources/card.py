@@ -32,6 +32,8 @@ def data_card(tables: Tables, leaks: Leakage) -> str:
         f"Of {len(tables.images)} radiographs, {tables.findings['image_id'].n_unique()} have labels, "
         f"{tables.regions['image_id'].n_unique()} boxes of regions, "
         f"{tables.finding_boxes['image_id'].n_unique()} boxes of findings.",
+        "A finding is called by its node of the graph, which may be narrower than what was said: 'spinal fracture' "
+        "holds any fracture, 'calcified nodule' any calcification, 'airspace opacity' pneumonia too.",
         _table(["radiographs with the finding", *PRESENCES, "boxes"], _findings(tables)),
         "## Left out",
         _table(["reason", "rows"], [[reason, str(count)] for reason, count in tables.skipped.items()] or [["-", "0"]]),

@@ -9,6 +9,7 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.language.grammar import official_name
+from cfvqa.sources.chest_imagenome import strongest
 from cfvqa.sources.medical_diff_vqa import KEY
 from cfvqa.sources.paths import existing_file
 from cfvqa.sources.tables import SCHEMAS
@@ -22,8 +23,8 @@ _UNSAID = "study without key information (its labels alone count)"
 def read_key_information(root: Path, images: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return whole-image findings of `images`, and what was skipped, by reason.
 
-    Of two names with one node, and of a finding both present and absent, the first that is present counts. A study
-    without a record has no finding here, and is counted: its labels alone say what is there.
+    Of two names with one node, and of a finding both present and absent, one that is present counts, first with a
+    level. A study without a record has no finding here, and is counted: its labels alone say what is there.
 
     Args:
         root: folder of the release.
@@ -40,7 +41,7 @@ def read_key_information(root: Path, images: pl.DataFrame) -> tuple[pl.DataFrame
     skipped = Counter({_UNSAID: len(image_of) - len(records)})
     rows = [row for study, record in records.items() for row in _record_rows(record, image_of[study], skipped)]
     table = pl.DataFrame(rows, schema=SCHEMAS["findings"], orient="row")
-    return table.unique(["image_id", "finding"], keep="first", maintain_order=True), dict(+skipped)
+    return strongest(table), dict(+skipped)
 
 
 def _load(path: Path) -> list[Any]:
@@ -90,7 +91,7 @@ def _texts(value: Any) -> bool:
 
 
 def _record_rows(record: dict[str, Any], image_id: str, skipped: Counter[str]) -> list[tuple[Any, ...]]:
-    """Return the findings of one study, those present first."""
+    """Return the findings of one study."""
     said = [(name, "yes", _level(details, skipped)) for name, details in (record.get("entity") or {}).items()]
     said += [(name, "no", None) for name in record.get("no_entity") or []]
     rows = []

@@ -23,8 +23,8 @@ from cfvqa.sources.mimic_images import (
     Absence,
     count_resized,
     on_official_sides,
+    on_sides_of_questions,
     one_a_study,
-    split_of_last_question,
     with_files,
 )
 from cfvqa.sources.mimic_releases import MimicReleases
@@ -121,7 +121,7 @@ class MimicSource:
 
     def listed(self) -> Listing:
         """Return one image a study, as `read` takes them where all files are there."""
-        self._releases.check()
+        self._releases.check(self.version)
         images = self._named().images
         training = FRACTIONS[0] if self.split == "paper" else training_share(self._on_sides(images)["split"])
         return Listing(self._releases.image_root, images.select("subject_id", "path"), training)
@@ -139,7 +139,7 @@ class MimicSource:
         """
         self._check_split()
         releases = self._releases
-        releases.check()
+        releases.check(self.version)
         images, subjects, skipped = self._images()
         images, unreadable = measure_images(images, releases.image_root, self.on_corrupt, progress)
         skipped |= unreadable | self._without_report(images)
@@ -221,7 +221,7 @@ class MimicSource:
 
     def _split(self, images: pl.DataFrame, questions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         if self.split == "paper":
-            return split_of_last_question(images, questions), questions
+            return on_sides_of_questions(images, questions), questions
         images = self._on_sides(images)
         of_image = images.select(pl.col("image_id").alias("main_image"), "split")
         return images, questions.drop("split").join(of_image, on="main_image", maintain_order="left")

@@ -65,9 +65,7 @@ def on_official_sides(images: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int
     """
     listed = images.drop_nulls("official_split")
     divided = on_two_sides(listed.rename({"official_split": "split"}), "subject_id")
-    order = pl.Enum(SPLITS)
-    last = pl.col("official_split").cast(order).max().over("subject_id").cast(pl.String)
-    return listed.with_columns(split=last), {
+    return listed.with_columns(split=_last_side("official_split").over("subject_id")), {
         "image without an official split": len(images) - len(listed),
         "subject that the official split divides (all of it on its last side)": len(divided),
     }
@@ -103,11 +101,16 @@ def count_resized(images: pl.DataFrame) -> int:
     )
 
 
-def split_of_last_question(images: pl.DataFrame, questions: pl.DataFrame) -> pl.DataFrame:
-    """Give a subject's images the split of its last question, so that no test image trains a detector.
+def on_sides_of_questions(images: pl.DataFrame, questions: pl.DataFrame) -> pl.DataFrame:
+    """Give a subject's images the last side of its questions (train, val, test): no test image trains a detector.
 
-    Only a subject that the cut divides has questions of two splits. One without questions goes to training.
+    The split by rows divides subjects. One without questions goes to training.
     """
-    last = questions.group_by("subject_id", maintain_order=True).agg(pl.col("split").last())
-    joined = images.join(last, on="subject_id", how="left", maintain_order="left")
+    sides = questions.group_by("subject_id").agg(_last_side("split").alias("split"))
+    joined = images.join(sides, on="subject_id", how="left", maintain_order="left")
     return joined.with_columns(pl.col("split").fill_null("train"))
+
+
+def _last_side(column: str) -> pl.Expr:
+    """Return the last of some sides, in the order train, val, test."""
+    return pl.col(column).cast(pl.Enum(SPLITS)).max().cast(pl.String)

@@ -72,14 +72,23 @@ class MimicReleases:
         """The table of the studies that questions are about."""
         return self._asked(medical_diff_vqa.STUDIES)
 
-    def check(self) -> None:
+    def check(self, version: str) -> None:
         """Look for the folders that no reading does without.
 
+        Args:
+            version: that the questions are said to be of.
+
         Raises:
-            InputError: naming the first that is not there.
+            InputError: naming the first that is not there, or that of the questions if it is named by another version.
         """
         for root in (self.table_root, self.image_root, self.graph_root, self.question_root):
             root.stat()
+        named = self.question_root.name
+        if _VERSION.fullmatch(named) and named != version:
+            raise InputError(
+                f"{self.question_root} is of version {named} by its name, but source.version is {version}, which "
+                f"stands on all that is made of it: give source.version={named}, or the folder of {version}"
+            )
 
     def wanted(self, labels: str, gold: Mapping[str, Callable[[Path], Path]]) -> tuple[Wanted, ...]:
         """Return what a reading needs.

@@ -15,8 +15,8 @@ from cfvqa.commands import searching
 from cfvqa.commands.application import config_folder
 from cfvqa.commands.arguments import quoted, readable
 from cfvqa.settings.building import plain
-from cfvqa.settings.checking import check
-from cfvqa.settings.training_checks import check_training
+from cfvqa.settings.checking import check, select
+from cfvqa.settings.training_checks import TRAINERS, check_training
 from cfvqa.training.ranks import process_count
 
 ROOT = Path(__file__).parents[2]
@@ -89,8 +89,9 @@ def test_commands_for_a_cluster_pass_every_check_but_that_for_gpus():
         config.trainer.accelerator = "cpu"  # where there is no GPU
         check(config)
         check_training(config)
-        processes.append(process_count(plain(config.trainer)))
-    assert processes == [1, 1, 1, 8, 32, 1]
+        processes.append([process_count(select(plain(config), place)) for place in TRAINERS])
+    alone = [1, 1, 1, 1]
+    assert processes == [alone, alone, alone, [1, 8, 8, 8], [8, 1, 1, 1], [32, 1, 1, 1], alone]
 
 
 def test_commands_of_every_kind_are_shown():

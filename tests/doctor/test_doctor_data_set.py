@@ -10,6 +10,7 @@ from cfvqa.doctor.amounts import amounts_of, label_notes
 from cfvqa.doctor.data_set import DataSet, file_notes
 from cfvqa.doctor.note import MISSING, OK, WARNING
 from cfvqa.doctor.sample import decode, images_there, look, spread
+from cfvqa.errors import InputError
 from cfvqa.sources.csv_tables import CsvSource
 from cfvqa.sources.mimic import MimicSource
 from cfvqa.sources.nih import NihSource
@@ -77,12 +78,14 @@ def test_a_release_is_told_by_the_folder_that_it_was_downloaded_into(tree):
     assert file_notes(mimic(tree)) == [replace(note, about=note.about.replace("/2.1.0", "")) for note in notes]
 
 
-def test_questions_of_another_version_than_the_config_says_are_told(tree):
+def test_questions_of_another_version_than_the_config_says_stand_in_the_way(tree):
     shutil.move(tree.question_root, tree.root / "1.0.0")
     shutil.move(tree.root / "1.0.0", tree.question_root / "1.0.0")
-    [warning] = [note for note in file_notes(mimic(tree)) if note.state == WARNING]
-    assert warning.text.endswith("give source.version=1.0.0")
-    assert {note.state for note in file_notes(mimic(tree, version="1.0.0"))} == {OK}
+    [text] = missing(look(mimic(tree), SIDE)[0])
+    assert text.endswith("give source.version=1.0.0, or the folder of 1.0.1")
+    with pytest.raises(InputError, match=r"source\.version is 1\.0\.1"):
+        mimic(tree).reader.read()
+    assert not missing(look(mimic(tree, version="1.0.0", split="official"), SIDE)[0])
 
 
 def test_images_that_are_not_there_are_counted_and_named(tree):

@@ -17,6 +17,8 @@ MISSES = {
     "Moderate cardiomegaly, and pericardial effusion cannot be ruled out.",
     # Where something is stands before the verb.
     "Left lung is clear. Right lung shows diffuse opacification.",
+    # What is on the other side has no name of its own.
+    "Pleural effusion is absent on the right but large on the left.",
     # Where it is worse is no place of all of it.
     "Widespread parenchymal opacities, worse on the left, represent severe pulmonary edema or ARDS.",
 }
@@ -39,7 +41,7 @@ def test_sentences_written_by_hand_are_read_but_for_the_misses_that_are_listed()
 
 
 def test_the_published_rules_on_the_same_sentences():
-    assert f1(judged(published)) == pytest.approx(0.671, abs=0.002)
+    assert f1(judged(published)) == pytest.approx(0.665, abs=0.002)
 
 
 def test_the_records_of_the_phantom_s_reports_are_its_truth():

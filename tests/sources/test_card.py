@@ -90,3 +90,4 @@ def test_the_card_counts_what_the_tables_hold_and_names_nobody(root):
     assert line(card, "says that nothing has changed").endswith(f"| {unchanged} |")
     assert not any(name in card for name in tables.images["image_id"])
     assert "labels were found in reports by text rules" in card
+    assert "'airspace opacity' pneumonia too" in card

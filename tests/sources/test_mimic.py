@@ -157,6 +157,14 @@ def test_key_information_wins_over_chexpert(tree):
     assert tables.skipped == {"reported finding without a node": 1, "level of several words": 1}
 
 
+def test_of_two_names_of_one_node_the_one_with_a_level_counts(tree):
+    graded = {"cardiomegaly": {"level": None}, "enlargement of the cardiac silhouette": {"level": ["mild"]}}
+    next(record for record in tree.records if record["study_id"] == str(SECOND))["entity"] = graded
+    found = of_image(read(tree.write()).findings, SECOND)
+    rows = found.filter(pl.col("finding") == "enlarged cardiac silhouette").select("presence", "level").rows()
+    assert rows == [("yes", "mild")]
+
+
 def test_chexpert_speaks_where_the_key_information_is_silent(tree):
     tree.records = [record for record in tree.records if record["study_id"] != str(SECOND)]
     found = of_image(read(tree.write()).findings, SECOND).filter(pl.col("region").is_null())
@@ -241,10 +249,14 @@ def test_the_paper_split_is_the_published_column_where_every_row_has_it(tree):
         read(tree)
 
 
-def test_no_test_subject_is_a_training_image_in_the_paper_split(tree):
+@pytest.mark.parametrize("row", ["last", "first"])
+def test_no_test_subject_is_a_training_image_in_the_paper_split(tree, row):
+    if row == "first":  # of a subject, whose other questions are of training
+        for number, question in enumerate(tree.questions):
+            question["split"] = "test" if number == 0 else "val" if number > 32 else "train"
     tables = read(tree.write(), split="paper")
-    last = tables.questions.filter(pl.col("split") == "test")["subject_id"].unique()
-    splits = tables.images.filter(pl.col("subject_id").is_in(last.implode()))["split"]
+    tested = tables.questions.filter(pl.col("split") == "test")["subject_id"].unique()
+    splits = tables.images.filter(pl.col("subject_id").is_in(tested.implode()))["split"]
     assert set(splits) == {"test"}
 
 

@@ -81,8 +81,11 @@ class _Scope:
 
 
 def borders(sentence: str) -> list[int]:
-    """Return where the parts of a sentence that stand for themselves begin or end."""
-    return [place for match in _HARD.finditer(sentence) for place in match.span()]
+    """Return where the parts of a sentence that stand for themselves begin or end.
+
+    What "which" begins speaks of the finding before it.
+    """
+    return [place for match in _HARD.finditer(sentence) if match[0] != "which" for place in match.span()]
 
 
 def statuses(sentence: str, names: list[Named]) -> list[Status]:

@@ -25,7 +25,7 @@ _COMPARED = re.compile(r"\b(?:left|right|l|r) ?(?:>|(?:greater|larger|more|worse
 
 _ABBREVIATION = re.compile(rf"\b{any_of(_ABBREVIATIONS)}\b(?!/)")
 
-_PREDICATE = r"(?: (?!and\b|but\b|with\b|normal\b)[\w-]+){0,5}?"
+_PREDICATE = r"(?:, which)?(?: (?!and\b|but\b|with\b|normal\b)[\w-]+){0,5}?"
 _WINDING = r"(?: (?!but\b|with\b)[\w-]+){0,5}?"
 _WORDINGS: dict[str, tuple[str, ...]] = {
     "pleural effusion": ("effusions?", "pleural effusions?", "pleural fluid"),
@@ -125,6 +125,7 @@ _GRADED = re.compile(
     r"\b(?! [\w-]*ed\b)"
 )
 _BOTH = re.compile(r"\bbilateral\b")
+_EACH_SIDE = re.compile(rf"\b({_LEVELS}|large) on the (left|right)\b")  # "large" alone is no level
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,9 @@ def describe(sentence: str, named: Named, start: int, end: int) -> list[Mention]
     groups = _sides(_before(sentence[start : named.start]))
     groups[-1] = f"{groups[-1]} {inside}".strip()
     behind = sentence[named.end : end]
+    if len(graded := _EACH_SIDE.findall(behind)) > 1:
+        kinds = [word for word in _ATTRIBUTE.findall(" ".join(groups)) if _KIND[word] == "type"]
+        return [_mention(" ".join((*kinds, level, side)), "") for level, side in graded]
     return [_mention(group, behind) for group in groups]
 
 
