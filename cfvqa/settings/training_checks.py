@@ -117,6 +117,9 @@ def _check_batches(content: dict[str, Any]) -> None:
     for place in PHASES:
         for phase, settings in select(content, place).items():
             _check_batch(settings["units_per_batch"], processes, f"{place}.{phase}.units_per_batch")
+    for place in ("detector.training", "classifier.training"):
+        training = select(content, place)
+        _check_batch(training["batch_size"], process_count(training["trainer"]), f"{place}.batch_size")
 
 
 TRAINING_CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {

@@ -12,7 +12,7 @@ from cfvqa.files import digest_of, whole, write_text
 VIEWS = ("PA", "AP", "lateral", "unknown")
 PRESENCES = ("yes", "no", "uncertain")
 
-CONTENT = 3
+CONTENT = 4
 """Of the tables; another number, and those of every source are made again."""
 
 SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {

@@ -301,6 +301,15 @@ def test_a_batch_that_does_not_go_round_among_the_processes(monkeypatch):
         check_training(composed("trainer=multi_node", "phases.finetune.units_per_batch=64"))
 
 
+def test_images_that_do_not_go_round_among_the_processes(monkeypatch):
+    monkeypatch.setattr("cfvqa.settings.training_checks._try_trainer", lambda block, place: None)
+    place = "classifier.training"
+    with pytest.raises(InputError, match=f"{place}.batch_size is 6, and 8 processes share it: give 8 at least"):
+        check_training(
+            composed(f"{place}.batch_size=6", f"{place}.trainer.devices=8", f"{place}.trainer.accelerator=cpu")
+        )
+
+
 def test_a_precision_that_the_gpu_lacks(monkeypatch):
     monkeypatch.setattr("cfvqa.settings.training_checks._try_trainer", lambda block, place: None)
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: False)
