@@ -35,7 +35,7 @@ def precision(lab: Lab) -> list[Figure]:
             other=f"{rounds.median('bf16'):.2f} s a step",
             ratio=rounds.ratio("bf16", "32"),
             meaning="times as long",
-            limit="matrix products alone gain, where the machine has instructions for 16 bits; softmax, norms, losses "
-            "and the optimizer keep 32, and what goes to and fro is cast",
+            limit="matrix products alone gain, where the machine has instructions for 16 bits; losses and the "
+            "optimizer keep 32, and what goes to and fro is cast",
         )
     ]

@@ -18,7 +18,7 @@ from cfvqa.errors import InputError
 from cfvqa.settings.kinds import Whole
 from cfvqa.stages.searching import STUDY, Search
 from cfvqa.stages.sweeps import Job
-from cfvqa.training.ranks import started_by_us, started_processes
+from cfvqa.training.ranks import one_of_several
 
 
 def register() -> None:
@@ -74,7 +74,7 @@ class OptunaSweeper(Sweeper):
         Raises:
             InputError: if nothing is searched, nothing says what is best, or several processes would ask.
         """
-        if started_processes() > 1 and not started_by_us():
+        if one_of_several():
             raise InputError(
                 "a search is of one process, which starts those of its jobs: leave torchrun or srun out, or send the "
                 "jobs to a cluster with hydra/launcher=slurm"

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
 from cfvqa.models.text import beginning_with
-from cfvqa.objectives.contrast import taking_part, texts_of_units
+from cfvqa.objectives.contrast import all_digits, taking_part, texts_of_units
 from cfvqa.objectives.gathering import mean_over_ranks
 
 _LEAST = 1e-4  # weight of every candidate, however unlike
@@ -73,6 +73,6 @@ class HardMatching:
         """Draw for `some` questions a wrong text of each image, and a wrong image of each text; rows are of `some`."""
         image, text = model.directions(reading, batch.answer)
         wrong = ~texts_of_units(batch.answer, batch.unit)
-        with torch.autocast(image.device.type, enabled=False):
+        with all_digits(image):
             similarity = image @ text.T / model.temperature
         return draw_negatives(similarity[some], wrong[some]), draw_negatives(similarity.T[some], wrong.T[some])

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from cfvqa.data.batches import PairBatch, Tokens
 from cfvqa.models.outputs import Reader, Reading
+from cfvqa.objectives.contrast import all_digits
 from cfvqa.objectives.gathering import gather
 
 _COLDEST, _WARMEST = 0.001, 0.5  # temperature
@@ -69,7 +70,7 @@ class ImageTextContrast:
         candidates = torch.cat([slow_image, queue.image]), torch.cat([slow_text, queue.text])
         positive = ids.unsqueeze(1) == torch.cat([ids, queue.ids])
         alpha = self.alpha * min(1.0, int(slow.steps) / max(1, self.warmup))
-        with torch.autocast(image.device.type, enabled=False):  # a cold temperature needs all digits
+        with all_digits(image):
 
             def loss(fast: Tensor, own: Tensor, others: Tensor) -> Tensor:
                 target = contrast_targets(positive, own @ others.T / model.temperature.detach(), alpha)

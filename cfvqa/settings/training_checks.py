@@ -26,14 +26,7 @@ from cfvqa.settings.reader import Widths, build_model, check_needs, train_tokeni
 from cfvqa.settings.schema import RANK, WRITE, ranks
 from cfvqa.training.compiling import has_compiler
 from cfvqa.training.fit import quiet_lightning
-from cfvqa.training.ranks import (
-    device_count,
-    process_count,
-    started_by_us,
-    started_outside,
-    started_processes,
-    uses_gpu,
-)
+from cfvqa.training.ranks import device_count, environment, one_of_several, process_count, started_processes, uses_gpu
 
 TRAINERS = ("trainer", "detector.training.trainer", "classifier.training.trainer", "extraction.trainer")
 """Keys of the blocks that say on which devices something is made."""
@@ -57,14 +50,17 @@ def _check_devices(content: dict[str, Any]) -> None:
 
 
 def _check_processes(content: dict[str, Any]) -> None:
-    """Refuse processes that nothing here asks for: they would wait, or ask for devices that are not there."""
-    if not started_outside() or started_by_us():
+    """Refuse processes that nothing here asks for, and training that asks for another number than one or all."""
+    if not one_of_several():
         return
+    started = started_processes()
     wanted = {place: process_count(select(content, place)) for place in TRAINERS}
-    if started_processes() not in wanted.values():
+    odd = [place for place in TRAINERS[:-1] if wanted[place] not in (1, started)]  # of an extraction some may have none
+    if odd or started not in wanted.values():
+        place = odd[0] if odd else TRAINERS[0]
         raise InputError(
-            f"{started_processes()} processes were started, and trainer.devices and trainer.num_nodes ask for "
-            f"{wanted['trainer']}: make them agree"
+            f"{started} processes were started, and {place}.devices and {place}.num_nodes ask for {wanted[place]}: "
+            "make them agree"
         )
 
 
@@ -138,7 +134,8 @@ TRAINING_CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
 def _try_trainer(block: dict[str, Any], key: str) -> None:
     with trying(key), quiet_lightning():
         device_count(block)
-        L.Trainer(**block, logger=False, enable_progress_bar=False, enable_model_summary=False)
+        quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+        L.Trainer(**block, **quiet, plugins=environment())
 
 
 def _check_batch(units: int, processes: int, key: str) -> None:

@@ -21,7 +21,7 @@ from cfvqa.stages.vision import anatomy, findings, load_classifier, load_detecto
 from cfvqa.training.extraction import ExtractionModule, ShardWriter
 from cfvqa.training.fit import quiet_lightning
 from cfvqa.training.meeting import is_called
-from cfvqa.training.ranks import local_rank, process_count, rank, started_processes
+from cfvqa.training.ranks import environment, local_rank, process_count, rank, started_processes
 
 _FULL = ("32", "32-true", "None")
 """Precisions of a `Trainer` in which features are as the networks give them."""
@@ -94,6 +94,4 @@ def _alone(trainer: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a `Trainer` on this process's device: processes that predict need not talk."""
     kept = {key: value for key, value in trainer.items() if key not in ("devices", "num_nodes", "strategy")}
     on_gpu = torch.cuda.is_available() and trainer.get("accelerator") != "cpu"
-    given = trainer.get("devices")
-    own = given[local_rank()] if isinstance(given, list) else local_rank()
-    return kept | {"devices": [own] if on_gpu else 1}
+    return kept | {"devices": [local_rank()] if on_gpu else 1, "plugins": environment()}

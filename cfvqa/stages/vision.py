@@ -27,7 +27,7 @@ from cfvqa.stages.tables import detector_tables, load_tables, tables
 from cfvqa.stages.tracking import training_loggers
 from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.fit import FitSettings, fit, quiet_lightning
-from cfvqa.training.ranks import rank
+from cfvqa.training.ranks import environment, rank
 from cfvqa.training.trackers import TrackedRun
 from cfvqa.training.vision_modules import AnatomyModule, FindingsModule, VisionModule
 
@@ -205,7 +205,8 @@ def _test(module: VisionModule, data: ImageData, folder: Path, accelerator: str)
         if isinstance(metric, Metric):
             metric.distributed_available_fn = lambda: False  # the other processes do not test
     with quiet_lightning():
-        tester = L.Trainer(logger=False, enable_progress_bar=False, accelerator=accelerator, devices=1)
+        quiet = {"logger": False, "enable_progress_bar": False}
+        tester = L.Trainer(**quiet, accelerator=accelerator, devices=1, plugins=environment())
         figures = tester.test(module, datamodule=data, verbose=False)[0]
     (folder / "test.json").write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
     headline = [name for name in figures if name.count("/") == 1]

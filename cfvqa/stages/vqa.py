@@ -125,7 +125,7 @@ def blind(config: DictConfig, console: StageConsole) -> Stage:
 
 
 def _store(extracted: Stage, config: DictConfig) -> FeatureStore:
-    """Return the features; processes that load read them row by row, and a copy in memory would be of no use."""
+    """Return the features; processes that load read them row by row: one that is no fork would copy all in memory."""
     return FeatureStore(extracted.folder, preload_gib=0) if config.pairs.workers else FeatureStore(extracted.folder)
 
 

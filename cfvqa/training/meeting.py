@@ -15,7 +15,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment, SLURMEnv
 from torch import distributed
 
 from cfvqa.errors import InputError, Pruned
-from cfvqa.training.ranks import by_slurm, rank, started_by_us, started_outside, started_processes
+from cfvqa.training.ranks import by_slurm, one_of_several, rank, started_processes
 
 _PATIENCE = timedelta(minutes=1)  # that other processes have to leave a job which has failed here
 _JOB = ContextVar("job", default="")  # a work of one job is not that of the next, though it makes the same folder
@@ -31,7 +31,7 @@ def open_calls(job: str) -> None:
         InputError: as `meeting`.
     """
     _JOB.set(job)
-    if _called_by_store():
+    if one_of_several():
         _store()
 
 
@@ -41,7 +41,7 @@ def call_others(work: str) -> None:
     Raises:
         InputError: as `meeting`.
     """
-    if _called_by_store():
+    if one_of_several():
         _store().set(_key(work), "")
 
 
@@ -52,7 +52,7 @@ def is_called(work: str) -> bool:
         InputError: if the job has failed in another process.
         SystemExit: if the first process has ended.
     """
-    if not _called_by_store():
+    if not one_of_several():
         return True
     if _is_told("failed", work):
         raise InputError(f"another process has failed before {work} was done: its message says why")
@@ -61,7 +61,7 @@ def is_called(work: str) -> bool:
 
 def tell_made(work: str) -> None:
     """Tell the processes that torchrun or srun has started beside this first one that a work is done."""
-    if _called_by_store():
+    if one_of_several():
         _store().set(_key(_made(work)), "")
 
 
@@ -71,7 +71,7 @@ def is_told_made(work: str) -> bool:
     Raises:
         SystemExit: if it has ended.
     """
-    return _called_by_store() and _is_told(_made(work), work)
+    return one_of_several() and _is_told(_made(work), work)
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def failures_told() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if _called_by_store() and not isinstance(error, Pruned):
+        if one_of_several() and not isinstance(error, Pruned):
             with suppress(distributed.DistError):  # the first process, which serves all, has ended
                 _store().set(_key("failed"), "")
         raise
@@ -92,7 +92,7 @@ def end_job(job: str, *, failed: bool) -> None:
     Raises:
         SystemExit: if they do not: one that waits for this process in a training would meet it in the next job.
     """
-    if not _called_by_store():
+    if not one_of_several():
         return
     _JOB.set(job)
     if not failed:
@@ -141,10 +141,6 @@ def _made(work: str) -> str:
 
 def _key(word: str) -> str:
     return f"{_JOB.get()}: {word}"
-
-
-def _called_by_store() -> bool:
-    return started_outside() and started_processes() > 1 and not started_by_us()
 
 
 @cache  # it lives as long as the process: that of the first one serves the others

@@ -60,6 +60,11 @@ def started_by_us() -> bool:
     return _OURS in os.environ
 
 
+def one_of_several() -> bool:
+    """Whether torchrun or srun has started this process beside others."""
+    return started_outside() and started_processes() > 1 and not started_by_us()
+
+
 def by_slurm() -> bool:
     """Whether srun has started this process as one of several.
 
@@ -76,11 +81,12 @@ def _first_of(ours: str, of_slurm: str, otherwise: int) -> int:
 
 
 def environment() -> list[LightningEnvironment]:
-    """Return what tells Lightning who this process is where a first process of ours has started it.
+    """Return what tells Lightning who this process is, where neither torchrun nor srun has started it.
 
-    In a SLURM job of one task Lightning would take every process for the only one.
+    In a SLURM job of one task Lightning would take every process of ours for the only one, and in the script of a job
+    of several tasks refuse to be the only one.
     """
-    return [LightningEnvironment()] if started_by_us() else []
+    return [] if started_outside() and not started_by_us() else [LightningEnvironment()]
 
 
 def uses_gpu(trainer: Mapping[str, Any]) -> bool:

@@ -41,7 +41,7 @@ def test_sentences_written_by_hand_are_read_but_for_the_misses_that_are_listed()
 
 
 def test_the_published_rules_on_the_same_sentences():
-    assert f1(judged(published)) == pytest.approx(0.665, abs=0.002)
+    assert f1(judged(published)) == pytest.approx(0.659, abs=0.002)
 
 
 def test_the_records_of_the_phantom_s_reports_are_its_truth():

@@ -151,6 +151,16 @@ def test_two_commands_of_one_name_and_different_settings_do_not_meet(folder, cal
     assert not (folder / "runs" / "taken").exists()
 
 
+@pytest.mark.slow
+def test_a_finished_training_is_found_while_another_command_judges_it(folder, call_tiny):
+    (folder / "runs" / ".phantom_tiny.holder").write_text("an evaluation")
+    with FileLock(folder / "runs" / ".phantom_tiny.lock"):
+        status, output = call_tiny("train")
+    (folder / "runs" / ".phantom_tiny.holder").unlink()
+    assert status == 0, output
+    assert "runs/phantom_tiny/vqa  ready" in output
+
+
 def given_detector(folder, network):
     (folder / "checkpoints").mkdir(parents=True)
     torch.save({"state_dict": network.state_dict(), "cfvqa_format": FORMAT}, folder / "checkpoints" / "best.ckpt")

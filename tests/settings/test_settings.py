@@ -289,7 +289,11 @@ def test_more_processes_than_anything_asks_for(monkeypatch, variables):
     with pytest.raises(InputError, match=r"8 processes were started, and trainer\.devices .* ask for 2: make"):
         check_training(composed("trainer=ddp_cpu"))
     monkeypatch.setattr("cfvqa.settings.training_checks._try_trainer", lambda block, place: None)
-    check_training(composed("trainer=ddp_cpu", "extraction.trainer.accelerator=cpu", "extraction.trainer.devices=8"))
+    extraction = ("extraction.trainer.accelerator=cpu", "extraction.trainer.devices=8")
+    check_training(composed(*extraction))
+    detector = ("detector.training.trainer.accelerator=cpu", "detector.training.trainer.devices=4")
+    with pytest.raises(InputError, match=r"8 processes were started, and detector\.training\.trainer\..* for 4:"):
+        check_training(composed(*extraction, *detector))
 
 
 def test_a_batch_that_does_not_go_round_among_the_processes(monkeypatch):

@@ -173,8 +173,9 @@ def describe(sentence: str, named: Named, start: int, end: int) -> list[Mention]
     groups[-1] = f"{groups[-1]} {inside}".strip()
     behind = sentence[named.end : end]
     if len(graded := _EACH_SIDE.findall(behind)) > 1:
-        kinds = [word for word in _ATTRIBUTE.findall(" ".join(groups)) if _KIND[word] == "type"]
-        return [_mention(" ".join((*kinds, level, side)), "") for level, side in graded]
+        said = _ATTRIBUTE.findall(" ".join(groups))
+        shared = [word for word in said if _KIND[word] != "level" and not _SIDE_WORDS.fullmatch(word)]
+        return [_mention(" ".join((level, side, *shared)), behind) for level, side in graded]
     return [_mention(group, behind) for group in groups]
 
 
