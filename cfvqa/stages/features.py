@@ -86,7 +86,8 @@ def _extract(
     loader = loader_of_rows(images, chosen, batch_size=settings.batch_size, workers=settings.workers)
     with quiet_lightning(), counting(console, "extracting", len(names)) as count:
         writer = ShardWriter(folder, names, todo, rows, count)
-        predictor = L.Trainer(logger=False, callbacks=[writer], enable_progress_bar=False, **_alone(trainer))
+        quiet = {"logger": False, "enable_progress_bar": False}
+        predictor = L.Trainer(**quiet, callbacks=[writer], plugins=environment(), **_alone(trainer))
         predictor.predict(module, dataloaders=loader, return_predictions=False)
 
 
@@ -94,4 +95,4 @@ def _alone(trainer: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a `Trainer` on this process's device: processes that predict need not talk."""
     kept = {key: value for key, value in trainer.items() if key not in ("devices", "num_nodes", "strategy")}
     on_gpu = torch.cuda.is_available() and trainer.get("accelerator") != "cpu"
-    return kept | {"devices": [local_rank()] if on_gpu else 1, "plugins": environment()}
+    return kept | {"devices": [local_rank()] if on_gpu else 1}
