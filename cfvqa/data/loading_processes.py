@@ -42,11 +42,12 @@ def _start() -> BaseContext:
 def _server() -> BaseContext:
     """Return the way to start loading processes from a server without threads, which no scheduler's signal ends.
 
-    It imports once what this process has of the package: a loading process, which begins where this one did, with the
-    command, would import all that for every epoch.
+    It imports once what a loading process would import for every epoch: what it loads, and the command of this process,
+    with which it begins too.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(sorted(name for name in sys.modules if name.startswith("cfvqa.")))
+    command = [name for name in list(sys.modules) if name.startswith("cfvqa.commands.")]
+    context.set_forkserver_preload(["cfvqa.data.pair_sets", "cfvqa.data.image_sets", *command])
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ASKS)  # what is started here has it too
     try:
         resource_tracker.ensure_running()  # by itself it is deaf to SIGTERM alone, for which it sets the mask anew
