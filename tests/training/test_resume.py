@@ -1,7 +1,6 @@
 """A training stopped anywhere ends as one that was never stopped, bit by bit."""
 
 import os
-import random
 import signal
 from dataclasses import replace
 
@@ -9,7 +8,8 @@ import lightning as L
 import polars as pl
 import pytest
 import torch
-from killing import PARTS, Processes, Way, train, train_in_group, write_data
+from killing import PARTS, Processes, Way, train, train_in_group
+from resuming import assert_same, kill_and_finish, wait_for_checkpoints, whole
 
 from cfvqa.progress import StageConsole
 from cfvqa.stages.asking import Decoding, ask, pair_set
@@ -17,52 +17,12 @@ from cfvqa.stages.trained import TrainedReader, for_answering
 from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.keeping import PREEMPTED, preemptible
 
-# Every task with 0 and 2 workers, in 32 bits and bf16, in one process and two; the simplest way of blip is below.
+
 WAYS = {
     "plain": Way(),
-    "workers, bf16, accumulated, clipped": Way(workers=2, precision="bf16-mixed", accumulate=2, clip=0.5),
-    "two processes, workers, bf16": Way(world=2, workers=2, precision="bf16-mixed"),
-    "slow copies and a queue, two processes, workers, bf16": Way("blip", world=2, workers=2, precision="bf16-mixed"),
-    "anatomy": Way("anatomy"),
-    "anatomy, two processes, workers, bf16": Way("anatomy", world=2, workers=2, precision="bf16-mixed"),
     "findings, bf16": Way("findings", precision="bf16-mixed"),
-    "findings, two processes, workers": Way("findings", world=2, workers=2),
+    "two processes, workers, bf16": Way(world=2, workers=2, precision="bf16-mixed"),
 }
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("resume")
-    write_data(folder)
-    return folder
-
-
-def whole(base, name, way):
-    """Train without a stop, once; return the folder."""
-    folder = base / f"whole {name}"
-    if not folder.exists():
-        processes = Processes(folder, way)
-        processes.wait()
-        assert processes.statuses() == [0] * way.world
-    return folder
-
-
-def wait_for_checkpoints(processes, folder, count):
-    """Wait until so many more checkpoints were written; the training must not end before."""
-    path = folder / "checkpoints" / "last.ckpt"
-    for _ in range(count):
-        before = path.stat().st_ino if path.exists() else None
-        while not path.exists() or path.stat().st_ino == before:
-            assert not processes.wait(0.01), "ended too early"
-
-
-def assert_same(folder, expected):
-    one, two = (torch.load(place / "final.pt", weights_only=True) for place in (folder, expected))
-    assert one.keys() == two.keys()
-    assert all(torch.equal(one[name], two[name]) for name in one)
-    curves = (folder / "metrics.csv").read_text()
-    assert "val/" in curves
-    assert curves == (expected / "metrics.csv").read_text()
 
 
 def predictions(folder):
@@ -84,40 +44,9 @@ def predictions(folder):
     return asked.predictions
 
 
-def best_of(folder):
-    """Return score and path of the best checkpoint, as the last one knows them."""
-    states = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]
-    [best] = [state for name, state in states.items() if name.startswith("BestCheckpoint")]
-    return best["best_model_score"], best["best_model_path"]
-
-
-def kill_and_finish(base, name, way, kills):
-    """Kill a training so many times, and compare what it ends in; the last try has another number of workers."""
-    expected = whole(base, name, way)
-    folder, draw = base / f"killed {name}", random.Random(1)
-    for kill in range(kills):
-        processes = Processes(folder, way)
-        wait_for_checkpoints(processes, folder, draw.choice((0, 1, 1, 2)))
-        assert not processes.wait(draw.uniform(0, 0.2)), "ended before it was killed as often as it should"
-        processes.kill()
-        folder = folder.rename(base / f"killed {name} {kill}")  # a run may be moved before it goes on
-    processes = Processes(folder, replace(way, workers=2 - way.workers))
-    processes.wait()
-    assert processes.statuses() == [0] * way.world
-    assert_same(folder, expected)
-    assert best_of(folder) == (best_of(expected)[0], str(folder / "checkpoints" / "best.ckpt"))
-    return folder, expected
-
-
 @pytest.mark.parametrize("name", ["plain", "findings, bf16"])
 def test_a_training_killed_now_and_then_ends_in_the_same_weights_and_curves(base, name):
     kill_and_finish(base, name, WAYS[name], kills=2)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("name", [name for name in WAYS if name not in ("plain", "findings, bf16")])
-def test_so_does_every_other_way_to_train(base, name):
-    kill_and_finish(base, name, WAYS[name], kills=1)
 
 
 @pytest.mark.long
