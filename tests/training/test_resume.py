@@ -17,7 +17,6 @@ from cfvqa.stages.trained import TrainedReader, for_answering
 from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.keeping import PREEMPTED, preemptible
 
-
 WAYS = {
     "plain": Way(),
     "findings, bf16": Way("findings", precision="bf16-mixed"),
