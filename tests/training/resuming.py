@@ -21,9 +21,17 @@ def wait_for_checkpoints(processes, folder, count):
     """Wait until so many more checkpoints were written; the training must not end before."""
     path = folder / "checkpoints" / "last.ckpt"
     for _ in range(count):
-        before = path.stat().st_ino if path.exists() else None
-        while not path.exists() or path.stat().st_ino == before:
+        before = _file_of(path)
+        while _file_of(path) in (None, before):
             assert not processes.wait(0.01), "ended too early"
+
+
+def _file_of(path):
+    """Return what tells one file of a name from the next; None in the moment in which there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def assert_same(folder, expected):
