@@ -97,7 +97,7 @@ def write_store(base: Path):
 
 def join(way: Way, rank: int, port: int):
     """Be one of the processes of a way; return the arguments of their trainer."""
-    torch.set_num_threads(2 // way.world)
+    torch.set_num_threads(1)  # tests run side by side, and threads of small networks wait for each other
     if way.world > 1:
         os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(way.world), NODE_RANK="0")
         os.environ["LOCAL_RANK"] = str(rank)
