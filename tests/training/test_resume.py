@@ -20,7 +20,7 @@ from cfvqa.training.keeping import PREEMPTED, preemptible
 WAYS = {
     "plain": Way(),
     "findings, bf16": Way("findings", precision="bf16-mixed"),
-    "two processes, workers, bf16": Way(world=2, workers=2, precision="bf16-mixed"),
+    "two processes, workers, bf16": Way(world=2, workers=2, units=8, precision="bf16-mixed"),
 }
 
 

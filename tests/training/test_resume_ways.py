@@ -9,11 +9,13 @@ from resuming import kill_and_finish
 
 WAYS = {
     "workers, bf16, accumulated, clipped": Way(workers=2, precision="bf16-mixed", accumulate=2, clip=0.5),
-    "two processes, workers, bf16": Way(world=2, workers=2, precision="bf16-mixed"),
-    "slow copies and a queue, two processes, workers, bf16": Way("blip", world=2, workers=2, precision="bf16-mixed"),
+    "two processes, workers, bf16": Way(world=2, workers=2, units=8, precision="bf16-mixed"),
+    "slow copies and a queue, two processes, workers, bf16": Way(
+        "blip", world=2, workers=2, units=8, precision="bf16-mixed"
+    ),
     "anatomy": Way("anatomy"),
-    "anatomy, two processes, workers, bf16": Way("anatomy", world=2, workers=2, precision="bf16-mixed"),
-    "findings, two processes, workers": Way("findings", world=2, workers=2),
+    "anatomy, two processes, workers, bf16": Way("anatomy", world=2, workers=2, units=8, precision="bf16-mixed"),
+    "findings, two processes, workers": Way("findings", world=2, workers=2, units=8),
 }
 
 
