@@ -2,7 +2,7 @@
 
 from cfvqa.bench.figures import Figure
 from cfvqa.bench.lab import Lab
-from cfvqa.bench.rounds import interleave, timed
+from cfvqa.bench.rounds import interleave
 from cfvqa.training.compiling import compile_parts, has_compiler
 
 
@@ -14,8 +14,8 @@ def compiled(lab: Lab) -> list[Figure]:
     plain, fused = lab.loss(phase), lab.loss(phase)
     compile_parts(fused.module.model)
     steps = {"plain": lab.step(plain, phase), "compiled": lab.step(fused, phase)}
-    first = timed(lambda: steps["compiled"].take(batch))()
-    rounds = interleave({name: timed(lambda step=step: step.take(batch)) for name, step in steps.items()}, lab.repeats)
+    first = steps["compiled"].timed(batch)()
+    rounds = interleave({name: step.timed(batch) for name, step in steps.items()}, lab.repeats)
     return [
         Figure(
             measured=f"training step, {phase}: as it is, or compile=true (its first step took {first:.0f} s)",

@@ -1,5 +1,6 @@
 """A reader on the bench: the training step that is measured, without a trainer around it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from cfvqa.bench.inputs import Inputs
+from cfvqa.bench.rounds import timed
 from cfvqa.data.batches import PairBatch
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.settings.building import OPTIMIZERS, build, plain
@@ -47,6 +49,10 @@ class Step:
         self.optimizer.zero_grad()
         self.loss(batch).backward()
         self.optimizer.step()
+
+    def timed(self, batch: PairBatch) -> Callable[[], float]:
+        """Return a measure of the seconds that the step takes on a batch."""
+        return timed(lambda: self.take(batch))
 
 
 @dataclass(frozen=True)

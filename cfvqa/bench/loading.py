@@ -6,7 +6,7 @@ from collections.abc import Callable
 from cfvqa.bench.figures import Figure
 from cfvqa.bench.inputs import Inputs
 from cfvqa.bench.lab import Lab
-from cfvqa.bench.rounds import Rounds, interleave, timed
+from cfvqa.bench.rounds import Rounds, interleave
 
 _WORKERS = (0, 2)
 _STEP = "step"
@@ -16,7 +16,7 @@ def loading(lab: Lab) -> list[Figure]:
     """Compare the questions a second that the loader gives with those that a step takes."""
     batch = lab.inputs.pair_batch().to(lab.device)
     step = lab.step(lab.loss(lab.last_phase), lab.last_phase)
-    seconds = timed(lambda: step.take(batch))
+    seconds = step.timed(batch)
     ways = {_name(workers): rows_a_second(lab.inputs, workers) for workers in _WORKERS}
     rounds = interleave({_STEP: lambda: len(batch.unit) / seconds(), **ways}, lab.repeats)
     return [_figure(_name(workers), rounds) for workers in _WORKERS]

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from cfvqa.bench.figures import Figure
 from cfvqa.bench.lab import Lab
-from cfvqa.bench.rounds import interleave, timed
+from cfvqa.bench.rounds import interleave
 from cfvqa.data.batches import PairBatch
 
 
@@ -27,7 +27,7 @@ def precision(lab: Lab) -> list[Figure]:
     batch, phase = lab.inputs.pair_batch().to(lab.device), lab.last_phase
     losses = {"32": lab.loss(phase), "bf16": Mixed(lab.loss(phase))}
     steps = {name: lab.step(loss, phase) for name, loss in losses.items()}
-    rounds = interleave({name: timed(lambda step=step: step.take(batch)) for name, step in steps.items()}, lab.repeats)
+    rounds = interleave({name: step.timed(batch) for name, step in steps.items()}, lab.repeats)
     return [
         Figure(
             measured=f"training step, {phase}: precision=32, or bf16",

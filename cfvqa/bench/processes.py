@@ -28,7 +28,7 @@ def processes(lab: Lab) -> list[Figure]:
     batch, threads = lab.inputs.pair_batch(), torch.get_num_threads()
     step = alone.step(alone.loss(alone.last_phase), alone.last_phase)
     with shared_steps(lab.config, lab.folder, max(1, threads // _COUNT)) as take:
-        rounds = interleave({"one": timed(lambda: step.take(batch)), "two": timed(take)}, lab.repeats)
+        rounds = interleave({"one": step.timed(batch), "two": timed(take)}, lab.repeats)
     return [
         Figure(
             measured=f"{len(batch.unit)} pairs on the processor: two processes (trainer=ddp_cpu), or one with "

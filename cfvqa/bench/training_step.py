@@ -20,7 +20,7 @@ def training_step(lab: Lab) -> list[Figure]:
     batch = lab.inputs.pair_batch().to(lab.device)
     steps = {phase: lab.step(lab.loss(phase), phase) for phase in lab.config.phases}
     flop = {phase: flop_of(lambda step=step: step.take(batch)) for phase, step in steps.items()}
-    ways = {phase: timed(lambda step=step: step.take(batch)) for phase, step in steps.items()}
+    ways = {phase: step.timed(batch) for phase, step in steps.items()}
     rounds = interleave(ways | {_SGEMM: timed(_sgemm(lab.device))}, lab.repeats)
     return [_figure(phase, len(batch.unit), flop[phase], rounds) for phase in steps]
 
