@@ -13,7 +13,7 @@ from cfvqa.errors import InputError, check_choice
 from cfvqa.sources import gold_boxes
 from cfvqa.sources.paths import paths_below
 from cfvqa.sources.scene_graphs import load_graph
-from cfvqa.sources.tables import SCHEMAS, empty
+from cfvqa.sources.tables import SCHEMAS, empty, strongest
 from cfvqa.sources.threads import in_threads
 from cfvqa.vocabulary.findings import FINDING_INDEX
 from cfvqa.vocabulary.levels import LEVEL_WORDS
@@ -217,10 +217,3 @@ def _level(cues: list[str]) -> str | None:
     """Return the level of a sentence: the first severity cue that is a level word."""
     words = [cue.split("|")[-1] for cue in cues]
     return next((word for word in words if word in LEVEL_WORDS), None)
-
-
-def strongest(findings: pl.DataFrame) -> pl.DataFrame:
-    """Keep one row a (image, region, finding): yes wins over no, and a row with a level over one without."""
-    order = [pl.col("presence") != "yes", pl.col("level").is_null()]
-    keys = ["image_id", "region", "finding"]
-    return findings.sort(order, maintain_order=True).unique(keys, keep="first", maintain_order=True)

@@ -6,9 +6,9 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.sources import gold_boxes
-from cfvqa.sources.chest_imagenome import KINDS, strongest
+from cfvqa.sources.chest_imagenome import KINDS
 from cfvqa.sources.csv_files import find_csv, integers, read_csv
-from cfvqa.sources.tables import SCHEMAS
+from cfvqa.sources.tables import SCHEMAS, strongest
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGIONS
 

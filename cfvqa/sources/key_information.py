@@ -9,10 +9,9 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.language.grammar import official_name
-from cfvqa.sources.chest_imagenome import strongest
 from cfvqa.sources.medical_diff_vqa import KEY
 from cfvqa.sources.paths import existing_file
-from cfvqa.sources.tables import SCHEMAS
+from cfvqa.sources.tables import SCHEMAS, strongest
 from cfvqa.vocabulary.findings import NODE_OF_ANSWER
 from cfvqa.vocabulary.levels import LEVEL_WORDS
 

@@ -114,6 +114,13 @@ def conform(table: pl.DataFrame, name: str) -> pl.DataFrame:
     return table.select([pl.col(column).cast(dtype) for column, dtype in SCHEMAS[name].items()])
 
 
+def strongest(findings: pl.DataFrame) -> pl.DataFrame:
+    """Keep one row a (image, region, finding): yes wins over no, and a row with a level over one without."""
+    order = [pl.col("presence") != "yes", pl.col("level").is_null()]
+    keys = ["image_id", "region", "finding"]
+    return findings.sort(order, maintain_order=True).unique(keys, keep="first", maintain_order=True)
+
+
 def write_tables(tables: Tables, folder: Path) -> None:
     """Write the tables as Parquet, and `dataset.json` last."""
     folder.mkdir(parents=True, exist_ok=True)
