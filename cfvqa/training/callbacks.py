@@ -16,7 +16,7 @@ _WEIGHT = "weight of all batches"
 class StepSeeds(L.Callback):
     """Seed torch before every step from (seed, epoch, step, rank), and lead the loader to its epoch and place.
 
-    Dropout and masks are then the same whether or not the run was stopped and resumed before. The place is kept
+    Dropout is then the same whether or not the run was stopped and resumed before. The place is kept
     here: Lightning restores that of a loader only if nothing has asked for the number of steps before.
     """
 
@@ -32,8 +32,8 @@ class StepSeeds(L.Callback):
         """Choose the epoch's order, and leave out what was done of it before a stop."""
         batches = trainer.train_dataloader.batches
         batches.set_epoch(trainer.current_epoch)
-        if self._epoch == trainer.current_epoch and self._done < len(batches):
-            batches.skip = self._done
+        stopped_within = self._epoch == trainer.current_epoch and self._done < trainer.num_training_batches
+        batches.skip = self._done if stopped_within else 0
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int

@@ -58,6 +58,7 @@ class Way:
     units: int = 4
     accumulate: int = 1
     clip: float | None = None
+    limit: float | int = 1.0
 
 
 def questions():
@@ -118,6 +119,7 @@ def train(folder: Path, way: Way, rank: int, port: int, callbacks=(), start=None
     """Train to the end in `folder`, and leave the weights there."""
     trainer = join(way, rank, port)
     trainer |= {"accumulate_grad_batches": way.accumulate, "gradient_clip_val": way.clip}
+    trainer |= {"limit_train_batches": way.limit}
     module, data, monitor, mode = PARTS[way.task](folder.parent, way)
     settings = FitSettings(
         title=way.task,

@@ -59,21 +59,33 @@ def test_a_training_killed_twenty_times_ends_in_the_same_weights_curves_and_pred
 class Failure(L.Callback):
     """Fail at a step."""
 
+    def __init__(self, step):
+        self.step = step
+
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if trainer.global_step == 20:
+        if trainer.global_step == self.step:
             raise OSError("the disk is gone")
 
 
 def test_slow_copies_and_their_queue_go_on_where_they_were(base):
     way, folders = Way("blip", epochs=1), [base / "whole blip", base / "failed blip"]
     with pytest.raises(OSError, match="disk"):
-        train(folders[1], way, 0, 0, callbacks=[Failure()])
+        train(folders[1], way, 0, 0, callbacks=[Failure(20)])
     for folder in folders:
         train(folder, way, 0, 0)
     assert_same(*folders)
     weights = torch.load(folders[0] / "final.pt", weights_only=True)
     assert weights["model.momentum.steps"] > 20
     assert weights["model.momentum.written"] > 50  # around the queue
+
+
+def test_epochs_of_some_batches_each_go_on_with_the_same_ones(base):
+    way, folders = Way(limit=2), [base / "whole limited", base / "failed limited"]
+    with pytest.raises(OSError, match="disk"):
+        train(folders[1], way, 0, 0, callbacks=[Failure(2)])  # behind the checkpoint of the first epoch's validation
+    for folder in folders:
+        train(folder, way, 0, 0)
+    assert_same(*folders)
 
 
 class Beginning(L.Callback):
