@@ -76,7 +76,8 @@ def _measure(lab: Lab, console: Console) -> list[Figure]:
 
 def _reader(lab: Lab) -> str:
     count = sum(weight.numel() for weight in lab.reader().parameters() if weight.requires_grad)
-    return f"{lab.config.name}: {count:,} parameters; medians of {lab.repeats} rounds"
+    measured = f"medians of {lab.repeats} rounds, a ratio that of its rounds' ratios"
+    return f"{lab.config.name}: {count:,} parameters; {measured}"
 
 
 def _table(rows: list[list[str]]) -> Table:

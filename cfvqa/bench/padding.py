@@ -24,7 +24,7 @@ def padding(lab: Lab) -> list[Figure]:
             step.take(batch)
 
     ways = {"random": timed(lambda: over(chosen)), "sorted": timed(lambda: over(by_length))}
-    rounds = interleave(ways, -(-lab.repeats // _BATCHES))  # a round has that many steps of each kind
+    rounds = interleave(ways, lab.repeats)
     return [
         Figure(
             measured=f"difference questions in random batches, or sorted by length of answer ({_BATCHES} batches)",
