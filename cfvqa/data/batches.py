@@ -128,6 +128,7 @@ class PairBatch:
         question, answer, wrong_answer, keywords: tokens (Q, T).
         changes: (Q, A, 3), what the answer says of the findings that answers name: see `language.change_labels`.
         row: (Q,) int64, row of the questions table.
+        draw: (Q, T) float32 in [0, 1), drawn for each token of an answer: what masks follow from.
     """
 
     main: ImageFeatures
@@ -140,6 +141,7 @@ class PairBatch:
     keywords: Tokens
     changes: Tensor
     row: Tensor
+    draw: Tensor
 
     @property
     def says_changes(self) -> Tensor:

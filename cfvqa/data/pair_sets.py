@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from cfvqa.data.batches import PairBatch, Texts, Tokens
 from cfvqa.data.feature_store import FeatureStore
-from cfvqa.data.seeding import generator
+from cfvqa.data.seeding import generator, stable_seed
 from cfvqa.errors import InputError
 from cfvqa.language.change_labels import label_changes
 from cfvqa.language.grammar import Change, flip_answer, parse_changes
@@ -26,6 +26,12 @@ _ASKED = ("question_id", "main_image", "reference_image", "question_type", "ques
 def _once(column: pl.Series) -> list[str | None]:
     """Return the texts of a column; equal ones are one object, of which there are few beside the rows."""
     return [None if text is None else sys.intern(text) for text in column]
+
+
+def _drawn(seeds: Sequence[int], count: int) -> torch.Tensor:
+    """Return `count` numbers in [0, 1) of each seed, (seeds, count) float32; the first of more are the same."""
+    drawn = [np.random.default_rng(seed).random(count, dtype=np.float32) for seed in seeds]
+    return torch.from_numpy(np.stack(drawn))
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class QuestionSample:
     wrong_answer: str
     keywords: str
     changes: frozenset[Change] | None  # that the answer reports; None of another question
+    seed: int  # of what is drawn for the tokens of the answer
 
 
 class PairSet(Dataset[QuestionSample]):
@@ -137,6 +144,7 @@ class PairSet(Dataset[QuestionSample]):
             wrong_answer=wrong_answer(row["question_type"], answer, rng, self.said),
             keywords=answer_keywords(row["question_type"], answer),
             changes=parse_changes(answer) if row["question_type"] == DIFFERENCE else None,
+            seed=stable_seed(self.settings.seed, "masks", epoch, row["question_id"]),
         )
 
     def _is_swapped(self, main: str, reference: str | None, epoch: int) -> bool:
@@ -152,6 +160,7 @@ class PairSet(Dataset[QuestionSample]):
         images = list(dict.fromkeys(image for unit in units for image in unit if image is not None))
         place = {image: number for number, image in enumerate(images)}
         features = self.store.read(images)
+        answer = self._tokens([s.answer for s in samples], self.settings.answer_length, "[DEC]")
         return PairBatch(
             main=features[torch.tensor([place[main] for main, _ in units])],
             # Where there is no reference the main image fills the place in memory; `has_reference` masks it.
@@ -159,11 +168,12 @@ class PairSet(Dataset[QuestionSample]):
             has_reference=torch.tensor([reference is not None for _, reference in units]),
             unit=torch.tensor([unit_of[key] for key in keys]),
             question=self._tokens([s.question for s in samples], self.settings.question_length, "[ENC]"),
-            answer=self._tokens([s.answer for s in samples], self.settings.answer_length, "[DEC]"),
+            answer=answer,
             wrong_answer=self._tokens([s.wrong_answer for s in samples], self.settings.answer_length, "[DEC]"),
             keywords=self._tokens([s.keywords for s in samples], self.settings.answer_length, "[CLS]"),
             changes=torch.from_numpy(np.stack([label_changes(sample.changes) for sample in samples])),
             row=torch.tensor([sample.row for sample in samples]),
+            draw=_drawn([sample.seed for sample in samples], answer.ids.shape[1]),
         )
 
     def texts(self, answers: list[str]) -> Texts:

@@ -35,8 +35,8 @@ def next_token_loss(logits: Tensor, text: Tokens, *, smoothing: float = 0.0) -> 
     return mean_over_ranks(total, (target != _IGNORED).sum())
 
 
-def draw_masks(candidate: Tensor, keyword: Tensor, *, several: float, none: float) -> Tensor:
-    """Draw which tokens (Q, T) bool are masked.
+def mask_probability(candidate: Tensor, keyword: Tensor, *, several: float, none: float) -> Tensor:
+    """Return the probability (Q, T) with which each token is masked.
 
     A text with one keyword loses it; with several, each with probability `several`; a text without a keyword
     loses any word with probability `none`.
@@ -49,8 +49,7 @@ def draw_masks(candidate: Tensor, keyword: Tensor, *, several: float, none: floa
     """
     count = keyword.sum(1, keepdim=True)
     probability = torch.where(count > 1, several * keyword, keyword.float())
-    probability = torch.where(count == 0, none * candidate, probability)
-    return torch.rand_like(probability) < probability
+    return torch.where(count == 0, none * candidate, probability)
 
 
 @dataclass(frozen=True)
@@ -103,18 +102,19 @@ class MaskedLanguage:
         special = model.text.special
         words = content_mask(batch.answer, special.specials)
         keywords = torch.isin(batch.answer.ids, torch.tensor(special.content, dtype=torch.int64, device=words.device))
-        chosen = draw_masks(words, words & keywords, several=self.several, none=self.none)
-        masked = Tokens(self._hide(model, batch.answer.ids, chosen), batch.answer.mask)
+        probability = mask_probability(words, words & keywords, several=self.several, none=self.none)
+        chosen = batch.draw < probability
+        masked = Tokens(self._hide(model, batch.answer.ids, chosen, batch.draw / probability), batch.answer.mask)
         logits = model.text.masked_logits(masked, reading.memory, reading.memory_mask)
         loss = F.cross_entropy(logits.float().transpose(1, 2), batch.answer.ids, reduction="none")
         return mean_over_ranks((loss * chosen).sum(), chosen.sum())
 
-    def _hide(self, model: Reader, ids: Tensor, chosen: Tensor) -> Tensor:
-        """Return ids (Q, T) in which the chosen ones (Q, T) are hidden."""
+    def _hide(self, model: Reader, ids: Tensor, chosen: Tensor, draw: Tensor) -> Tensor:
+        """Return ids (Q, T) in which the chosen ones (Q, T) are hidden; `draw` (Q, T) is uniform in [0, 1) there."""
         if self.instead == "mask":
             return ids.masked_fill(chosen, model.text.special.mask)
-        draw = torch.rand(ids.shape, device=ids.device)
-        any_token = torch.randint_like(ids, model.text.word_embeddings.num_embeddings)
+        tokens = model.text.word_embeddings.num_embeddings
+        any_token = ((draw - _MASKED) / (_MASKED_OR_ANY - _MASKED) * tokens).clamp(0, tokens - 1).long()
         hidden = torch.where(
             draw < _MASKED, model.text.special.mask, torch.where(draw < _MASKED_OR_ANY, any_token, ids)
         )

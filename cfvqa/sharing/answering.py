@@ -110,6 +110,7 @@ def _batch(model: Model, features: ImageFeatures, question: str) -> PairBatch:
         keywords=empty,
         changes=torch.from_numpy(label_changes(None)).unsqueeze(0),
         row=torch.tensor([0]),
+        draw=torch.zeros(empty.ids.shape),
     )
 
 

@@ -29,7 +29,7 @@ class FitSettings:
     Attributes:
         title: shown while it runs.
         epochs: passes over the training data.
-        seed: of dropout and masks.
+        seed: of dropout.
         monitor: validation figure that chooses the best checkpoint; starts with "val/".
         mode: "min" or "max" of it.
         checkpoint_steps: optimizer steps between two checkpoints: what a killed training loses at most.

@@ -62,6 +62,16 @@ def test_swaps_are_drawn_by_pair_and_epoch_in_training_alone():
         assert all(s.main[0] == "m" for s in samples(swap=swap, training=training))
 
 
+def test_masks_follow_from_the_question_and_the_epoch_whatever_else_is_in_the_batch():
+    tokenizer, drawn = AnswerTokenizer.train([ADDED, "is there edema?", "yes"]), {}
+    for epoch, rows in ((0, [0, 2]), (0, [2]), (1, [2])):
+        pair_set = questions(swap=0.0, epoch=epoch, pairs=1, tokenizer=tokenizer)
+        drawn[epoch, len(rows)] = pair_set.collate([pair_set[row] for row in rows]).draw[-1]
+    shown = len(drawn[0, 1])  # tokens of the shorter answer
+    assert torch.equal(drawn[0, 2][:shown], drawn[0, 1])
+    assert not torch.equal(drawn[0, 1], drawn[1, 1])
+
+
 def loaded(workers):
     """Return the samples of every batch of two epochs."""
     pair_set, epochs = questions(swap=0.5), []

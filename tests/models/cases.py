@@ -64,17 +64,19 @@ def batch_of(tokenizer, *, padding=0):
         pad = torch.nn.functional.pad
         return Tokens(pad(ids, (0, padding)), pad(mask, (0, padding)))
 
+    answer = tokens(ANSWERS[::-1], "[DEC]")
     return PairBatch(
         main=features(2, 0),
         reference=features(2, 1),
         has_reference=torch.tensor([True, False]),
         unit=torch.tensor([0, 1]),
         question=tokens(["what has changed compared to the reference image?", "is there edema?"], "[ENC]"),
-        answer=tokens(ANSWERS[::-1], "[DEC]"),
+        answer=answer,
         wrong_answer=tokens(ANSWERS, "[DEC]"),
         keywords=tokens(["additional edema.", "yes"], "[CLS]"),
         changes=torch.from_numpy(np.stack([label_changes(parse_changes(ANSWERS[1])), label_changes(None)])),
         row=torch.tensor([0, 1]),
+        draw=torch.rand(2, 40 + padding, generator=torch.Generator().manual_seed(1))[:, : answer.ids.shape[1]],
     )
 
 

@@ -73,6 +73,7 @@ def case():
         keywords=tokens([3, 5, 6, 1], [3, 7, 1, 0]),
         changes=torch.full((2, len(ANSWER_FINDINGS), 3), -1),
         row=torch.tensor([0, 1]),
+        draw=torch.zeros(2, 4),
     )
     visual = torch.ones(2, 3, WIDTH)
     mask = torch.ones(2, 3, dtype=torch.bool)

@@ -48,7 +48,6 @@ EKAID = {
 }
 SLOW = "contrast with slow copies"
 HARD = "matching of hard ones"
-# All keywords are masked, so that nothing is drawn.
 OBJECTIVES = {
     "coarse": Coarse(),
     "fine": Fine(limit=4),
@@ -57,7 +56,8 @@ OBJECTIVES = {
     "matching": Matching(),
     "matching of four": Matching(limit=4),
     "matching on one rank": Matching(limit=1),
-    "masked_language": MaskedLanguage(several=1.0, none=1.0),
+    "masked_language": MaskedLanguage(),
+    "masked language, mixed": MaskedLanguage(instead="mixed"),
     "gloria_global": GloriaGlobal(),
     "gloria_local": GloriaLocal(limit=4),
     "changes": Changes(),
@@ -115,17 +115,19 @@ def batch_of(tokenizer, rows):
         )
         return whole[torch.tensor(images)]
 
+    answer = tokens(ANSWERS, "[DEC]")
     return PairBatch(
         main=features(0),
         reference=features(1),
         has_reference=torch.ones(len(images), dtype=torch.bool),
         unit=torch.tensor([images.index(IMAGES[row]) for row in rows]),
         question=tokens(["what has changed?"] * 5, "[ENC]"),
-        answer=tokens(ANSWERS, "[DEC]"),
+        answer=answer,
         wrong_answer=tokens(ANSWERS[1:] + ANSWERS[:1], "[DEC]"),
         keywords=tokens(ANSWERS, "[CLS]"),
         changes=torch.from_numpy(np.stack([label_changes(parse_changes(ANSWERS[row])) for row in rows])),
         row=torch.tensor(rows),
+        draw=torch.rand(5, 40, generator=torch.Generator().manual_seed(2))[rows, : answer.ids.shape[1]],
     )
 
 

@@ -28,7 +28,7 @@ def case(answers, units=None, *, places=6):
     count = len(answers)
     text = tokens(answers)
     unit = torch.arange(count) if units is None else torch.tensor(units)
-    batch = PairBatch(None, None, None, unit, text, text, text, text, None, torch.arange(count))
+    batch = PairBatch(None, None, None, unit, text, text, text, text, None, torch.arange(count), None)
     visual = random(4, places, WIDTH, seed=1)[unit]
     mask = torch.ones(count, places, dtype=torch.bool)
     mask[:, -1] = False

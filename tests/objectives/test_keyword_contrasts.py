@@ -31,7 +31,7 @@ def case():
     """Model, batch and reading of four questions; the last place of each image, and some words, are not there."""
     unit, text = torch.tensor(UNITS), tokens(KEYWORDS)
     question = tokens([[3, 5, 6, 7], [3, 8, 0, 0], [3, 5, 9, 0], [3, 10, 11, 4]])
-    batch = PairBatch(None, None, None, unit, question, text, text, text, None, torch.arange(4))
+    batch = PairBatch(None, None, None, unit, question, text, text, text, None, torch.arange(4), None)
     visual, mask = random(3, 6, WIDTH, seed=1)[unit], torch.ones(4, 6, dtype=torch.bool)
     mask[:, -1] = False
     return Projecting(), batch, Reading(visual, mask, random(4, 4, WIDTH, seed=2), visual, mask, None)

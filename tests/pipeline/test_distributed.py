@@ -46,11 +46,10 @@ def two(folder):
     return weights(folder, "two")
 
 
-def test_two_processes_learn_what_one_learns_up_to_masks_and_which_questions_are_matched(folder, two):
+def test_two_processes_learn_what_one_learns_up_to_which_questions_are_matched(folder, two):
     alone = weights(folder, "phantom_tiny")
     apart = max(float((alone[name].float() - two[name].float()).abs().max()) for name in alone)
-    # Masks are drawn by each process for itself, and matching has a limit, of which each process has its share; else a
-    # step is the same (training/test_steps.py).
+    # Matching has a limit, of which each process has its share; else a step is the same (training/test_steps.py).
     assert 0 < apart < 0.05
 
 
