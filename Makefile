@@ -42,6 +42,8 @@ benchmark: $(READY) ## every system, three seeds, and fewer labels: some hours; 
 		variant=full,no_pretraining,coarse_only,fine_only,no_matching,no_masked_language,no_graph,ekaid,mccformers_s,mccformers_d,blip,question_only,siamese
 	OMP_NUM_THREADS=1 $(BIN)/cfvqa-evaluate --multirun $(ABLATION) $(SIDE_BY_SIDE) name=fewer_labels seed=1,2,3 \
 		variant=full,no_pretraining +phases.finetune.label_fraction=0.1,0.3
+	OMP_NUM_THREADS=1 $(BIN)/cfvqa-evaluate --multirun $(ABLATION) $(SIDE_BY_SIDE) name=fewer_labels seed=1,2,3 \
+		variant=same_labels ++phases.finetune.label_fraction=0.1
 	$(BIN)/cfvqa-summary $(ABLATION)
 
 # Two processes with a thread each: small networks gain nothing from a second thread. The tests of a file stay together,

@@ -20,6 +20,7 @@ full,2,1,0.82,7.2,0.6,0.9,1200000
 full,1,0.1,0.5,5.0,0.4,0.9,1200000
 no_pretraining,1,1,0.7,6.5,0.5,0.8,1200000
 no_pretraining,1,0.1,0.3,4.0,0.3,0.7,1200000
+same_labels,1,0.1,0.45,4.5,0.4,0.8,1200000
 question_only,1,1,0.1,1.0,0.0,,800000
 """
 SYSTEMS = """\
@@ -48,7 +49,7 @@ def test_the_table_is_found_wherever_jupyter_starts(tmp_path, monkeypatch, where
     monkeypatch.chdir(tmp_path / where)
     found = {}
     exec(TABLES[1].source, found)  # noqa: S102 the first cell of code, which reads
-    assert found["runs"]["variant"].n_unique() == 3
+    assert found["runs"]["variant"].n_unique() == 4
     assert found["rules"]["changes_f1"].to_list() == [0.905]
 
 

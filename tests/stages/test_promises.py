@@ -68,7 +68,7 @@ def benchmarked():
 
 @pytest.mark.parametrize("schedule", ["demo", "published"])
 def test_every_system_of_the_benchmark_takes_as_many_updates(schedule):
-    assert len(benchmarked()) == 13
+    assert len(benchmarked()) == 14
     updates = {}
     for name in benchmarked():
         phases = composed("experiment=phantom_ablation", f"variant={name}", f"schedule={schedule}").phases.values()
