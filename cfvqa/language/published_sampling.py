@@ -29,7 +29,7 @@ from cfvqa.vocabulary.reports import LIBRARY
 
 _NAMES = tuple(LIBRARY)
 _HEIGHTS = ("upper", "lower")
-_INSTEAD = (("left", "right"), ("right", "left"))
+_OTHER_SIDES = (("left", "right"), ("right", "left"))
 _BANDS = (("mid to lower", "upper to mid"), ("upper to mid", "mid to lower"))
 _OTHER_HEIGHTS = (("upper", "lower"), ("lower", "upper"))
 
@@ -85,7 +85,7 @@ def _wrong_place(place: str, rng: np.random.Generator) -> str:
 
 def _wrong_area(area: str, rng: np.random.Generator) -> str | None:
     """Return another area: on the other side, else at another height; None where the words name neither."""
-    for side, other in _INSTEAD:
+    for side, other in _OTHER_SIDES:
         if side in area:
             return area.replace(side, other)
     for band, other in _BANDS:
