@@ -72,6 +72,10 @@ def side(finding: str) -> str:
     return f"is the {finding} located on the left side or right side?"
 
 
+LOCATIONS = (location, short_location, side)
+"""The forms of a question for a place; the last asks for the side alone."""
+
+
 def level(finding: str) -> str:
     """Ask the level of a finding."""
     return f"what level is the {finding}?"

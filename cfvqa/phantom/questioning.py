@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from cfvqa.language import questions as ask
+from cfvqa.language.drawing import Row, draw_view
 from cfvqa.language.elsewhere import MIRRORED
 from cfvqa.language.grammar import ChangeKind, changes_between, write_changes
-from cfvqa.language.sampling import Row, draw_view
 from cfvqa.phantom.findings import PHANTOM_FINDINGS
 from cfvqa.phantom.study import Presence, StudyTruth
 

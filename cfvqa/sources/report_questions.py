@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from cfvqa.language import published_sampling, sampling
+from cfvqa.language.drawing import DrawQuestions
 from cfvqa.language.pairing import ChooseReference, any_earlier, published_choice
 from cfvqa.language.questions import DIFFERENCE
 from cfvqa.language.reports import improved, published
 from cfvqa.language.reports.records import KeyInformation
-from cfvqa.language.sampling import question_rows
 from cfvqa.sources.report_files import read_reports
 
 INDENT = 4
@@ -32,15 +33,16 @@ _VIEWS = ("PA", "AP")
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How reports are read, and studies paired."""
+    """How reports are read, studies paired, and pairs asked about."""
 
     parse: Callable[[str, str], KeyInformation]
     choose: ChooseReference
+    ask: DrawQuestions
 
 
 PARSERS: dict[str, Rules] = {
-    "improved": Rules(improved.parse_report, any_earlier),
-    "published": Rules(published.parse_report, published_choice),
+    "improved": Rules(improved.parse_report, any_earlier, sampling.question_rows),
+    "published": Rules(published.parse_report, published_choice, published_sampling.question_rows),
 }
 """By the value of the key `parser`."""
 
@@ -140,7 +142,7 @@ def _rows(
         reference = _reference(rules, study, list(read), frontal, rng, done.counts)
         if reference is None:
             continue
-        asked = list(question_rows(read[study], read[reference], str(frontal[study].view), rng))
+        asked = list(rules.ask(read[study], read[reference], str(frontal[study].view), rng))
         done.types.update(kind for kind, _, _ in asked)
         done.counts[TWO_READINGS] += all(kind != DIFFERENCE for kind, _, _ in asked)
         yield from ((study, subject.id, reference, *row) for row in asked)

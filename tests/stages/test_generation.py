@@ -12,7 +12,7 @@ from rich.console import Console
 
 from cfvqa.errors import InputError
 from cfvqa.language.grammar import parse_changes
-from cfvqa.language.questions import QUESTION_TYPES
+from cfvqa.language.questions import DIFFERENCE, QUESTION_TYPES
 from cfvqa.sources.key_information import read_key_information
 from cfvqa.sources.medical_diff_vqa import read_questions
 from cfvqa.stages import generation
@@ -97,13 +97,19 @@ def asks(row, pair, kind):
     return (row["study_id"], row["ref_id"]) == pair and row["question_type"] == kind
 
 
-def test_what_is_written_is_read_by_the_reader_of_the_release(make, tree):
-    make()
+@pytest.mark.parametrize("parser", ["improved", "published"])
+def test_what_is_written_is_read_by_the_reader_of_the_release(make, tree, parser):
+    make(parser=parser)
     studies = [str(study) for _, study, _, _ in tree.rows]
     images = pl.DataFrame({"study_id": studies, "image_id": [f"i{study}" for study in studies]})
     questions, skipped = read_questions(make.folder, images, pairing="auto")
     assert len(questions) == len(rows_of(make))
     assert not any(skipped.values())
+    changes = questions.filter(pl.col("question_type") == DIFFERENCE)["answer"]
+    assert len(changes)
+    assert all(parse_changes(answer) is not None and answer.endswith(".") for answer in changes)
+    written_changes = [row["answer"] for row in rows_of(make) if row["question_type"] == DIFFERENCE]
+    assert all(answer.endswith(". ") == (parser == "published") for answer in written_changes)
     findings, skipped = read_key_information(make.folder, images)
     assert set(findings["finding"]) >= {"pleural effusion", "atelectasis", "pulmonary edema/hazy opacity"}
     assert not skipped
