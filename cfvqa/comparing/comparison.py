@@ -178,16 +178,17 @@ def _settings_of(folder: Path) -> dict[str, Any]:
 def _vision_of(file: Path) -> dict[str, Any]:
     """Return what a reader records of its vision models, but for where they lie, or of the features in their place.
 
-    Nothing of a run without a reader.
+    With what was taken from the labels instead (extraction.truth); nothing of a run without a reader.
     """
     if not file.is_file():
         return {}
     try:
         description = json.loads(file.read_text())
+        told = {"extraction": {"truth": description.get("truth", "none")}}
         if "published" in description:
-            return {"published": description["published"]}
+            return told | {"published": description["published"]}
         vision = description["vision"]
-        return {name: {key: one[key] for key in ("id", "network", "image_size")} for name, one in vision.items()}
+        return told | {name: {key: one[key] for key in ("id", "network", "image_size")} for name, one in vision.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file} is damaged ({error!r}): give the command that trained the run again") from error
 

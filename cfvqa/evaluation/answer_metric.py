@@ -20,9 +20,12 @@ class AnswerMetric(GatheredLists):
     None of the figures is a mean over batches: a document frequency of CIDEr, an F1 and an interval are of all answers.
     So what is gathered are the answers; a question that several processes answered, as samplers pad, counts once.
 
+    Figures of scores between pairs, retrieval and zero-shot, are of no table of answers, and have no such metric.
+
     Args:
         judge: what says the figures of a table of predictions (columns: `predictions.SCHEMA`): `evaluate_predictions`,
-            or one of `calibration` and `pointing` with its further arguments bound.
+            or one of `calibration`, `pointing` and `flip_in` (which reads a column more) with its further arguments
+            bound.
         settings: of torchmetrics, such as `dist_sync_on_step`.
     """
 

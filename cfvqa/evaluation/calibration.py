@@ -27,7 +27,8 @@ class Calibration:
         risk: coverage -> share of wrong answers among that share of answers with the highest scores: what is left
             if the model may abstain from the others.
         area: mean of the risk over all coverages; the smaller, the better the scores rank the answers.
-        error_interval, area_interval, risk_interval: [low, high], 95 % bootstrap by subject; the last by coverage.
+        accuracy_interval, error_interval, area_interval, risk_interval: [low, high], 95 % bootstrap by subject; the
+            last by coverage.
     """
 
     n: int
@@ -35,6 +36,7 @@ class Calibration:
     error: float
     risk: dict[str, float]
     area: float
+    accuracy_interval: list[float]
     error_interval: list[float]
     area_interval: list[float]
     risk_interval: dict[str, list[float]]
@@ -63,6 +65,7 @@ def calibration(predictions: pl.DataFrame, *, seed: int = 0, draws: int = 1000) 
         error=calibration_error(score, right),
         risk=dict(zip(_NAMES, risks[:-1], strict=True)),
         area=risks[-1],
+        accuracy_interval=bootstrap.mean(right),
         error_interval=bootstrap.interval(_gaps(score, right), _error_of_sums),
         area_interval=bounds(drawn[:, -1]),
         risk_interval={name: bounds(drawn[:, column]) for column, name in enumerate(_NAMES)},

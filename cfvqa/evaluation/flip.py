@@ -70,6 +70,18 @@ def flip_consistency(
     )
 
 
+def flip_in(answers: pl.DataFrame, *, seed: int = 0, draws: int = 1000) -> FlipScores:
+    """Compare both answers of one table: a judge for `answer_metric.AnswerMetric`.
+
+    Args:
+        answers: table of predictions, with the answers to swapped images in a further column `swapped`.
+        seed: of the bootstrap.
+        draws: of the bootstrap.
+    """
+    swapped = answers.select("question_id", prediction="swapped")
+    return flip_consistency(answers, swapped, seed=seed, draws=draws)
+
+
 def _consistent(first: Changes | None, second: Changes | None) -> bool:
     return first is not None and second is not None and flip_changes(first) == second
 

@@ -36,10 +36,12 @@ class Detected:
     Attributes:
         n: pairs of which it is true.
         auroc: area under the ROC curve; NaN where it is true of none, or of all.
+        auroc_interval: [low, high], 95 % bootstrap by subject.
     """
 
     n: int
     auroc: float
+    auroc_interval: list[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def zero_shot(
     weight = np.concatenate([np.ones((1, len(truth))), bootstrap.question_weights()])
     true = [np.array([prompt.true_of(changes) for changes in truth], dtype=bool) for prompt in prompts]
     areas = [auroc(score[:, place], positive, weight) for place, positive in enumerate(true)]
-    found = [Detected(int(positive.sum()), float(area[0])) for positive, area in zip(true, areas, strict=True)]
+    found = [_detected(positive, area) for positive, area in zip(true, areas, strict=True)]
     groups = {kind: [p for p, prompt in enumerate(prompts) if _kind(prompt) is kind] for kind in (*KINDS, None)}
     macro = {kind: _mean([areas[place] for place in groups[kind]], len(weight)) for kind in KINDS}
     added, removed = ({prompts[p].change.finding: found[p] for p in groups[kind] if found[p].n} for kind in KINDS)
@@ -129,6 +131,11 @@ def zero_shot(
         added_macro_interval=bounds(macro[ChangeKind.ADDED][1:]),
         removed_macro_interval=bounds(macro[ChangeKind.REMOVED][1:]),
     )
+
+
+def _detected(positive: np.ndarray, area: np.ndarray) -> Detected:
+    """Return the figures of a sentence that is true of some of N pairs, given its areas (1 + draws,)."""
+    return Detected(int(positive.sum()), float(area[0]), bounds(area[1:]))
 
 
 def _kind(prompt: Prompt) -> ChangeKind | None:

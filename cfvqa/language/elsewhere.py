@@ -42,7 +42,9 @@ def _elsewhere(areas: list[str], entity: Entity) -> list[str]:
 def _is_elsewhere(area: str, entity: Entity) -> bool:
     """Return whether every instance is said to be on the other side, or at another height."""
     instances = [f"{' '.join(one.location or ())} {one.post_location or ''}" for one in _instances(entity)]
-    return all(_apart(_sides(area), _sides(said)) or _apart(_heights(area), _heights(said)) for said in instances)
+    return all(
+        _apart(sides_of(area), sides_of(said)) or _apart(heights_of(area), heights_of(said)) for said in instances
+    )
 
 
 def _instances(entity: Entity) -> list[Mention]:
@@ -53,10 +55,12 @@ def _apart(some: set[str], others: set[str]) -> bool:
     return bool(some and others) and some.isdisjoint(others)
 
 
-def _sides(said: str) -> set[str]:
+def sides_of(said: str) -> set[str]:
+    """Return the sides that a place is said to be on: "left", "right", both or none."""
     both = "bilateral" in said or "bibasilar" in said
     return set(MIRRORED) if both else {side for side in MIRRORED if side in said}
 
 
-def _heights(said: str) -> set[str]:
+def heights_of(said: str) -> set[str]:
+    """Return the heights that a place is said to be at."""
     return {height for part, height in _HEIGHTS.items() if part in said}

@@ -1,39 +1,32 @@
 """Wrong answers made by rule, each different in meaning from the truth, for the matching objective.
 
-What a rule puts in is drawn as often as true answers say it: else the words of an answer alone would tell.
+What a rule puts in is drawn as often as true answers say it: else the words of an answer alone would tell. A closed
+answer has one that is wrong, its opposite: how often truths say "yes" is all that a closed answer alone tells.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
+from cfvqa.language.elsewhere import heights_of, sides_of
 from cfvqa.language.grammar import Change, ChangeKind, flip_changes, parse_changes, write_changes
-from cfvqa.language.questions import DIFFERENCE, area_answer, parse_finding_list
+from cfvqa.language.questions import DIFFERENCE, parse_finding_list
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER, OFFICIAL_FINDINGS
 from cfvqa.vocabulary.levels import LEVEL_WORDS, SEVERITY
 from cfvqa.vocabulary.reports import TYPE_WORDS
 
 _CLOSED = {"yes": "no", "no": "yes", "pa view": "AP view", "ap view": "PA view"}
-_OTHER_PLACE: dict[str, tuple[str, ...]] = {
-    "left": ("right",),
-    "right": ("left",),
-    "bilateral": ("left", "right"),
-    "bibasilar": ("left", "right"),
-    "upper": ("lower", "middle"),
-    "lower": ("upper", "middle"),
-    "middle": ("upper", "lower"),
-    "mid": ("upper", "lower"),
-    "apical": ("basilar",),
-    "basilar": ("apical",),
-    "basal": ("apical",),
-}
-_PLACES: tuple[tuple[str, ...], ...] = (
-    ("left",), ("right",), ("left", "upper", "lung"), ("right", "upper", "lung"), ("left", "lower", "lung"),
-    ("right", "lower", "lung"), ("retrocardiac",),
+_PLACES: tuple[str, ...] = (
+    "left side", "right side", "left area", "right area", "bilateral area", "retrocardiac area",
+    *(f"{side} {height} lung area" for side in ("left", "right") for height in ("upper", "middle", "lower")),
 )  # fmt: skip
-PLACE_WORDS: tuple[str, ...] = (*_OTHER_PLACE, *dict.fromkeys(word for place in _PLACES for word in place))
+PLACE_WORDS: tuple[str, ...] = (
+    "left", "right", "bilateral", "bibasilar", "upper", "lower", "middle", "mid", "apical", "basilar", "basal", "lung",
+    "retrocardiac",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,12 +37,14 @@ class Said:
         findings: names in lists of findings and in changes.
         levels: of findings and of their changes.
         types: words of types.
+        places: whole answers to where a finding is.
         unchanged: share of the answers to difference questions that say that nothing has changed.
     """
 
     findings: Mapping[str, int] = field(default_factory=dict)
     levels: Mapping[str, int] = field(default_factory=dict)
     types: Mapping[str, int] = field(default_factory=dict)
+    places: Mapping[str, int] = field(default_factory=dict)
     unchanged: float = 0.0
 
     @classmethod
@@ -62,6 +57,7 @@ class Said:
         findings: Counter[str] = Counter()
         levels: Counter[str] = Counter()
         types: Counter[str] = Counter()
+        places: Counter[str] = Counter()
         changed: Counter[bool] = Counter()
         for kind, answer, count in answers:
             if kind == DIFFERENCE:
@@ -74,9 +70,11 @@ class Said:
                 findings.update(dict.fromkeys(parse_finding_list(answer) or (), count))
             elif kind == "level":
                 levels[answer.lower()] += count
+            elif kind == "location":
+                places[answer.lower()] += count
             elif kind == "type":
                 types.update({word: count for word in TYPE_WORDS if word in answer.lower().split()})
-        return cls(findings, levels, types, changed[False] / max(1, changed.total()))
+        return cls(findings, levels, types, places, changed[False] / max(1, changed.total()))
 
 
 def wrong_answer(question_type: str, answer: str, rng: np.random.Generator, said: Said | None = None) -> str:
@@ -97,7 +95,7 @@ def wrong_answer(question_type: str, answer: str, rng: np.random.Generator, said
     if findings := parse_finding_list(answer):
         return ", ".join(_wrong_findings(findings, rng, said))
     if question_type == "location":
-        return _wrong_place(answer, rng)
+        return _wrong_place(answer, rng, said)
     if question_type == "level":
         return _wrong_level(answer, rng, said)
     return _wrong_type(answer, rng, said) if question_type == "type" else _other_finding((), rng, said)
@@ -164,16 +162,28 @@ def _wrong_type(answer: str, rng: np.random.Generator, said: Said) -> str:
     return _pick([word for word in TYPE_WORDS if word.replace("multi-", "multi") not in spoken], rng, said.types)
 
 
-def _wrong_place(answer: str, rng: np.random.Generator) -> str:
-    """Exchange a side or a zone; a place without one becomes another place."""
-    if answer.lower().endswith(" side"):
-        return "right side" if answer.lower().startswith("left") else "left side"
-    words = answer.lower().split()
-    wrong = [
-        " ".join([*words[:place], other, *words[place + 1 :]])
-        for place, word in enumerate(words)
-        for other in _OTHER_PLACE.get(word, ())
-        if other not in words
-    ]
-    elsewhere = [area_answer([place]) for place in _PLACES]
-    return _pick(wrong or [other for other in elsewhere if set(other.split()) != set(words)], rng)
+def _wrong_place(answer: str, rng: np.random.Generator, said: Said) -> str:
+    """Draw a place on other sides or at another height; for one that has neither, any place of other words."""
+    truth = answer.lower()
+    known = dict.fromkeys([*_PLACES, *said.places])
+    free = [place for place in known if place != truth and _names_side(place) == _names_side(truth)]
+    return _pick([place for place in free if _contradict(place, truth)] or free, rng, said.places)
+
+
+def _names_side(place: str) -> bool:
+    """Return whether it answers a question for the side, which no area does."""
+    return place.endswith(" side")
+
+
+def _contradict(place: str, other: str) -> bool:
+    """Return whether two places cannot both be right: one that holds the other says less, and nothing wrong."""
+    (sides, heights), (other_sides, other_heights) = _whereabouts(place), _whereabouts(other)
+    across = bool(sides and other_sides) and sides != other_sides
+    return across or (bool(heights and other_heights) and heights.isdisjoint(other_heights))
+
+
+@cache
+def _whereabouts(place: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the sides and heights of a place. Behind the heart is low on the left, if nothing else is said."""
+    sides = sides_of(place) or sides_of(place.replace("retrocardiac", "left"))
+    return frozenset(sides), frozenset(heights_of(place.replace("retrocardiac", "lower")))

@@ -30,7 +30,7 @@ class CoarseToFine(nn.Module):
         memory: "question_and_images" lets the writer see the pair states; "question" gives it the question
             states alone, as the published model does.
         nodes: what is compared. "graph": the knowledge graph, whose nodes hold the features; "rows": the features
-            alone; "both": side by side, as published.
+            alone; "both": side by side, as published (there a graph of labels alone).
         encoders, join: see `PairEncoder`.
         edges: of the graph, by probability ("soft"), or where it is one half at least ("cut", as published).
         share: whether reader and writer share all but self-attention, as published.

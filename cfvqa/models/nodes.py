@@ -129,7 +129,11 @@ class RowNodes(nn.Module):
 
 
 class RowsAndGraph(nn.Module):
-    """Rows and graph side by side, as published: 110 nodes."""
+    """Rows and graph side by side: 110 nodes.
+
+    As published, but for what the nodes of the graph hold: there label texts alone, here features, boxes and severity
+    too, as those of `GraphNodes`.
+    """
 
     count = ROWS + NODES
 

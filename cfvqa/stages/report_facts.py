@@ -136,7 +136,8 @@ def _vision(config: DictConfig, ran: Ran) -> Rows:
         rows.append((name, words(block["network"])))
         rows.append(("training", words({key: training[key] for key in training if key != "workers"})))
         rows.append(("on test", test_figure(stage) or "no test subjects"))
-    return (("image side", f"{config.image_size} pixels"), *rows)
+    told = words(config.extraction.truth)
+    return (("image side", f"{config.image_size} pixels"), *rows, ("taken from the labels instead", told))
 
 
 def test_figure(stage: Stage) -> str:

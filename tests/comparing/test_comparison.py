@@ -82,20 +82,21 @@ def add(file, **content):
     file.write_text(json.dumps(known | content))
 
 
-def test_decoding_and_vision_models_are_told_apart_too(tmp_path):
+def test_decoding_vision_models_and_what_labels_told_are_told_apart_too(tmp_path):
     runs = [write_run(tmp_path, name, heads=2, f1=0.5) for name in ("a", "b")]
-    for name, beams, width in (("a", 1, 128), ("b", 3, 64)):
+    for name, beams, width, truth in (("a", 1, 128, "none"), ("b", 3, 64, "findings")):
         decode = {"strategy": "greedy" if beams == 1 else "beam search", "num_beams": beams, "seconds": 9.0 * beams}
         add(tmp_path / name / "evaluation/metrics.json", decode=decode)
         detector = {"id": f"d{width}", "network": {"width": width}, "image_size": 256, "folder": f"/{name}"}
         classifier = {"id": "c", "network": {"width": 8}, "image_size": 256, "folder": f"/{name}"}
-        add(tmp_path / name / "vqa/reader.json", vision={"detector": detector, "classifier": classifier})
+        add(tmp_path / name / "vqa/reader.json", truth=truth, vision={"detector": detector, "classifier": classifier})
     found, _ = compared(runs)
     told = {
         "decoding.num_beams": 3,
         "decoding.strategy": "beam search",
         "detector.id": "d64",
         "detector.network.width": 64,
+        "extraction.truth": "findings",
     }
     assert found[1].settings == told
     (tmp_path / "b/vqa/reader.json").write_text("{")

@@ -62,6 +62,7 @@ def test_figures_of_a_table():
     assert found.error == pytest.approx((6 * 0.1 + 2 * 0.6) / 8, abs=1e-6)
     assert found.risk == {"0.25": 0, "0.5": 0, "0.75": 0, "1": 0.25}
     assert found.area == pytest.approx((1 / 7 + 2 / 8) / 8)
+    assert found.accuracy_interval[0] < found.accuracy <= found.accuracy_interval[1]
     assert found.error_interval[0] <= found.error <= found.error_interval[1]
     assert found.area_interval[0] <= found.area <= found.area_interval[1]
 

@@ -61,8 +61,8 @@ def test_tests_of_a_model_have_intervals_too():
         "retrieval": retrieval([np.eye(5)[:, ::-1]], np.arange(5), list("aaaaa"), draws=5),
     }
     figures = add_tests({"interval": {}, "undefined": {}}, tests)
-    places = [("flip", "consistency"), ("flip", "jaccard"), ("flip", "consistency_changed"), ("calibration", "area")]
-    for test, name in places:
+    places = [("flip", "consistency"), ("flip", "jaccard"), ("flip", "consistency_changed")]
+    for test, name in (*places, ("calibration", "area"), ("calibration", "accuracy")):
         assert figures["interval"][test][name] == pytest.approx([figures[test][name]] * 2), name
     for coverage, risk in figures["calibration"]["risk"].items():
         assert figures["interval"]["calibration"]["risk"][coverage] == pytest.approx([risk] * 2)

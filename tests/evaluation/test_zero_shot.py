@@ -5,7 +5,9 @@ import pytest
 import torch
 from torchmetrics.functional.classification import binary_auroc
 
+from cfvqa.evaluation.charts import Figure
 from cfvqa.evaluation.contrast_tables import page_tables_of
+from cfvqa.evaluation.intervals import SubjectBootstrap, bounds
 from cfvqa.evaluation.metrics import add_tests
 from cfvqa.evaluation.zero_shot import auroc, prompts_for, zero_shot
 from cfvqa.language.grammar import NOTHING, Change, ChangeKind, parse_changes
@@ -65,6 +67,23 @@ def test_figures_of_scores_that_know_and_of_scores_that_do_not():
     assert (found.added_macro, found.removed_macro, found.unchanged.auroc) == (1, 0.5, 1)
     assert found.added_macro_interval == [1, 1]
     assert found.removed_macro_interval == [0.5, 0.5]
+    areas = [one.auroc_interval for one in (found.added["edema"], found.removed["edema"], found.unchanged)]
+    assert areas == [[1, 1], [0.5, 0.5], [1, 1]]
+
+
+def test_each_area_has_the_interval_of_draws_of_its_subjects_and_shows_it():
+    prompts = prompts_for(TRUTH)
+    score, subjects = np.random.default_rng(0).random((40, 3)), [f"s{n // 2}" for n in range(40)]
+    found = zero_shot(score, prompts, TRUTH * 10, subjects, seed=3, draws=50)
+    figures = add_tests({"interval": {}, "undefined": {}}, {"zero_shot": found})
+    positive = np.array([EDEMA in changes for changes in TRUTH * 10])
+    drawn = []
+    for rows in SubjectBootstrap(subjects, draws=50, seed=3).samples():
+        drawn.append(auroc(score[rows, 0], positive[rows], np.ones((1, len(rows))))[0])
+    low, high = bounds(np.array(drawn))
+    assert figures["interval"]["zero_shot"]["added"]["edema"]["auroc"] == pytest.approx([low, high])
+    _, by_finding = page_tables_of(figures)
+    assert by_finding.rows[0].figures[0] == Figure(found.added["edema"].auroc, low, high)
 
 
 def test_what_is_not_defined_says_why_and_is_a_dash_on_the_page():

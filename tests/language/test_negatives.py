@@ -1,14 +1,18 @@
 import re
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfvqa.language.grammar import Change, ChangeKind, parse_changes, write_changes
+from cfvqa.language.grammar import NOTHING, Change, ChangeKind, parse_changes, write_changes
 from cfvqa.language.negatives import Said, wrong_answer
 from cfvqa.language.questions import parse_finding_list
+from cfvqa.phantom.evolution import sample_subject
+from cfvqa.phantom.questioning import question_rows
+from cfvqa.phantom.records import choose_absent
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
 from cfvqa.vocabulary.levels import LEVEL_WORDS, SEVERITY
 from cfvqa.vocabulary.reports import TYPE_WORDS
@@ -70,22 +74,34 @@ def test_a_wrong_type_shares_no_word_with_the_truth(answer):
     assert not {word.replace("-", "") for word in wrong} & set(answer.split())
 
 
+SAID_PLACES = {
+    "left side": 5, "right side": 4, "left area": 6, "right area": 5, "bilateral area": 9, "left upper lung area": 3,
+    "the right lung base": 2, "left area and right area": 1, "retrocardiac area": 1,
+}  # fmt: skip
+BASE, BEHIND, BOTH = "the right lung base", "retrocardiac area", "left area and right area"
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
         ("left side", {"right side"}),
-        ("left area", {"right area"}),
-        ("right upper lung area", {"left upper lung area", "right lower lung area", "right middle lung area"}),
-        ("bilateral area", {"left area", "right area"}),
-        ("the left lung base", {"the right lung base"}),
+        ("left area", {"right area", "bilateral area", BASE, BOTH}),
+        ("Left upper lung area", {"right area", "bilateral area", BASE, BEHIND, BOTH}),
+        ("left lower lung area", {"right area", "bilateral area", "left upper lung area", BASE, BOTH}),
+        ("the right lung base", {"left area", "bilateral area", "left upper lung area", BEHIND, BOTH}),
+        ("bilateral area", {"left area", "right area", "left upper lung area", BASE, BEHIND}),
+        ("bibasilar area", {"left area", "right area", "left upper lung area", BASE, BEHIND}),
+        (BOTH, {"left area", "right area", "left upper lung area", BASE, BEHIND}),
+        (BEHIND, {"right area", "bilateral area", "left upper lung area", BASE, BOTH}),
     ],
 )
-def test_a_wrong_place_is_another_side_or_zone(answer, expected):
-    assert draw("location", answer) == expected
+def test_a_wrong_place_is_on_other_sides_or_at_another_height_and_in_words_that_truths_have(answer, expected):
+    said, rng = Said.of(("location", place, count) for place, count in SAID_PLACES.items()), np.random.default_rng(0)
+    assert {wrong_answer("location", answer, rng, said) for _ in range(400)} == expected
 
 
-@pytest.mark.parametrize("answer", ["left area and right area", "retrocardiac area", "the lung bases"])
-def test_a_place_without_a_counterpart_becomes_another_place(answer):
+@pytest.mark.parametrize("answer", ["left area and right area", "retrocardiac area", "the lung bases", "pleural area"])
+def test_a_place_that_no_other_truth_names_becomes_another_place(answer):
     wrong = draw("location", answer)
     assert len(wrong) > 3
     assert answer not in wrong
@@ -144,3 +160,27 @@ def test_defect_12_wrong_levels_and_types_are_those_that_true_answers_say():
     assert {wrong_answer("level", "moderate", rng, said) for _ in range(100)} == {"mild", "severe"}
     assert {wrong_answer("type", "linear", rng, said) for _ in range(100)} == {"focal", "patchy"}
     assert wrong_answer("level", "mild", rng, Said.of([("level", "mild", 3)])) != "mild"
+
+
+def parts(question_type, answer):
+    """Return what an answer to an open question says, one by one; nothing of a closed one, which has one opposite."""
+    if question_type == "difference":
+        return {(change.finding, change.kind) for change in parse_changes(answer)} or {NOTHING}
+    return set(answer.split(", ")) - {"yes", "no", "PA view", "AP view", "left side", "right side"}
+
+
+def test_defect_12_nothing_that_an_answer_to_an_open_question_says_tells_whether_it_is_true():
+    rng, truths = np.random.default_rng(5), []
+    for subject in (sample_subject(rng).studies for _ in range(400)):
+        for main, reference in pairwise(subject):
+            truths += [(row[0], row[2]) for row in question_rows(main, reference, choose_absent(main, rng), rng)]
+    said = Said.of((*truth, 1) for truth in truths)
+    asked = Counter(kind for kind, _ in truths)
+    answers = [(kind, wrong_answer(kind, truth, rng, said)) for kind, truth in truths]
+    often, wrong = (
+        Counter((kind, part) for kind, text in some for part in parts(kind, text)) for some in (truths, answers)
+    )
+    apart = {key: abs(often[key] - wrong[key]) / asked[key[0]] for key in often | wrong}
+    assert often["location", "bilateral area"] > 0.2 * asked["location"]
+    assert max(share for (kind, _), share in apart.items() if kind != "type") < 0.08
+    assert max(apart.values()) < 0.15  # "multifocal" is never wrong where "focal" is right

@@ -36,13 +36,18 @@ def gelu(state):
     return state * (1 + torch.erf(state / 2**0.5)) / 2
 
 
+def looked(part, own, other):
+    """Return the shares (H, N, M) that each head of the attention `part` of `own` (N, D) has in `other` (M, D)."""
+    weights = zip((own, other), part.in_proj_weight.chunk(3)[:2], part.in_proj_bias.chunk(3)[:2], strict=True)
+    query, key = ((state @ weight.T + bias).chunk(part.num_heads, dim=-1) for state, weight, bias in weights)
+    return torch.stack([(q @ k.T / k.shape[-1] ** 0.5).softmax(-1) for q, k in zip(query, key, strict=True)])
+
+
 def attended(part, own, other):
     """Return what `own` (N, D) takes from `other` (M, D) by the multi-head attention `part`."""
-    weights = zip((own, other, other), part.in_proj_weight.chunk(3), part.in_proj_bias.chunk(3), strict=True)
-    query, key, value = (state @ weight.T + bias for state, weight, bias in weights)
-    heads = []
-    for q, k, v in zip(*(state.chunk(part.num_heads, dim=-1) for state in (query, key, value)), strict=True):
-        heads.append((q @ k.T / k.shape[-1] ** 0.5).softmax(-1) @ v)
+    value = other @ part.in_proj_weight.chunk(3)[2].T + part.in_proj_bias.chunk(3)[2]
+    values = value.chunk(part.num_heads, dim=-1)
+    heads = [share @ v for share, v in zip(looked(part, own, other), values, strict=True)]
     return linear(part.out_proj, torch.cat(heads, dim=-1))
 
 

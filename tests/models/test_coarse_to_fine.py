@@ -4,12 +4,39 @@ import pytest
 import torch
 from cases import TEXT, batch_of, features, model_of, network, one_of
 
-from cfvqa.data.batches import swap_images
+from cfvqa.data.batches import Tokens, swap_images
 from cfvqa.models.difference import PairEncoder
 from cfvqa.models.knowledge_graph import NODES, adjacency, node_texts
 from cfvqa.models.standardise import Standardise
+from cfvqa.objectives.language import Generation, MaskedLanguage
 from cfvqa.vocabulary.findings import FINDING_INDEX
 from cfvqa.vocabulary.regions import REGION_INDEX
+
+SEEN = ("region", "finding", "probability")
+
+
+def test_defect_8_hidden_words_are_filled_in_from_the_images_and_from_what_stands_before_and_behind(tokenizer):
+    model, batch = model_of(tokenizer), batch_of(tokenizer)
+
+    def logits(shown, text=batch.answer):
+        reading = model.read(shown)
+        return model.text.masked_logits(text, reading.memory, reading.memory_mask)
+
+    other = Tokens(batch.answer.ids.clone(), batch.answer.mask)
+    other.ids[0, 5] = batch.answer.ids[1, 1]
+    with torch.inference_mode():
+        whole, swapped, changed = logits(batch), logits(swap_images(batch)), logits(batch, other)
+    assert not torch.allclose(whole[0], swapped[0], atol=1e-6)
+    assert torch.allclose(whole[1], swapped[1], atol=1e-6)  # no reference: nothing to swap
+    assert all((whole[0, place] - changed[0, place]).abs().max() > 1e-5 for place in (0, 4, 6))
+
+
+@pytest.mark.parametrize("objective", [Generation(), MaskedLanguage(several=1.0, none=1.0)])
+def test_defect_8_what_is_learned_of_words_reaches_the_features_of_both_images(tokenizer, objective):
+    model, batch = model_of(tokenizer), batch_of(tokenizer)
+    told = [getattr(image, name).requires_grad_() for image in (batch.main, batch.reference) for name in SEEN]
+    objective(model, batch, model.read(batch)).backward()
+    assert all(part.grad[0].any() for part in told)
 
 
 def test_the_state_that_matching_judges_is_the_first_of_a_whole_reading(tokenizer):

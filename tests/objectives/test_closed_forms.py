@@ -1,4 +1,4 @@
-"""Each objective against the value that a pencil gives, with a model that says the same of everything."""
+"""Each objective against the value that a pencil gives, with models that say what a test lets them say."""
 
 import math
 from dataclasses import dataclass
@@ -39,9 +39,6 @@ class FlatText:
 
     masked_logits = next_token_logits
 
-    def answer_state(self, text, memory, memory_mask):
-        return torch.ones(len(text.ids), WIDTH)
-
 
 @dataclass
 class FlatModel:
@@ -49,9 +46,6 @@ class FlatModel:
 
     def contrast(self, state):
         return state
-
-    def match(self, state):
-        return torch.tensor([0.0, math.log(3)]).expand(len(state), 2)  # "right" with probability 3/4
 
 
 def tokens(*rows):
@@ -97,8 +91,23 @@ def test_answers_that_are_put_together_are_not_learned_word_by_word(case):
     assert Generation(answers="written")(model, batch, reading).item() == 0
 
 
-def test_defect_5_masked_language_is_a_mean_and_costs_the_logarithm_of_the_vocabulary(case):
-    assert MaskedLanguage(several=1.0)(*case).item() == pytest.approx(math.log(VOCABULARY), rel=1e-6)
+def given(*shape):
+    """Logits that differ everywhere."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def cost(logits, target):
+    """The cross-entropy of a few logits, with a pencil."""
+    return math.log(sum(math.exp(value) for value in logits.tolist())) - logits[target].item()
+
+
+def test_defect_5_masked_language_is_the_mean_over_hidden_words_each_asked_for_at_its_own_place(case):
+    model, batch, reading = case
+    logits, shown = given(2, 4, VOCABULARY), []
+    model.text.masked_logits = lambda text, *_: shown.append(text.ids) or logits
+    expected = (cost(logits[0, 1], 5) + cost(logits[0, 2], 6) + cost(logits[1, 1], 7)) / 3
+    assert MaskedLanguage(several=1.0)(model, batch, reading).item() == pytest.approx(expected, rel=1e-5)
+    assert shown[0].tolist() == [[3, 2, 2, 1], [3, 2, 1, 0]]
 
 
 def test_masked_language_costs_nothing_where_nothing_is_drawn(case):
@@ -107,8 +116,14 @@ def test_masked_language_costs_nothing_where_nothing_is_drawn(case):
     assert MaskedLanguage(none=0.0)(model, batch, reading).item() == 0
 
 
-def test_matching_is_the_mean_over_right_and_wrong_answers(case):
-    assert Matching()(*case).item() == pytest.approx((math.log(4 / 3) + math.log(4)) / 2, rel=1e-6)
+def test_matching_is_the_mean_over_right_and_wrong_answers_each_beside_its_own_images(case):
+    model, batch, reading = case
+    reading.memory[1] = 2
+    model.text.answer_state = lambda text, memory, _: text.ids[:, 1:2] * memory[:, 0, :1]  # 5, 14 and 8, 18
+    model.match = lambda state: torch.cat([torch.zeros_like(state), (state - 9) / 4], dim=1)  # of wrong, right
+    right = math.log(1 + math.exp(1)) + math.log(1 + math.exp(-5 / 4))
+    wrong = math.log(1 + math.exp(-1 / 4)) + math.log(1 + math.exp(9 / 4))
+    assert Matching()(model, batch, reading).item() == pytest.approx((right + wrong) / 4, rel=1e-6)
 
 
 def test_sparse_attention_is_the_mean_over_questions_of_all_that_they_look_at(case):
@@ -134,15 +149,19 @@ def test_contrast_of_equal_keywords_costs_no_more_however_they_score(case, objec
     assert objective(model, batch, reading).item() == pytest.approx(math.log(2), rel=1e-5)
 
 
-def test_changes_of_an_undecided_head_cost_the_logarithms_of_what_is_to_choose(case):
+def test_changes_cost_what_happened_to_each_finding_its_two_levels_and_whether_they_are_asked_for(case):
     model, batch, reading = case
     findings, levels = len(ANSWER_FINDINGS), len(LEVEL_WORDS)
     grown = [Change("edema", ChangeKind.LEVEL, "mild", "severe"), Change("hernia", ChangeKind.ADDED)]
     batch.changes = torch.stack([torch.from_numpy(label_changes(some)) for some in (grown, None)])
-    empty = torch.zeros(2, findings, levels)
-    reading.changes = ChangeLogits(torch.zeros(2, findings, len(KINDS)), empty, empty)
-    model.asks_for_change = lambda reading: torch.zeros(2)
-    kinds, words, gate = findings * math.log(len(KINDS)), 2 * math.log(levels), math.log(2)
+    kind, (before, after) = given(2, findings, len(KINDS)), given(2, 2, findings, levels)
+    reading.changes = ChangeLogits(kind, before, after)
+    model.asks_for_change = lambda reading: torch.tensor([0.5, 2.0])
+    happened = {"edema": KINDS.index(ChangeKind.LEVEL), "hernia": KINDS.index(ChangeKind.ADDED)}
+    kinds = sum(cost(kind[0, row], happened.get(name, 0)) for row, name in enumerate(ANSWER_FINDINGS))
+    edema = ANSWER_FINDINGS.index("edema")
+    words = cost(before[0, edema], LEVEL_WORDS.index("mild")) + cost(after[0, edema], LEVEL_WORDS.index("severe"))
+    gate = (math.log(1 + math.exp(-0.5)) + math.log(1 + math.exp(2))) / 2  # the first asks, the second does not
     assert Changes()(model, batch, reading).item() == pytest.approx(kinds + words + gate, rel=1e-5)
 
 

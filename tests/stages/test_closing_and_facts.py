@@ -1,6 +1,7 @@
 import json
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from omegaconf import OmegaConf
@@ -9,6 +10,7 @@ from cfvqa.errors import InputError
 from cfvqa.progress import StageConsole
 from cfvqa.stages import report_facts
 from cfvqa.stages.closing import closing_lines
+from cfvqa.stages.identity import Stage
 from cfvqa.stages.report import report
 from cfvqa.stages.report_facts import words
 
@@ -98,3 +100,11 @@ def test_a_report_does_not_look_through_the_data_set_again(monkeypatch):
         monkeypatch.setattr(report_facts, name, lambda config, console: asked.append(console))
     report_facts.Ran.behind(OmegaConf.create({"extraction": {"published": None}}), None, console)
     assert asked == [console] * 6
+
+
+@pytest.mark.parametrize("truth", ["none", "findings"])
+def test_a_page_says_what_was_taken_from_the_labels(tmp_path, truth):
+    block = {"network": {"_target_": "x.Net"}, "training": {}}
+    config = {"image_size": 256, "detector": block, "classifier": block, "extraction": {"truth": truth}}
+    ran = SimpleNamespace(anatomy=Stage("anatomy", tmp_path, "1"), findings=Stage("findings", tmp_path, "2"))
+    assert ("taken from the labels instead", truth) in report_facts._vision(OmegaConf.create(config), ran)
