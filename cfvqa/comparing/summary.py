@@ -42,6 +42,15 @@ _FIGURES = {
     "others_exact": "other_types.exact_match",
 }
 _COSTS = ("parameters", "seconds")
+_PRINTED = {
+    "variant": "variant",
+    "label_fraction": "labels",
+    "changes_f1": "change F1",
+    "cider": "CIDEr",
+    "flip_consistency": "flip",
+}
+"""What of a system a terminal of 80 columns has room for, and its headings there; the files have all."""
+
 _CONFIDENCE = 0.95
 _ASIDE = re.compile(r"\.[0-9a-f]{12}(\.\d+)?$")
 
@@ -209,8 +218,8 @@ def _cell(value: float | None) -> str:
 
 def _shown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     table = Table(title="mean over the seeds ± half of its 95 % interval", title_justify="left")
-    for title in header:
-        table.add_column(title, overflow="fold", justify="left" if title == header[0] else "right")
+    for name, heading in _PRINTED.items():
+        table.add_column(heading, overflow="fold", justify="left" if name == header[0] else "right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(row[header.index(name)] for name in _PRINTED))
     return table

@@ -35,7 +35,7 @@ def write_run(folder, variant, seed, f1, *, share=None, tables="t", name=None, h
 
 def summarised(folder):
     output = StringIO()
-    summarise(OmegaConf.create({"runs": str(folder)}), Console(file=output, width=200))
+    summarise(OmegaConf.create({"runs": str(folder)}), Console(file=output, width=80))
     rows = {}
     for name in ("summary", "systems"):
         with (folder / f"{name}.csv").open() as file:
@@ -60,6 +60,7 @@ def test_a_row_a_run_and_a_row_a_system(tmp_path):
     systems = [(row["variant"], row["label_fraction"], row["seeds"], row["changes_f1"]) for row in rows["systems"]]
     # Half of the interval: 4.3027 (Student's t of 2 degrees of freedom) times 0.02 over the root of 3.
     assert systems == [("ekaid", "1", "1", "0.900"), ("full", "1", "3", "0.820 ± 0.050"), ("full", "0.1", "1", "0.500")]
+    assert "0.820 ± 0.050" in output  # whole, on a terminal of 80 columns
     assert str(tmp_path / "summary.csv") in output
 
 
