@@ -122,7 +122,8 @@ class MimicSource:
     def listed(self) -> Listing:
         """Return one image a study, as `read` takes them where all files are there."""
         self._releases.check(self.version)
-        images = self._named().images
+        named = self._named()
+        images = self._some(named.images, named.studies)
         training = FRACTIONS[0] if self.split == "paper" else training_share(self._on_sides(images)["split"])
         return Listing(self._releases.image_root, images.select("subject_id", "path"), training)
 
@@ -193,14 +194,18 @@ class MimicSource:
 
     def _images(self) -> tuple[pl.DataFrame, pl.Series | None, dict[str, int]]:
         """Return one image a study, the subjects that `limit` leaves (None: all), and what was skipped."""
-        named, releases = self._named(), self._releases
-        images, missing = with_files(named.images, releases.image_root, self.on_missing)
+        named = self._named()
+        images, missing = with_files(named.images, self._releases.image_root, self.on_missing)
+        return self._some(images, named.studies), named.subjects, named.skipped | missing
+
+    def _some(self, images: pl.DataFrame, studies: int) -> pl.DataFrame:
+        """Return the images; refuse none at all, of so many studies."""
         if not len(images):
             raise InputError(
-                f"none of the {named.studies} studies of {releases.studies} has a radiograph in {releases.metadata} "
-                "that can be used: give releases that belong together"
+                f"none of the {studies} studies of {self._releases.studies} has a radiograph in "
+                f"{self._releases.metadata} that can be used: give releases that belong together"
             )
-        return images, named.subjects, named.skipped | missing
+        return images
 
     def _named(self) -> _Named:
         studies = medical_diff_vqa.read_studies(self._releases.question_root)

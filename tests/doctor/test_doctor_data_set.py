@@ -88,6 +88,20 @@ def test_questions_of_another_version_than_the_config_says_stand_in_the_way(tree
     assert not missing(look(mimic(tree, version="1.0.0", split="official"), SIDE)[0])
 
 
+def test_questions_about_other_radiographs_stand_in_the_way_as_they_do_of_a_preparation(tmp_path):
+    tree = MimicTree(tmp_path / "data")
+    for row in tree.studies:
+        row["dicom_id"] = f"another-{row['dicom_id']}"
+    tree.write()
+    notes, sample = look(mimic(tree), SIDE)
+    [text] = missing(notes)
+    with pytest.raises(InputError) as refused:
+        mimic(tree).reader.read()
+    assert text == str(refused.value)
+    assert "give releases that belong together" in text
+    assert sample is None
+
+
 def test_images_that_are_not_there_are_counted_and_named(tree):
     for study in (59_000_011, 59_000_021):
         tree.image_path(study).unlink()
