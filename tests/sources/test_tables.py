@@ -108,6 +108,11 @@ def test_reversed_pairs_are_found_swapped_or_dropped(tables):
     assert len(order_pairs(back, tables.images, on_reversed="drop")[0]) == 0
 
 
+def test_subjects_lie_on_the_sides_that_they_have_always_lain_on():
+    patients = pl.Series(["00000001", "00000002", "00000005", "00000008", "00000013"])
+    assert subject_split(patients, seed=1).to_list() == ["train", "train", "test", "test", "val"]
+
+
 def test_splits_are_stable_and_the_paper_cut_is_by_row():
     few = pl.Series([str(n) for n in range(100)])
     many = pl.Series([str(n) for n in range(1000)])
