@@ -40,7 +40,7 @@ from cfvqa.sources.image_files import Corruption, measure_images
 from cfvqa.sources.paths import existing_file, existing_root, paths_below
 from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
 from cfvqa.sources.splits import DIVIDED, SPLITS, of_first_subjects, on_two_sides, subject_split, training_share
-from cfvqa.sources.tables import VIEWS, Tables, conform
+from cfvqa.sources.tables import VIEWS, Tables, conform, numbers_of
 
 SplitRule = Literal["subject", "given"]
 LABELS, BOXES, FINDING_BOXES = "findings.csv", "regions.csv", "finding_boxes.csv"
@@ -107,14 +107,15 @@ class CsvSource:
         boxes = read_finding_boxes(root / FINDING_BOXES, known)
         images = images.with_columns(self._split(images, root / IMAGES))
         chosen = of_first_subjects(images, self.limit)
-        images, skipped = measure_images(chosen, root, self.on_corrupt, progress)
+        images, left_out = measure_images(chosen, root, self.on_corrupt, progress)
         images = images.with_columns(image_id="path", study_id="path")
         check_boxes(regions, "region", images, root / BOXES)
         check_boxes(boxes, "finding", images, root / FINDING_BOXES)
         lost = chosen.join(images, on="path", how="anti")["path"]
         about_lost = pl.any_horizontal(pl.col("main", "reference").is_in(lost.implode())).fill_null(value=False)
-        skipped[_ABOUT_LOST] = len(asked.filter(about_lost))
-        kept, skipped[DIVIDED] = images["path"].implode(), len(on_two_sides(images, "subject_id"))
+        left_out[DIVIDED] = on_two_sides(images, "subject_id").to_list()
+        skipped = {_ABOUT_LOST: len(asked.filter(about_lost))} | numbers_of(left_out)
+        kept = images["path"].implode()
         return validate(
             Tables(
                 images=conform(images, "images"),
@@ -126,6 +127,7 @@ class CsvSource:
                 licence=self.licence,
                 root=root,
                 skipped={reason: count for reason, count in skipped.items() if count},
+                left_out=left_out,
                 finding_boxes=boxes.filter(pl.col("image_id").is_in(kept)),
             )
         )

@@ -217,7 +217,9 @@ def test_a_subject_that_the_given_split_divides_is_counted(root):
     add_images(root)
     assert own(root, split="given").read().skipped == {}
     edit(root / "images.csv", "images/p7-old.png,p7,3,AP,train", "images/p7-old.png,p7,3,AP,test")
-    assert own(root, split="given").read().skipped == {"subject on two sides of the split": 1}
+    tables = own(root, split="given").read()
+    assert tables.skipped == {"subject on two sides of the split": 1}
+    assert tables.left_out["subject on two sides of the split"] == ["p7"]
 
 
 def test_a_question_about_nothing_known_and_a_missing_file_are_named(root):

@@ -35,7 +35,8 @@ def with_first(table, column, value):
 
 
 def test_written_tables_are_read_back(tables, tmp_path):
-    write_tables(tables, tmp_path)
+    write_tables(replace(tables, left_out={"damaged": ["files/a.png"], "missing": []}), tmp_path)
+    assert json.loads((tmp_path / "left_out.json").read_text()) == {"damaged": ["files/a.png"]}
     again = read_tables(tmp_path)
     assert again.questions.equals(tables.questions)
     assert again.regions.equals(tables.regions)
