@@ -78,6 +78,14 @@ def test_a_release_is_told_by_the_folder_that_it_was_downloaded_into(tree):
     assert file_notes(mimic(tree)) == [replace(note, about=note.about.replace("/2.1.0", "")) for note in notes]
 
 
+def test_release_2_1_0_is_told_by_the_table_that_no_other_has(tree):
+    assert not [note for note in file_notes(mimic(tree)) if "release" in note.text]
+    (tree.image_root / "mimic-cxr-2.1.0-test-set-labeled.csv").write_text("study_id\n")
+    told = [note.about for note in file_notes(mimic(tree)) if "release 2.1.0 by mimic-cxr-2.1.0-test" in note.text]
+    assert len(told) == 4
+    assert {about.split("/")[0] for about in told} == {"mimic-cxr-jpg"}
+
+
 def test_questions_of_another_version_than_the_config_says_stand_in_the_way(tree):
     shutil.move(tree.question_root, tree.root / "1.0.0")
     shutil.move(tree.root / "1.0.0", tree.question_root / "1.0.0")
