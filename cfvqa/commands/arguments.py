@@ -43,7 +43,7 @@ def readable(arguments: Sequence[str], literal: tuple[str, ...], groups: Path) -
                 "configs of your own that are added to these, --config-dir FOLDER"
             )
         _check_hydra(argument)
-        if (override := _parsed(argument)) is not None:
+        if (override := parsed(argument)) is not None:
             _check_single(argument, override)
             _check_choice(argument, override, groups)
             _check_targets(argument, override)
@@ -69,17 +69,23 @@ def _at_home(argument: str) -> str:
     return key + equals + _HOME.sub(lambda match: f"{match[1]}{Path.home()}", value)
 
 
-def check_alone(arguments: Sequence[str]) -> None:
-    """Refuse a sweep, of a command that looks at one experiment.
+def asks_for_jobs(argument: str) -> bool:
+    """Whether an argument is the option `--multirun`, as far as argparse needs it."""
+    return argument == "-m" or (len(argument) > 2 and "--multirun".startswith(argument))
+
+
+def check_open(arguments: Sequence[str]) -> None:
+    """Refuse a sweep whose values stand in a config, of a command that looks at the first job.
 
     Raises:
         InputError: naming the argument that asks for it.
     """
     for argument in arguments:
         key, _, value = argument.lstrip("+").partition("=")
-        asked = argument == "-m" or (len(argument) > 2 and "--multirun".startswith(argument))
-        if asked or (key == "sweep" and value != "null") or (key, value) == ("hydra.mode", "MULTIRUN"):
-            raise InputError(f"{argument}: this command looks at one experiment, not at a sweep: leave it out")
+        if (key == "sweep" and value != "null") or (key, value) == ("hydra.mode", "MULTIRUN"):
+            raise InputError(
+                f"{argument}: this command looks at the first job of a sweep that it is told: give --multirun KEY=A,B"
+            )
 
 
 def _check_hydra(argument: str) -> None:
@@ -97,7 +103,7 @@ def _check_hydra(argument: str) -> None:
         raise InputError(f"{argument}: in the block hydra nothing is filled in: write the value itself")
 
 
-def _parsed(argument: str) -> Override | None:
+def parsed(argument: str) -> Override | None:
     """Return an argument as Hydra reads it; None of an option, and of what Hydra itself says that it cannot read."""
     try:
         return OverridesParser.create().parse_override(argument)

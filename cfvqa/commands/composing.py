@@ -1,5 +1,6 @@
 """What a sweep is asked for: its overrides, and whether a job of it can be composed."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from cfvqa.commands.arguments import parsed
 from cfvqa.errors import InputError
 
 
@@ -23,6 +25,21 @@ def asked(params: Mapping[str, Any] | None, arguments: Sequence[str], loader: Co
     given = [*(f"{key}={value}" for key, value in (params or {}).items()), *arguments]
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(given)
     return {override.get_key_element(): override for override in parsed}
+
+
+def first_job(arguments: Sequence[str]) -> tuple[list[str], int]:
+    """Return the overrides of the first job of a sweep, and how many jobs it has: one for each choice of values.
+
+    Args:
+        arguments: of the command line; options, and what Hydra cannot read, stay as they are.
+
+    Raises:
+        InputError: if there is no job.
+    """
+    overrides = [(argument, parsed(argument)) for argument in arguments]
+    first = [argument if one is None else _of_a_job(one.get_key_element(), one) for argument, one in overrides]
+    several = [one for _, one in overrides if one is not None and one.is_discrete_sweep()]
+    return first, math.prod(len(list(one.sweep_string_iterator())) for one in several)
 
 
 def compose_a_job(config: DictConfig) -> None:

@@ -16,6 +16,7 @@ from cfvqa.doctor.words import duration, size
 from cfvqa.errors import InputError
 from cfvqa.phantom import PhantomSettings, write_phantom
 from cfvqa.settings.building import SOURCES, build, plain
+from cfvqa.sources.mimic_cxr_jpg import TESTED
 from cfvqa.sources.source import Source, Wanted
 
 SUBJECTS = 100
@@ -103,9 +104,10 @@ def _found(wanted: Wanted) -> str:
 
 
 def _release(path: Path) -> str:
-    """Return the number of a release that a folder above is named by, as PhysioNet names them."""
-    numbers = [part for part in path.parts[:-1] if _RELEASE.fullmatch(part)]
-    return f", release {numbers[-1]} by its folder" if numbers else ""
+    """Return the number of a release that a folder above is named by, as PhysioNet names them, or a file beside."""
+    if numbers := [part for part in path.parts[:-1] if _RELEASE.fullmatch(part)]:
+        return f", release {numbers[-1]} by its folder"
+    return f", release 2.1.0 by {TESTED} beside it" if any(path.parent.glob(f"{TESTED}*")) else ""
 
 
 def _bytes_in(folder: str) -> int:

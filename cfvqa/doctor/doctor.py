@@ -55,7 +55,9 @@ def doctor(config: DictConfig, console: Console, overrides: Sequence[str], chose
             drawn += _drawing(data, config)
         costs = _costs(config, samples, page)
     if costs:
-        page.show("disk", disk_notes([*drawn, *_needs(config, samples, costs)]))
+        if chosen.jobs > 1:
+            page.show("sweep", [_of_jobs(chosen.jobs, costs, set(config.phases))])
+        page.show("disk", disk_notes([*drawn, *_needs(config, samples, costs, chosen.jobs)]))
     _close(page, config, overrides)
 
 
@@ -113,13 +115,19 @@ def _drawing(data: DataSet, config: DictConfig) -> list[Need]:
     return [] if data.drawing is None else [Need("work", Path(config.work), "phantom", data.drawing.bytes)]
 
 
-def _needs(config: DictConfig, samples: dict[str, Sample], costs: Sequence[Cost]) -> list[Need]:
-    """Return what is written, to `work` first: all but what the phases of the reader keep."""
+def _of_jobs(jobs: int, costs: Sequence[Cost], phases: set[str]) -> Note:
+    """Say what all jobs of a sweep take, if each has a reader of its own and all share the rest."""
+    whole = sum(cost.seconds * (jobs if cost.about in phases else 1) for cost in costs)
+    return Note(OK, f"{jobs} jobs", f"{duration(whole)} one after the other, if each reader takes what the first does")
+
+
+def _needs(config: DictConfig, samples: dict[str, Sample], costs: Sequence[Cost], jobs: int) -> list[Need]:
+    """Return what is written, to `work` first: all but what the phases of the reader keep, of each of the jobs."""
     work, runs = Path(config.work), Path(str(config.runs))
     phases = set(config.phases)
     tables = Need("work", work, "tables", sum(amounts_of(sample).bytes for sample in samples.values()))
     shared = [Need("work", work, cost.about, cost.bytes) for cost in costs if cost.about not in phases]
-    own = [Need("runs", runs, cost.about, cost.bytes) for cost in costs if cost.about in phases]
+    own = [Need("runs", runs, cost.about, cost.bytes * jobs) for cost in costs if cost.about in phases]
     return [tables, *shared, *own]
 
 

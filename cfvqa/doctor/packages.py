@@ -18,11 +18,13 @@ class Chosen:
         launcher: choice of hydra/launcher.
         sweeper: choice of hydra/sweeper.
         launching: block hydra.launcher.
+        jobs: how many it has; 1 of no sweep.
     """
 
     launcher: str = "basic"
     sweeper: str = "basic"
     launching: Mapping[str, Any] = field(default_factory=dict)
+    jobs: int = 1
 
 
 def package_notes(chosen: Chosen) -> list[Note]:

@@ -100,7 +100,21 @@ def _check_known(name: str, values: pl.Series, image_ids: pl.Series) -> None:
 
 
 def _check_boxes(name: str, boxes: pl.DataFrame, shown: str, images: pl.DataFrame) -> None:
-    joined = boxes.join(images.select("image_id", "width", "height"), on="image_id")
+    if (wrong := misplaced(boxes, shown, images)) is not None:
+        raise InputError(f"table {name}: {wrong[1]}")
+
+
+def misplaced(boxes: pl.DataFrame, shown: str, images: pl.DataFrame) -> tuple[int, str] | None:
+    """Return the row of the first box that is empty or leaves its image, from 0, and what to say of it.
+
+    Args:
+        boxes: image_id, x1, y1, x2, y2 and the column `shown`; those of other images do not count.
+        shown: column that says what a box is of.
+        images: image_id, width, height.
+    """
+    joined = boxes.with_row_index("row").join(
+        images.select("image_id", "width", "height"), on="image_id", maintain_order="left"
+    )
     inside = (
         (pl.col("x1") >= 0)
         & (pl.col("y1") >= 0)
@@ -110,13 +124,14 @@ def _check_boxes(name: str, boxes: pl.DataFrame, shown: str, images: pl.DataFram
         & (pl.col("y2") > pl.col("y1"))
     )
     wrong = joined.filter(~inside)
-    if len(wrong):
-        row = wrong.row(0, named=True)
-        box = f"({row['x1']:g}, {row['y1']:g}, {row['x2']:g}, {row['y2']:g})"
-        raise InputError(
-            f"table {name}: the box {box} of {shown} '{row[shown]}' of image '{row['image_id']}' is empty "
-            f"or leaves the image of {row['width']} x {row['height']} pixels: correct it or remove its row"
-        )
+    if not len(wrong):
+        return None
+    first = wrong.row(0, named=True)
+    box = f"({first['x1']:g}, {first['y1']:g}, {first['x2']:g}, {first['y2']:g})"
+    return first["row"], (
+        f"the box {box} of {shown} '{first[shown]}' of image '{first['image_id']}' is empty "
+        f"or leaves the image of {first['width']} x {first['height']} pixels: correct it or remove its row"
+    )
 
 
 def _check_readers(boxes: pl.DataFrame) -> None:

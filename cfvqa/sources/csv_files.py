@@ -175,6 +175,22 @@ def one_row_each(table: pl.DataFrame, key: str, path: Path) -> pl.DataFrame:
     return rows
 
 
+def check_unique(table: pl.DataFrame, keys: Sequence[str], path: Path) -> None:
+    """Check that no two rows of a file have the same values in these columns.
+
+    Raises:
+        InputError: naming the first row that has those of an earlier one.
+    """
+    rows = table.select(keys).with_row_index("row", offset=2)
+    doubled = rows.with_columns(first=pl.col("row").first().over(keys)).filter(pl.col("row") > pl.col("first"))
+    if len(doubled):
+        row, *values, first = doubled.row(0)
+        shown = ", ".join(str(value) for value in values if value is not None)
+        raise InputError(
+            f"{path}, rows {first} and {row}: {' + '.join(keys)} '{shown}' twice: correct or remove one of the rows"
+        )
+
+
 def check_values(table: pl.DataFrame, column: str, allowed: Sequence[str], path: Path, *, blanks: bool = True) -> None:
     """Check that a column holds nothing but the allowed values and, unless `blanks` is false, blanks.
 

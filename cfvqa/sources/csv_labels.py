@@ -7,7 +7,8 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.language.grammar import official_name
-from cfvqa.sources.csv_files import check_filled, check_values, integers, numbers, read_csv
+from cfvqa.sources.checks import misplaced
+from cfvqa.sources.csv_files import check_filled, check_unique, check_values, integers, numbers, read_csv
 from cfvqa.sources.tables import PRESENCES, conform, empty
 from cfvqa.vocabulary.findings import FINDINGS, NODE_OF_ANSWER
 from cfvqa.vocabulary.levels import LEVEL_WORDS
@@ -29,6 +30,7 @@ def read_findings(path: Path, known: pl.Series) -> pl.DataFrame:
         check_values(table, column, allowed, path, blanks=False)
     for column, allowed in (("region", REGIONS), ("level", LEVEL_WORDS)):
         check_values(table, column, allowed, path)
+    check_unique(table, ["path", "region", "finding"], path)
     return conform(table, "findings")
 
 
@@ -44,6 +46,7 @@ def read_regions(path: Path, known: pl.Series) -> pl.DataFrame:
         return empty("regions")
     table = _read_about(path, known, ["region", *_BOX])
     check_values(table, "region", REGIONS, path, blanks=False)
+    check_unique(table, ["path", "region"], path)
     return conform(table.with_columns(numbers(table, _BOX, path)), "regions")
 
 
@@ -54,16 +57,23 @@ def read_finding_boxes(path: Path, known: pl.Series) -> pl.DataFrame:
     table = _read_about(path, known, ["finding", *_BOX], optional=["readers"])
     table = table.with_columns(_nodes(table["finding"]), pl.col("readers").fill_null("1"))
     check_values(table, "finding", FINDINGS, path, blanks=False)
-    counted = integers(table, "readers", path, least=1)
-    return conform(table.with_columns(*numbers(table, _BOX, path), counted), "finding_boxes")
+    table = table.with_columns(*numbers(table, _BOX, path), integers(table, "readers", path, least=1))
+    check_unique(table, ["path", "finding", *_BOX], path)
+    return conform(table, "finding_boxes")
+
+
+def check_boxes(boxes: pl.DataFrame, shown: str, images: pl.DataFrame, path: Path) -> None:
+    """Refuse a box of a file that is empty or leaves its image (see `checks.misplaced`)."""
+    if (wrong := misplaced(boxes, shown, images)) is not None:
+        raise InputError(f"{path}, row {wrong[0] + 2}: {wrong[1]}")
 
 
 def _read_about(path: Path, known: pl.Series, columns: Sequence[str], *, optional: Sequence[str] = ()) -> pl.DataFrame:
-    """Return columns of a file whose rows are about images, each of which it names by its path, as image_id."""
+    """Return columns of a file whose rows are about images, named by path, which is their image_id."""
     table = read_csv(path, ["path", *columns], optional=optional)
     check_filled(table, "path", path)
     check_known(table, "path", known, path)
-    return table.rename({"path": "image_id"})
+    return table.with_columns(image_id="path")
 
 
 def check_known(table: pl.DataFrame, column: str, known: pl.Series, path: Path) -> None:

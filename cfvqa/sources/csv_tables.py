@@ -26,13 +26,21 @@ from cfvqa.errors import InputError, check_choice
 from cfvqa.language.keywords import answer_keywords
 from cfvqa.language.questions import QUESTION_TYPES, question_type
 from cfvqa.sources.checks import validate
-from cfvqa.sources.csv_files import check_filled, check_values, integers, read_csv
-from cfvqa.sources.csv_labels import IMAGES, QUESTIONS, check_known, read_finding_boxes, read_findings, read_regions
+from cfvqa.sources.csv_files import check_filled, check_unique, check_values, integers, read_csv
+from cfvqa.sources.csv_labels import (
+    IMAGES,
+    QUESTIONS,
+    check_boxes,
+    check_known,
+    read_finding_boxes,
+    read_findings,
+    read_regions,
+)
 from cfvqa.sources.image_files import Corruption, measure_images
 from cfvqa.sources.paths import existing_file, existing_root, paths_below
 from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
 from cfvqa.sources.splits import DIVIDED, SPLITS, of_first_subjects, on_two_sides, subject_split, training_share
-from cfvqa.sources.tables import VIEWS, Tables, conform
+from cfvqa.sources.tables import VIEWS, Tables, conform, numbers_of
 
 SplitRule = Literal["subject", "given"]
 LABELS, BOXES, FINDING_BOXES = "findings.csv", "regions.csv", "finding_boxes.csv"
@@ -99,14 +107,18 @@ class CsvSource:
         boxes = read_finding_boxes(root / FINDING_BOXES, known)
         images = images.with_columns(self._split(images, root / IMAGES))
         chosen = of_first_subjects(images, self.limit)
-        images, skipped = measure_images(chosen, root, self.on_corrupt, progress)
+        images, left_out = measure_images(chosen, root, self.on_corrupt, progress)
+        images = images.with_columns(image_id="path", study_id="path")
+        check_boxes(regions, "region", images, root / BOXES)
+        check_boxes(boxes, "finding", images, root / FINDING_BOXES)
         lost = chosen.join(images, on="path", how="anti")["path"]
         about_lost = pl.any_horizontal(pl.col("main", "reference").is_in(lost.implode())).fill_null(value=False)
-        skipped[_ABOUT_LOST] = len(asked.filter(about_lost))
-        kept, skipped[DIVIDED] = images["path"].implode(), len(on_two_sides(images, "subject_id"))
+        left_out[DIVIDED] = on_two_sides(images, "subject_id").to_list()
+        skipped = {_ABOUT_LOST: len(asked.filter(about_lost))} | numbers_of(left_out)
+        kept = images["path"].implode()
         return validate(
             Tables(
-                images=conform(images.with_columns(image_id=pl.col("path"), study_id=pl.col("path")), "images"),
+                images=conform(images, "images"),
                 regions=regions.filter(pl.col("image_id").is_in(kept)),
                 findings=findings.filter(pl.col("image_id").is_in(kept)),
                 questions=_questions(asked.filter(~about_lost), images),
@@ -115,6 +127,7 @@ class CsvSource:
                 licence=self.licence,
                 root=root,
                 skipped={reason: count for reason, count in skipped.items() if count},
+                left_out=left_out,
                 finding_boxes=boxes.filter(pl.col("image_id").is_in(kept)),
             )
         )
@@ -144,7 +157,9 @@ def _read_questions(path: Path) -> pl.DataFrame:
             f"the column question_type, one of {', '.join(QUESTION_TYPES)}"
         )
     number = pl.int_range(pl.len()).cast(pl.String)
-    return table.with_columns(pl.col("question_id").fill_null(pl.format("q{}", number)))
+    table = table.with_columns(pl.col("question_id").fill_null(pl.format("q{}", number)))
+    check_unique(table, ["question_id"], path)
+    return table
 
 
 def _named_images(asked: pl.DataFrame, root: Path) -> pl.DataFrame:
@@ -157,6 +172,7 @@ def _read_images(path: Path) -> pl.DataFrame:
     table = read_csv(path, ["path", "subject_id", "study_order"], optional=["view", "split"])
     for column in ("path", "subject_id"):
         check_filled(table, column, path)
+    check_unique(table, ["path"], path)
     check_values(table, "view", VIEWS, path)
     order = integers(table, "study_order", path)
     return table.with_columns(order, pl.col("view").fill_null("unknown"))
@@ -165,14 +181,27 @@ def _read_images(path: Path) -> pl.DataFrame:
 def _images_of(asked: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Return what the questions say of their images, as `_read_images` does."""
     check_filled(asked, "subject_id", path)
-    named = [asked.select("subject_id", pl.col(column).alias("path")) for column in ("main", "reference")]
-    images = pl.concat(named).drop_nulls("path").unique(maintain_order=True)
+    rows = asked.with_row_index("row", offset=2)
+    named = [rows.select("row", "subject_id", pl.col(column).alias("path")) for column in ("main", "reference")]
+    images = pl.concat(named).drop_nulls("path").unique(["subject_id", "path"], keep="first", maintain_order=True)
+    _check_one_subject(images, path)
     order = _orders(asked, path)
     return images.with_columns(
         study_order=pl.col("path").replace_strict(order, return_dtype=pl.Int64),
         view=pl.lit("unknown"),
         split=pl.lit(None, dtype=pl.String),
     )
+
+
+def _check_one_subject(images: pl.DataFrame, path: Path) -> None:
+    """Refuse an image that rows give to two subjects."""
+    divided = images.filter(pl.col("path") == pl.col("path").filter(pl.col("path").is_duplicated()).first())
+    if len(divided):
+        (first, one, image), (second, other, _) = divided.rows()[:2]
+        raise InputError(
+            f"{path}, rows {first} and {second}: image '{image}' is of subject_id '{one}' in the one and of '{other}' "
+            "in the other: correct one of the rows"
+        )
 
 
 def _orders(asked: pl.DataFrame, path: Path) -> dict[str, int]:

@@ -53,8 +53,8 @@ def check_image(path: Path) -> tuple[int, int]:
 
 def measure_images(
     images: pl.DataFrame, root: Path, on_corrupt: Corruption, progress: Callable[[int], None] | None = None
-) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Check every image file; return the table with its `width` and `height`, and how many were left out.
+) -> tuple[pl.DataFrame, dict[str, list[str]]]:
+    """Check every image file; return the table with its `width` and `height`, and the paths that were left out.
 
     Args:
         images: rows with `path`, relative to `root`.
@@ -79,8 +79,8 @@ def measure_images(
     measured = images.with_columns(
         pl.Series("width", [width for width, _ in known], dtype=pl.Int32),
         pl.Series("height", [height for _, height in known], dtype=pl.Int32),
-    ).drop_nulls("width")
-    return measured, {UNREADABLE: len(images) - len(measured)}
+    )
+    return measured.drop_nulls("width"), {UNREADABLE: measured.filter(pl.col("width").is_null())["path"].to_list()}
 
 
 def _decoded_size(path: Path) -> tuple[int, int] | None:

@@ -1,7 +1,7 @@
 """The paper's data: MIMIC-CXR with Chest ImaGenome and Medical-Diff-VQA (the phantom writes the same)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -40,7 +40,7 @@ from cfvqa.sources.splits import (
     subject_split,
     training_share,
 )
-from cfvqa.sources.tables import Tables, conform
+from cfvqa.sources.tables import Tables, conform, numbers_of
 
 SplitRule = Literal["subject", "paper", "official", "gold"]
 
@@ -54,12 +54,14 @@ class _Named:
         subjects: that `limit` leaves; None: all.
         studies: how many.
         skipped: how many of what was left out.
+        left_out: paths of images whose file is missing.
     """
 
     images: pl.DataFrame
     subjects: pl.Series | None
     studies: int
     skipped: dict[str, int]
+    left_out: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ class MimicSource:
     def listed(self) -> Listing:
         """Return one image a study, as `read` takes them where all files are there."""
         self._releases.check(self.version)
-        images = self._named().images
+        named = self._named()
+        images = self._some(named.images, named.studies)
         training = FRACTIONS[0] if self.split == "paper" else training_share(self._on_sides(images)["split"])
         return Listing(self._releases.image_root, images.select("subject_id", "path"), training)
 
@@ -140,12 +143,13 @@ class MimicSource:
         self._check_split()
         releases = self._releases
         releases.check(self.version)
-        images, subjects, skipped = self._images()
-        images, unreadable = measure_images(images, releases.image_root, self.on_corrupt, progress)
-        skipped |= unreadable | self._without_report(images)
+        named = self._images()
+        images, unreadable = measure_images(named.images, releases.image_root, self.on_corrupt, progress)
+        left_out = named.left_out | unreadable | self._without_report(images)
+        skipped = named.skipped | numbers_of(left_out)
         skipped["image file of another size than published (boxes are scaled)"] = count_resized(images)
         questions, question_skips = medical_diff_vqa.read_questions(
-            releases.question_root, images, pairing=self.pairing, subjects=subjects
+            releases.question_root, images, pairing=self.pairing, subjects=named.subjects
         )
         questions, pair_skips = order_pairs(questions, images, on_reversed=self.on_reversed)
         regions, local, graph_skips = chest_imagenome.read_graphs(releases.graph_root, images, self.boxes, progress)
@@ -161,7 +165,8 @@ class MimicSource:
             )
             skipped |= gold_skips
         skipped |= question_skips | pair_skips | graph_skips | finding_skips
-        skipped[DIVIDED] = len(on_two_sides(questions, "subject_id"))
+        left_out[DIVIDED] = on_two_sides(questions, "subject_id").to_list()
+        skipped[DIVIDED] = len(left_out[DIVIDED])
         return validate(
             Tables(
                 images=conform(images, "images"),
@@ -173,6 +178,7 @@ class MimicSource:
                 licence=self.licence,
                 root=releases.image_root,
                 skipped={reason: count for reason, count in skipped.items() if count},
+                left_out=left_out,
             )
         )
 
@@ -191,16 +197,20 @@ class MimicSource:
         boxes = {gold_boxes.BOXES: gold_boxes.boxes_file} if self.boxes == "gold" else {}
         return boxes | (gold_findings.FILES if self.split == "gold" else {})
 
-    def _images(self) -> tuple[pl.DataFrame, pl.Series | None, dict[str, int]]:
-        """Return one image a study, the subjects that `limit` leaves (None: all), and what was skipped."""
-        named, releases = self._named(), self._releases
-        images, missing = with_files(named.images, releases.image_root, self.on_missing)
+    def _images(self) -> _Named:
+        """Return what the tables name and is there."""
+        named = self._named()
+        images, missing = with_files(named.images, self._releases.image_root, self.on_missing)
+        return replace(named, images=self._some(images, named.studies), left_out=missing)
+
+    def _some(self, images: pl.DataFrame, studies: int) -> pl.DataFrame:
+        """Return the images; refuse none at all, of so many studies."""
         if not len(images):
             raise InputError(
-                f"none of the {named.studies} studies of {releases.studies} has a radiograph in {releases.metadata} "
-                "that can be used: give releases that belong together"
+                f"none of the {studies} studies of {self._releases.studies} has a radiograph in "
+                f"{self._releases.metadata} that can be used: give releases that belong together"
             )
-        return images, named.subjects, named.skipped | missing
+        return images
 
     def _named(self) -> _Named:
         studies = medical_diff_vqa.read_studies(self._releases.question_root)
@@ -214,10 +224,10 @@ class MimicSource:
             skipped |= unsplit
         return _Named(images.sort("subject_id", "study_order", "study_id"), subjects, len(studies), skipped)
 
-    def _without_report(self, images: pl.DataFrame) -> dict[str, int]:
+    def _without_report(self, images: pl.DataFrame) -> dict[str, list[str]]:
         if self.reports is None:
             return {}
-        return {"study without a report (kept)": report_files.count_missing(images, self._releases.report_root)}
+        return {"study without a report (kept)": report_files.without_report(images, self._releases.report_root)}
 
     def _split(self, images: pl.DataFrame, questions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         if self.split == "paper":

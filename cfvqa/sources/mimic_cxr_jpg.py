@@ -14,6 +14,8 @@ METADATA = "mimic-cxr-2.0.0-metadata.csv"
 SPLIT = "mimic-cxr-2.0.0-split.csv"
 LABELS = {"chexpert": "mimic-cxr-2.0.0-chexpert.csv", "negbio": "mimic-cxr-2.0.0-negbio.csv"}
 """Tables of labels, by the program that read them in the reports; both have the same columns."""
+TESTED = "mimic-cxr-2.1.0-test-set-labeled.csv"
+"""Table that no release before 2.1.0 has, all other tables of which are named by 2.0.0."""
 KEY = "source.images"
 
 Labeller = Literal["chexpert", "negbio"]

@@ -71,8 +71,8 @@ def on_official_sides(images: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int
     }
 
 
-def with_files(images: pl.DataFrame, root: Path, on_missing: Absence) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Return the images whose file is there, and how many were left out.
+def with_files(images: pl.DataFrame, root: Path, on_missing: Absence) -> tuple[pl.DataFrame, dict[str, list[str]]]:
+    """Return the images whose file is there, and the paths of the others.
 
     Args:
         images: rows with `path`, relative to `root`.
@@ -84,14 +84,13 @@ def with_files(images: pl.DataFrame, root: Path, on_missing: Absence) -> tuple[p
     """
     check_choice("source.on_missing", on_missing, get_args(Absence))
     missing = missing_files(images, root)
-    count = int(missing.sum())
-    if count and on_missing == "error":
-        first = root / images.filter(missing)["path"][0]
+    paths = images.filter(missing)["path"].to_list()
+    if paths and on_missing == "error":
         raise InputError(
-            f"image {first} is missing ({count} of {len(images)} are): restore the files, or leave their studies out, "
-            "source.on_missing=drop"
+            f"image {root / paths[0]} is missing ({len(paths)} of {len(images)} are): restore the files, or leave "
+            "their studies out, source.on_missing=drop"
         )
-    return images.filter(~missing), {"study whose image file is missing": count}
+    return images.filter(~missing), {"study whose image file is missing": paths}
 
 
 def count_resized(images: pl.DataFrame) -> int:

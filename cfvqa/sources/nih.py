@@ -19,7 +19,7 @@ from cfvqa.sources.nih_questions import ask_questions
 from cfvqa.sources.paths import check_ids, existing_file, existing_root, refuse_unlisted
 from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files, if_there
 from cfvqa.sources.splits import held_out_split, of_first_subjects, subject_split, training_share
-from cfvqa.sources.tables import Tables, conform, empty
+from cfvqa.sources.tables import Tables, conform, empty, numbers_of
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER
 
 CAVEATS = (
@@ -109,7 +109,8 @@ class NihSource:
                 version=self.version,
                 licence=self.licence,
                 root=root,
-                skipped={reason: count for reason, count in (unreadable | skipped).items() if count},
+                skipped={reason: count for reason, count in (numbers_of(unreadable) | skipped).items() if count},
+                left_out=unreadable,
                 caveats=CAVEATS,
                 finding_boxes=boxes,
             )

@@ -32,8 +32,8 @@ def subject_folders(root: Path | str | None) -> list[Path]:
     return subjects
 
 
-def count_missing(studies: pl.DataFrame, root: Path) -> int:
-    """Return of how many studies the report is not there.
+def without_report(studies: pl.DataFrame, root: Path) -> list[str]:
+    """Return the studies whose report is not there.
 
     Args:
         studies: subject_id, study_id.
@@ -44,11 +44,11 @@ def count_missing(studies: pl.DataFrame, root: Path) -> int:
     """
     subject = pl.col("subject_id")
     place = pl.format("files/p{}/p{}/s{}{}", subject.str.slice(0, 2), subject, "study_id", pl.lit(SUFFIX))
-    missing = int(missing_files(studies.select(path=place), root).sum())
-    if missing == len(studies):
+    missing = studies.filter(missing_files(studies.select(path=place), root))["study_id"].to_list()
+    if len(missing) == len(studies):
         raise InputError(
-            f"source.{KEY}: {root} has the report of none of the {missing} studies: give the folder that holds the "
-            f"folder files of the reports, below source.root, or source.{KEY}=null"
+            f"source.{KEY}: {root} has the report of none of the {len(missing)} studies: give the folder that holds "
+            f"the folder files of the reports, below source.root, or source.{KEY}=null"
         )
     return missing
 

@@ -15,6 +15,9 @@ PRESENCES = ("yes", "no", "uncertain")
 CONTENT = 4
 """Of the tables; another number, and those of every source are made again."""
 
+LEFT_OUT = "left_out.json"
+"""Beside the tables: the names in `Tables.left_out`."""
+
 SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
     "images": {
         "image_id": pl.String,
@@ -87,6 +90,8 @@ class Tables:
         root: folder that the paths of `images` are relative to.
         skipped: what was left out, and how often, by reason.
         caveats: what is known to be wrong with its labels, a sentence each with its source.
+        left_out: of some reasons which images (by path), studies or subjects were left out or counted, so that somebody
+            can look at them, or restore their files.
         finding_boxes: one row a place where readers saw a finding, in pixels of the image file, and how many of them
             drew it (a consensus counts once); a finding may have several. Of an image without a row nothing is known.
     """
@@ -101,6 +106,7 @@ class Tables:
     root: Path
     skipped: dict[str, int] = field(default_factory=dict)
     caveats: tuple[str, ...] = ()
+    left_out: dict[str, list[str]] = field(default_factory=dict)
     finding_boxes: pl.DataFrame = field(default_factory=lambda: empty("finding_boxes"))
 
     @property
@@ -112,6 +118,11 @@ class Tables:
 def conform(table: pl.DataFrame, name: str) -> pl.DataFrame:
     """Return the table with exactly the columns and types of `SCHEMAS[name]`."""
     return table.select([pl.col(column).cast(dtype) for column, dtype in SCHEMAS[name].items()])
+
+
+def numbers_of(left_out: dict[str, list[str]]) -> dict[str, int]:
+    """Return how many names stand under each reason."""
+    return {reason: len(names) for reason, names in left_out.items()}
 
 
 def strongest(findings: pl.DataFrame) -> pl.DataFrame:
@@ -129,6 +140,8 @@ def write_tables(tables: Tables, folder: Path) -> None:
         with whole(folder / f"{name}.parquet") as file:
             conform(getattr(tables, name), name).write_parquet(file)
             hashes[name] = digest_of(file)
+    named = {reason: names for reason, names in tables.left_out.items() if names}
+    write_text(folder / LEFT_OUT, json.dumps(named, indent=2) + "\n")
     description = {
         "source": tables.source,
         "version": tables.version,
@@ -143,7 +156,7 @@ def write_tables(tables: Tables, folder: Path) -> None:
 
 
 def read_tables(folder: Path) -> Tables:
-    """Read what `write_tables` wrote."""
+    """Read what `write_tables` wrote, but for the names of what was left out."""
     if not (folder / "dataset.json").exists():
         raise InputError(f"no tables in {folder}: run cfvqa-prepare first")
     try:

@@ -17,7 +17,7 @@ from cfvqa.sources.image_labels import Labels, question_row, questions_about, wh
 from cfvqa.sources.paths import existing_root, refuse_unlisted
 from cfvqa.sources.source import FileTree, Listing, SourceFiles, Wanted, found_files
 from cfvqa.sources.splits import held_out_split, of_first_subjects, subject_split, training_share
-from cfvqa.sources.tables import SCHEMAS, Tables, conform, empty
+from cfvqa.sources.tables import SCHEMAS, Tables, conform, empty, numbers_of
 from cfvqa.sources.vindr_names import ANSWERS, NODES
 from cfvqa.sources.vindr_tables import NO_FINDING, PARTS, box_table, label_table, read_boxes, read_labels
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS
@@ -108,8 +108,9 @@ class VindrSource:
                 version=self.version,
                 licence=self.licence,
                 root=root,
-                skipped=_skipped(images, unreadable | {_UNNAMED: len(boxes) - len(named), UNFIT: unfit}),
+                skipped=_skipped(images, numbers_of(unreadable) | {_UNNAMED: len(boxes) - len(named), UNFIT: unfit}),
                 caveats=CAVEATS,
+                left_out=unreadable,
                 finding_boxes=fuse(named.with_columns(pl.col("finding").replace_strict(NODES)), self.box_overlap),
             )
         )

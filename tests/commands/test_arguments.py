@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from cfvqa.commands.application import config_folder
-from cfvqa.commands.arguments import check_alone, quoted, readable
+from cfvqa.commands.arguments import asks_for_jobs, check_open, quoted, readable
+from cfvqa.commands.composing import first_job
 from cfvqa.errors import InputError
 
 LITERAL = ("question", "main")
@@ -25,6 +26,7 @@ def understood(argument):
     return config[override.key_or_group]
 
 
+@settings(deadline=None)
 @given(text=GRAMMAR | st.text(max_size=12))
 def test_literal_values_arrive_as_they_were_given(text):
     argument = quoted(f"question={text}", LITERAL)
@@ -50,11 +52,23 @@ def test_other_arguments_and_quoted_values_stay(argument):
     assert quoted(argument, LITERAL) == argument
 
 
-@pytest.mark.parametrize("argument", ["-m", "--m", "--multi", "--multirun", "sweep=ablation", "hydra.mode=MULTIRUN"])
-def test_a_command_that_looks_at_one_experiment_refuses_a_sweep_however_it_is_asked_for(argument):
-    with pytest.raises(InputError, match="looks at one experiment"):
-        check_alone(["seed=1", argument])
-    check_alone(["seed=1", "--help", "sweep=null", "--"])
+@pytest.mark.parametrize("argument", ["sweep=ablation", "hydra.mode=MULTIRUN"])
+def test_a_command_that_looks_at_the_first_job_refuses_a_sweep_that_stands_in_a_config(argument):
+    with pytest.raises(InputError, match=f"{argument}: .* give --multirun KEY=A,B"):
+        check_open(["seed=1", argument])
+    check_open(["seed=1", "--help", "sweep=null", "--"])
+
+
+def test_a_sweep_is_asked_for_by_its_option_however_short():
+    assert all(map(asks_for_jobs, ["-m", "--m", "--multi", "--multirun"]))
+    assert not any(map(asks_for_jobs, ["--", "-h", "--help", "model=m"]))
+
+
+def test_the_first_job_has_the_first_value_of_everything_that_is_swept():
+    arguments = ["name=a", "+variant=ekaid,full", "seed=range(1,4)", "phases.finetune.lr=interval(0.1,1)"]
+    assert first_job(arguments) == (["name=a", "+variant=ekaid", "seed=1", "phases.finetune.lr=0.1"], 6)
+    others = ["seed=2", "~logger", "--config-dir", "own", "seed=choice("]
+    assert first_job(others) == (others, 1)
 
 
 @pytest.mark.parametrize(

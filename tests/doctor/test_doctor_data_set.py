@@ -78,6 +78,14 @@ def test_a_release_is_told_by_the_folder_that_it_was_downloaded_into(tree):
     assert file_notes(mimic(tree)) == [replace(note, about=note.about.replace("/2.1.0", "")) for note in notes]
 
 
+def test_release_2_1_0_is_told_by_the_table_that_no_other_has(tree):
+    assert not [note for note in file_notes(mimic(tree)) if "release" in note.text]
+    (tree.image_root / "mimic-cxr-2.1.0-test-set-labeled.csv").write_text("study_id\n")
+    told = [note.about for note in file_notes(mimic(tree)) if "release 2.1.0 by mimic-cxr-2.1.0-test" in note.text]
+    assert len(told) == 4
+    assert {about.split("/")[0] for about in told} == {"mimic-cxr-jpg"}
+
+
 def test_questions_of_another_version_than_the_config_says_stand_in_the_way(tree):
     shutil.move(tree.question_root, tree.root / "1.0.0")
     shutil.move(tree.root / "1.0.0", tree.question_root / "1.0.0")
@@ -86,6 +94,20 @@ def test_questions_of_another_version_than_the_config_says_stand_in_the_way(tree
     with pytest.raises(InputError, match=r"source\.version is 1\.0\.1"):
         mimic(tree).reader.read()
     assert not missing(look(mimic(tree, version="1.0.0", split="official"), SIDE)[0])
+
+
+def test_questions_about_other_radiographs_stand_in_the_way_as_they_do_of_a_preparation(tmp_path):
+    tree = MimicTree(tmp_path / "data")
+    for row in tree.studies:
+        row["dicom_id"] = f"another-{row['dicom_id']}"
+    tree.write()
+    notes, sample = look(mimic(tree), SIDE)
+    [text] = missing(notes)
+    with pytest.raises(InputError) as refused:
+        mimic(tree).reader.read()
+    assert text == str(refused.value)
+    assert "give releases that belong together" in text
+    assert sample is None
 
 
 def test_images_that_are_not_there_are_counted_and_named(tree):

@@ -7,6 +7,7 @@ from pathlib import Path
 from cfvqa.language.reports.records import KeyInformation
 
 FILE = Path(__file__).with_name("report_sentences.txt")
+HELD_OUT = Path(__file__).with_name("held_out_sentences.txt")
 _ENTRY = re.compile(
     r"(?P<sign>[+-])(?P<finding>[^([{]+)(?:\((?P<level>.*)\))?(?:\[(?P<location>.*)\])?(?:\{(?P<place>.*)\})?"
 )
@@ -25,9 +26,9 @@ def entry(finding, present, level=(), location=(), place=None):
     return (finding.strip(), present, " ".join(level or ()), " ".join(location or ()), place or "")
 
 
-def examples():
+def examples(file=FILE):
     group, found = "", []
-    for line in FILE.read_text().splitlines():
+    for line in file.read_text().splitlines():
         if line.startswith("## "):
             group = line[3:]
         elif line and not line.startswith("#"):

@@ -19,8 +19,12 @@ def test_a_look_before_a_run_makes_nothing_and_names_the_next_command(call):
 @pytest.mark.slow
 def test_of_imported_features_the_reader_alone_is_measured(call):
     (call.folder / "given").mkdir()
-    status, output = call("doctor", *SMALL, "extraction.published=given")
+    asked = ("--multirun", *SMALL, "extraction.published=given", "seed=1,2,3")
+    status, output = call("doctor", *asked)
     assert status == 0, output
+    assert "3 jobs" in output
+    assert output.splitlines()[-1].endswith(f"run {' '.join(asked)}")
+    assert [path.name for path in call.folder.iterdir()] == ["given"]
     assert "finetune" in output
     assert not any(word in output for word in ("detector", "classifier"))
 
@@ -42,6 +46,8 @@ def test_what_stands_in_the_way_of_a_run_and_of_a_sweep_is_named_and_the_status_
     refused(call, words, "doctor", *SMALL, *nowhere, f"hydra/launcher={chosen}", *given)
 
 
-@pytest.mark.parametrize("argument", ["--multirun", "-m", "--multi", "sweep=ablation", "hydra.mode=MULTIRUN"])
-def test_a_sweep_is_refused_in_one_message(call, argument):
-    refused(call, ("looks at one experiment", argument), "doctor", *SMALL, argument)
+@pytest.mark.parametrize(
+    "arguments", [("sweep=ablation",), ("--multirun", "name=a,b"), ("--multirun", "seed=choice()")]
+)
+def test_a_sweep_that_cannot_be_looked_at_is_refused_in_one_message(call, arguments):
+    refused(call, (arguments[-1],), "doctor", *SMALL, *arguments)

@@ -67,6 +67,7 @@ def test_images_that_cannot_be_read_are_left_out_with_all_that_is_about_them_and
     lost = whole.images.join(tables.images, on="image_id", how="anti")
     assert {tables.root / path for path in lost["path"]} == {first, second}
     assert tables.skipped[UNREADABLE] == 2
+    assert sorted(tables.left_out[UNREADABLE]) == sorted(lost["path"])
     gone = lost["image_id"].implode()
     for kept in (tables.findings["image_id"], tables.questions["main_image"], tables.questions["reference_image"]):
         assert len(kept)

@@ -137,16 +137,16 @@ QUESTION = "question_type, one of abnormality"
         ("images.csv", "3,AP,val", "3,oblique,val", r"row 2: view is 'oblique'"),
         ("images.csv", "3,AP,val", "3,AP,validate", r"row 2: split is 'validate'"),
         ("images.csv", "images/p0-new.png,p0,7", "images/p0-new.png,p0,1", "main study before its reference"),
-        ("images.csv", "images/p0-new.png,p0", "images/p9-new.png,p0", r"questions\.csv, row 2: main 'images/p0-new"),
+        ("images.csv", "images/p0-new.png,p0", "images/p99-new.png,p0", r"questions\.csv, row 2: main 'images/p0-new"),
         ("finding_boxes.csv", "edema", "hiccups", r"finding_boxes\.csv, row 2: finding is 'hiccups'"),
         ("finding_boxes.csv", "10.5", "left", r"finding_boxes\.csv, row 2: x1 is 'left'"),
         ("finding_boxes.csv", "10.5", "nan", r"finding_boxes\.csv, row 2: x1 is 'nan'"),
-        ("finding_boxes.csv", "10.5", "40", r"of finding 'pulmonary edema/hazy opacity' of image .* is empty"),
+        ("finding_boxes.csv", "10.5", "40", r"finding_boxes\.csv, row 2: the box .* of finding 'pul.* is empty"),
         ("finding_boxes.csv", ",2", ",0", r"finding_boxes\.csv, row 2: readers is '0'"),
         ("finding_boxes.csv", "images/p1-new", "images/p1", r"finding_boxes\.csv, row 2: path .images/p1\.png."),
         ("findings.csv", "images/p1-new.png", "images/p1.png", r"findings\.csv, row 2: path 'images/p1\.png' is no"),
         ("findings.csv", "edema", "hiccups", r"findings\.csv, row 2: finding is 'hiccups'"),
-        ("regions.csv", ",40,", ",4,", r"table regions: the box \(10\.5, 5, 4, 30\) .* is empty"),
+        ("regions.csv", ",40,", ",4,", r"regions\.csv, row 2: the box \(10\.5, 5, 4, 30\) .* is empty"),
         ("findings.csv", "edema,yes", "edema,maybe", r"findings\.csv, row 2: presence is 'maybe'"),
         ("findings.csv", "edema,yes", "edema,", r"findings\.csv, row 2: presence is blank"),
         ("regions.csv", "left lung", "left leg", r"regions\.csv, row 2: region is 'left leg'"),
@@ -160,6 +160,29 @@ def test_a_malformed_row_ends_a_command_that_names_it_and_leaves_nothing(root, t
     edit(root / name, old, new)
     source = own(root, split="given" if name == "images.csv" else "subject")
     assert re.search(message, refusal(source, tmp_path / "work"))
+
+
+def test_rows_that_say_the_same_twice_are_both_named(root):
+    add_images(root)
+    add_labels(root)
+    for name, named in {
+        "findings.csv": "path \\+ region \\+ finding 'images/p1-new.png, pulmonary edema/hazy opacity'",
+        "regions.csv": "path \\+ region 'images/p1-new.png, left lung'",
+        "finding_boxes.csv": "path \\+ finding \\+ x1 .*'images/p1-new.png, pulmonary edema/hazy opacity, 10.5",
+        "images.csv": "path 'images/p29-new.png'",
+    }.items():
+        text = (root / name).read_text()
+        lines = text.splitlines()
+        (root / name).write_text(f"{text}{lines[-1]}\n")
+        with pytest.raises(InputError, match=rf"{name}, rows {len(lines)} and {len(lines) + 1}: {named}"):
+            own(root).read()
+        (root / name).write_text(text)
+
+
+def test_an_image_of_two_subjects_is_named_with_its_rows(root):
+    edit(root / "questions.csv", "p1,images/p1-new.png,images/p1-old.png", "p1,images/p1-new.png,images/p0-old.png")
+    with pytest.raises(InputError, match=r"rows 2 and 4: image 'images/p0-old\.png' is of subject_id 'p0' in the one"):
+        own(root).read()
 
 
 def test_wrong_values_of_columns_that_may_be_left_out_are_named(root):
@@ -194,7 +217,9 @@ def test_a_subject_that_the_given_split_divides_is_counted(root):
     add_images(root)
     assert own(root, split="given").read().skipped == {}
     edit(root / "images.csv", "images/p7-old.png,p7,3,AP,train", "images/p7-old.png,p7,3,AP,test")
-    assert own(root, split="given").read().skipped == {"subject on two sides of the split": 1}
+    tables = own(root, split="given").read()
+    assert tables.skipped == {"subject on two sides of the split": 1}
+    assert tables.left_out["subject on two sides of the split"] == ["p7"]
 
 
 def test_a_question_about_nothing_known_and_a_missing_file_are_named(root):

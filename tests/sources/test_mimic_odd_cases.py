@@ -74,6 +74,8 @@ def test_a_study_whose_image_file_is_missing_is_left_out_where_that_is_asked_for
     tables = read(tree, on_missing="drop")
     assert images_of(tables, SECOND).is_empty()
     assert tables.skipped == {"study whose image file is missing": 1, "question whose study has no image": 3}
+    [path] = tables.left_out["study whose image file is missing"]
+    assert tables.root / path == tree.image_path(SECOND)
 
 
 def test_no_image_file_at_all_is_refused_whatever_is_asked_for(tree):
@@ -167,6 +169,7 @@ def test_a_study_without_a_report_is_kept_and_counted_where_the_reports_are_give
     tables = read(tree, reports="mimic-cxr")
     assert images_of(tables, SECOND).height == 1
     assert tables.skipped == {"study without a report (kept)": 1}
+    assert tables.left_out["study without a report (kept)"] == [str(SECOND)]
 
 
 def test_a_report_counts_for_what_the_tables_were_made_of(tree):

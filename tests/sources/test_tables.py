@@ -35,7 +35,8 @@ def with_first(table, column, value):
 
 
 def test_written_tables_are_read_back(tables, tmp_path):
-    write_tables(tables, tmp_path)
+    write_tables(replace(tables, left_out={"damaged": ["files/a.png"], "missing": []}), tmp_path)
+    assert json.loads((tmp_path / "left_out.json").read_text()) == {"damaged": ["files/a.png"]}
     again = read_tables(tmp_path)
     assert again.questions.equals(tables.questions)
     assert again.regions.equals(tables.regions)
@@ -106,6 +107,11 @@ def test_reversed_pairs_are_found_swapped_or_dropped(tables):
     assert counts == {"reversed pair: swapped": len(rows), "reversed pair: dropped, its answer does not parse": 0}
     assert swapped["main_image"].equals(rows["main_image"])
     assert len(order_pairs(back, tables.images, on_reversed="drop")[0]) == 0
+
+
+def test_subjects_lie_on_the_sides_that_they_have_always_lain_on():
+    patients = pl.Series(["00000001", "00000002", "00000005", "00000008", "00000013"])
+    assert subject_split(patients, seed=1).to_list() == ["train", "train", "test", "test", "val"]
 
 
 def test_splits_are_stable_and_the_paper_cut_is_by_row():

@@ -8,10 +8,14 @@ from contextlib import contextmanager
 import lightning as L
 import pytest
 import torch
+from layouts import write_image
 from omegaconf import OmegaConf
 
+from cfvqa.commands.outcomes import report
 from cfvqa.data.batches import ImageFeatures
 from cfvqa.data.feature_store import shard_name, split_into_shards, write_shard
+from cfvqa.data.image_sets import ImageSet, unlabelled
+from cfvqa.errors import InputError
 from cfvqa.progress import StageConsole
 from cfvqa.stages import features as stage
 from cfvqa.stages.identity import Stage, identify
@@ -41,13 +45,19 @@ class Images(list):
     collate = staticmethod(torch.stack)
 
 
-def extract(folder, devices=1):
+class FeaturesOfFrames(Features):
+    def predict_step(self, batch, batch_idx):
+        return super().predict_step(batch.image.flatten(1), batch_idx)
+
+
+def extract(folder, devices=1, *, module=None, images=None):
     """Extract nine images into three shards."""
     trainer = {"accelerator": "cpu", "devices": devices}
     settings = {"rows_per_shard": 4, "batch_size": 2, "workers": 0, "trainer": trainer}
     config, console = OmegaConf.create({"extraction": settings}), StageConsole(quiet=True)
-    images, shards = Images(torch.arange(18.0).view(9, 2)), split_into_shards([f"i{number}" for number in range(9)], 4)
-    stage._extract(config, Features(), images, folder, shards, console)
+    shards = split_into_shards([f"i{number}" for number in range(9)], 4)
+    images = images or Images(torch.arange(18.0).view(9, 2))
+    stage._extract(config, module or Features(), images, folder, shards, console)
 
 
 def contents(folder):
@@ -75,6 +85,24 @@ def test_an_extraction_says_how_far_it_is_of_the_images_that_are_left(monkeypatc
     told.clear()
     extract(tmp_path)
     assert told == [("extracting", done, 4) for done in (2, 4)]
+
+
+def test_an_image_that_was_damaged_since_ends_an_extraction_which_goes_on_once_it_is_restored(tmp_path):
+    folder, paths = tmp_path / "features", [tmp_path / f"{number}.png" for number in range(9)]
+    for path in paths:
+        write_image(path)
+    images = ImageSet(unlabelled(paths), size=32, cache_gib=0)
+    whole = paths[5].read_bytes()
+    paths[5].write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=str(paths[5])) as refused:
+        extract(folder, module=FeaturesOfFrames(), images=images)
+    assert report(refused.value).status == 2
+    [finished] = folder.iterdir()
+    before = finished.stat().st_mtime_ns
+    paths[5].write_bytes(whole)
+    extract(folder, module=FeaturesOfFrames(), images=images)
+    assert finished.stat().st_mtime_ns == before
+    assert contents(folder).keys() == {shard_name(shard) for shard in range(3)}
 
 
 @pytest.mark.parametrize("given", [2, "auto"])

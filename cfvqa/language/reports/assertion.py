@@ -21,8 +21,16 @@ _HARD = re.compile(
     r"[;:()]|\b(?:but|however|although|though|while|whereas|yet|except(?: for)?|(?:aside|apart) from|other than|besides"
     r"|which|in addition to)\b|, (?:with|likely|probably|possibly)\b"
 )
+_SEEN = (
+    r"(?:seen|identified|present|evident|visible|visuali[sz]ed|apparent|appreciated|noted|demonstrated|detected|found)"
+)
+_GOES_ON = (
+    rf"(?:(?:has|have) (?!(?:not )?(?:been )?{_SEEN})|remains?|persists?|(?:is|are) (?:\w+ly )?(?:unchanged|stable|"
+    r"persistent|worse|better|larger|smaller|(?:worsen|improv|increas|decreas)(?:ed|ing)))"
+)
 _SOFT = re.compile(
     rf"(?:, and|,| and) (?=(?:a|an|the|there|no|is|are|now|again|stable|unchanged|persistent|{_GRADES})\b)"
+    rf"|(?:, and| and) (?=(?:(?!and\b|or\b)[\w-]+ ){{1,6}}?{_GOES_ON}\b)"
 )
 _OR = re.compile(r"\b(?:or|nor)\b")
 _LISTED = re.compile(r"\b(?:and|or)\b")
@@ -39,9 +47,8 @@ _PARTLY = (
     r"(?:not(?: yet)?|nearly|almost|partially|partly|largely|mostly|incompletely|near)(?: completely| complete| fully)?"
 )
 _WELL = r"(?:\w+ly )?"
-_SEEN = (
-    r"(?:seen|identified|present|evident|visible|visuali[sz]ed|apparent|appreciated|noted|demonstrated|detected|found)"
-)
+_SHOW = "(?:document|confirm|ensure|establish|verify|demonstrate|show|monitor|(?:assess|evaluate)(?: for)?)"
+_FULL = "(?:(?:complete|full|interval) )?"
 _NOW = r"(?:now |since |completely |fully |entirely |also |all |interval )*"
 _STUDIES = "(?:exam|examination|study|studies|radiographs?|films?|images?|ct|x-ray|chest)"
 
@@ -53,9 +60,10 @@ _CUES: dict[str, str] = {
     "open_behind": rf"cannot be {_WELL}(?:excluded|ruled out)|not {_WELL}(?:be )?{_WELL}(?:excluded|ruled out)"
     r"|(?:should|must|to) be (?:excluded|ruled out)",
     "open_either": "(?:difficult|hard) to (?:exclude|rule out)",
-    "open_before": r"cannot (?:\w+ly )?(?:exclude|rule out)|not (?:\w+ly )?(?:exclude|rule out)|to (?:exclude|rule out)"
+    "open_before": rf"(?:to {_SHOW}|until|pending) {_FULL}(?:resolution|clearing|disappearance) of"
+    r"|cannot (?:\w+ly )?(?:exclude|rule out)|not (?:\w+ly )?(?:exclude|rule out)|to (?:exclude|rule out)"
     r"|rule out|evaluat(?:e|ion) for|evaluat(?:e|ion) of (?:possible|suspected|potential)|assess(?:ment)? for"
-    r"|looking for|correlation for|^if\b|, if\b|\bif there is",
+    r"|looking for|correlat(?:e|ion) (?:\w+ ){0,3}(?:for|(?:signs?|symptoms?|evidence) of)|^if\b|, if\b|\bif there is",
     "past": rf"history of|status post|^(?:prior|previous|past)(?! {_STUDIES}\b)",
     "absent_behind": rf"(?:has|have|had|is|are|was|were) {_NOW}(?:resolved|cleared|disappeared)"
     rf"|(?:has been|have been|is|are|was|were) {_NOW}(?:excluded|ruled out|absent|{_WELL}unlikely|less likely)"
@@ -113,7 +121,8 @@ def _scope(sentence: str, cue: re.Match[str], names: list[Named]) -> _Scope | No
 def _reach(sentence: str, start: int, *, past: bool) -> int:
     """Return where a cue ends that reaches ahead: at the next part of the sentence, or of a list that changes over.
 
-    A comma before an article or a level ends it too, unless "or" shows that the list goes on.
+    A comma before an article or a level ends it too, unless "or" shows that the list goes on; and so does "and" before
+    a finding of which the sentence says how it goes on.
     """
     hard = _HARD.search(sentence, start)
     end = hard.start() if hard else len(sentence)
@@ -128,8 +137,8 @@ def _reach(sentence: str, start: int, *, past: bool) -> int:
 def _beginning(sentence: str, end: int, names: list[Named]) -> int:
     """Return where a cue begins that reaches back: at the part of the sentence that it stands in."""
     start = max((match.end() for match in _HARD.finditer(sentence, 0, end)), default=0)
-    for soft in _SOFT.finditer(sentence, start, end):
-        if _VERB.search(sentence, start, soft.start()):
+    for soft in _SOFT.finditer(sentence, start):
+        if soft.end() < end and _VERB.search(sentence, start, soft.start()):
             start = soft.end()
     comma = sentence.rfind(",", start, end)
     if comma < 0 or not any(comma < named.start < end for named in names):
