@@ -7,7 +7,7 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, ValueType
 from omegaconf import DictConfig, OmegaConf
 
 from cfvqa.commands.arguments import parsed
@@ -34,9 +34,12 @@ def first_job(arguments: Sequence[str]) -> tuple[list[str], int]:
         arguments: of the command line; options, and what Hydra cannot read, stay as they are.
 
     Raises:
-        InputError: if there is no job.
+        InputError: if there is no job, or a pattern stands for its values.
     """
     overrides = [(argument, parsed(argument)) for argument in arguments]
+    for argument, one in overrides:
+        if one is not None and one.value_type is ValueType.GLOB_CHOICE_SWEEP:
+            raise InputError(f"{argument}: the first of these is not known here: name the values, KEY=A,B")
     first = [argument if one is None else _of_a_job(one.get_key_element(), one) for argument, one in overrides]
     several = [one for _, one in overrides if one is not None and one.is_discrete_sweep()]
     return first, math.prod(len(list(one.sweep_string_iterator())) for one in several)

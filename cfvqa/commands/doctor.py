@@ -41,7 +41,7 @@ class Look:
         """Look at everything, and say what to do next."""
         hydra = HydraConfig.get()
         choices = {name: str(hydra.runtime.choices[f"hydra/{name}"]) for name in ("launcher", "sweeper")}
-        jobs = int(hydra.sweeper.n_trials) if self.asked and choices["sweeper"] == "optuna" else self.jobs
+        jobs = int(hydra.sweeper.trials) if self.asked and choices["sweeper"] == "optuna" else self.jobs
         chosen = Chosen(**choices, launching=hydra.launcher, jobs=jobs)
         doctor(config, console, self.asked or hydra.overrides.task, chosen)
 

@@ -118,7 +118,8 @@ def _drawing(data: DataSet, config: DictConfig) -> list[Need]:
 def _of_jobs(jobs: int, costs: Sequence[Cost], phases: set[str]) -> Note:
     """Say what all jobs of a sweep take, if each has a reader of its own and all share the rest."""
     whole = sum(cost.seconds * (jobs if cost.about in phases else 1) for cost in costs)
-    return Note(OK, f"{jobs} jobs", f"{duration(whole)} one after the other, if each reader takes what the first does")
+    said = f"{duration(whole)} one after the other, if all share what stands before their readers"
+    return Note(OK, f"{jobs} jobs", said)
 
 
 def _needs(config: DictConfig, samples: dict[str, Sample], costs: Sequence[Cost], jobs: int) -> list[Need]:

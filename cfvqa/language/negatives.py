@@ -70,7 +70,7 @@ class Said:
                 findings.update(dict.fromkeys(parse_finding_list(answer) or (), count))
             elif kind == "level":
                 levels[answer.lower()] += count
-            elif kind == "location":
+            elif kind == "location" and answer.lower() not in _CLOSED:
                 places[answer.lower()] += count
             elif kind == "type":
                 types.update({word: count for word in TYPE_WORDS if word in answer.lower().split()})

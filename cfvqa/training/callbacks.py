@@ -16,7 +16,7 @@ _WEIGHT = "weight of all batches"
 class StepSeeds(L.Callback):
     """Seed torch before every step from (seed, epoch, step, rank), and lead the loader to its epoch and place.
 
-    Dropout is then the same whether or not the run was stopped and resumed before. The place is kept
+    What a step draws is then the same whether or not the run was stopped and resumed before. The place is kept
     here: Lightning restores that of a loader only if nothing has asked for the number of steps before.
     """
 

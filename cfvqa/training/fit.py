@@ -29,7 +29,7 @@ class FitSettings:
     Attributes:
         title: shown while it runs.
         epochs: passes over the training data.
-        seed: of dropout.
+        seed: of what a step draws: dropout, moved boxes and exposure of images, wrong pairs of BLIP.
         monitor: validation figure that chooses the best checkpoint; starts with "val/".
         mode: "min" or "max" of it.
         checkpoint_steps: optimizer steps between two checkpoints: what a killed training loses at most.

@@ -46,8 +46,22 @@ def test_what_stands_in_the_way_of_a_run_and_of_a_sweep_is_named_and_the_status_
     refused(call, words, "doctor", *SMALL, *nowhere, f"hydra/launcher={chosen}", *given)
 
 
+def test_a_search_is_looked_at_as_one_of_its_jobs(call):
+    lr = "phases.finetune.optimizer.lr=tag(log,interval(1e-4,1e-2))"
+    nowhere = ("source=nih", "source.root=nowhere", "hydra/sweeper=optuna", "hydra.sweeper.trials=3")
+    status, output = call("doctor", "--multirun", *SMALL, *nowhere, lr)
+    assert status == 2
+    assert "1 thing stands in the way" in output
+
+
 @pytest.mark.parametrize(
-    "arguments", [("sweep=ablation",), ("--multirun", "name=a,b"), ("--multirun", "seed=choice()")]
+    "arguments",
+    [
+        ("sweep=ablation",),
+        ("--multirun", "name=a,b"),
+        ("--multirun", "seed=choice()"),
+        ("--multirun", "variant=glob(*)"),
+    ],
 )
 def test_a_sweep_that_cannot_be_looked_at_is_refused_in_one_message(call, arguments):
     refused(call, (arguments[-1],), "doctor", *SMALL, *arguments)

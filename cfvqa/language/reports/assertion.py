@@ -25,17 +25,19 @@ _SEEN = (
     r"(?:seen|identified|present|evident|visible|visuali[sz]ed|apparent|appreciated|noted|demonstrated|detected|found)"
 )
 _GOES_ON = (
-    rf"(?:(?:has|have) (?!(?:not )?(?:been )?{_SEEN})|remains?|persists?|(?:is|are) (?:\w+ly )?(?:unchanged|stable|"
-    r"persistent|worse|better|larger|smaller|(?:worsen|improv|increas|decreas)(?:ed|ing)))"
+    rf"(?:(?:has|have) (?!(?:not )?(?:been )?(?:{_SEEN}|developed|occurred|recurred|appeared)\b)|remains?|persists?"
+    r"|(?:is|are) (?:\w+ly )?(?:unchanged|stable|persistent|worse|better|larger|smaller"
+    r"|(?:worsen|improv|increas|decreas)(?:ed|ing)))"
 )
+_OTHERWISE = "and|or|since|as|after|when|because|who|that"  # what follows is said of something else
 _SOFT = re.compile(
     rf"(?:, and|,| and) (?=(?:a|an|the|there|no|is|are|now|again|stable|unchanged|persistent|{_GRADES})\b)"
-    rf"|(?:, and| and) (?=(?:(?!and\b|or\b)[\w-]+ ){{1,6}}?{_GOES_ON}\b)"
+    rf"|(?:, and| and) (?=(?:(?!(?:{_OTHERWISE})\b)[\w-]+ ){{1,6}}?{_GOES_ON}\b)"
 )
 _OR = re.compile(r"\b(?:or|nor)\b")
 _LISTED = re.compile(r"\b(?:and|or)\b")
 _ASIDE = re.compile(r",| with\b")
-_VERB = re.compile(r"\b(?:is|are|was|were|has|have|remains?|persists?|appears?|seen|noted)\b")
+_VERB = re.compile(r"\b(?:is|are|was|were|has|have|remains?|persists?|appears?)\b")
 
 _DEGREES = (
     r"(?:(?:significant|substantial|interval|appreciable|definite|major|marked|new|further|relevant|real|gross) )*"
@@ -60,10 +62,11 @@ _CUES: dict[str, str] = {
     "open_behind": rf"cannot be {_WELL}(?:excluded|ruled out)|not {_WELL}(?:be )?{_WELL}(?:excluded|ruled out)"
     r"|(?:should|must|to) be (?:excluded|ruled out)",
     "open_either": "(?:difficult|hard) to (?:exclude|rule out)",
-    "open_before": rf"(?:to {_SHOW}|until|pending) {_FULL}(?:resolution|clearing|disappearance) of"
+    "open_before": rf"(?:(?<!continue )(?<!continues )to {_SHOW}|until|pending) {_FULL}"
+    r"(?:resolution|clearing|disappearance) of"
     r"|cannot (?:\w+ly )?(?:exclude|rule out)|not (?:\w+ly )?(?:exclude|rule out)|to (?:exclude|rule out)"
     r"|rule out|evaluat(?:e|ion) for|evaluat(?:e|ion) of (?:possible|suspected|potential)|assess(?:ment)? for"
-    r"|looking for|correlat(?:e|ion) (?:\w+ ){0,3}(?:for|(?:signs?|symptoms?|evidence) of)|^if\b|, if\b|\bif there is",
+    r"|looking for|correlat(?:e|ion) (?:\w+ ){0,3}(?:for|(?:signs?|symptoms?) of)|^if\b|, if\b|\bif there is",
     "past": rf"history of|status post|^(?:prior|previous|past)(?! {_STUDIES}\b)",
     "absent_behind": rf"(?:has|have|had|is|are|was|were) {_NOW}(?:resolved|cleared|disappeared)"
     rf"|(?:has been|have been|is|are|was|were) {_NOW}(?:excluded|ruled out|absent|{_WELL}unlikely|less likely)"
