@@ -32,6 +32,7 @@ _FIGURES = {
     "CIDEr": "by_type.difference.cider",
     "BLEU-4": "by_type.difference.bleu_4",
     "pointing": "grounding.pointing_1",
+    "unparsed": "changes.unparsed",
 }
 _TITLES = ("run", "figure", "of the first", "of this run", "difference", "95 % interval", "p", "p corrected")
 
@@ -75,12 +76,10 @@ def compare(config: DictConfig, console: Console) -> list[Compared]:
     _check_asked(runs)
     header, rows = _cells(runs, keys)
     table = Table(title="figures with 95 % intervals by subject", title_justify="left")
-    for title, *cells in zip(header, *rows, strict=True):  # a column a run: a terminal is high, not wide
-        if title == header[0]:
-            for name in (title, *cells):
-                table.add_column(name, overflow="fold")
-        else:
-            table.add_row(title, *cells)
+    for title in header:
+        table.add_column(title, overflow="fold")
+    for cells in rows:
+        table.add_row(*cells)
     console.print(table)
     pairs = _paired(runs, config, console)
     if config.to is not None:
@@ -213,11 +212,10 @@ def _table(file: Path) -> pl.DataFrame:
 
 
 def _cells(runs: Sequence[Compared], keys: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    rows = [
-        [run.name, *(_word(run.settings[key]) for key in keys), *(_shown(run.figures[title]) for title in _FIGURES)]
-        for run in runs
-    ]
-    return ["run", *keys, *_FIGURES], rows
+    """Return a row a setting and figure and a column a run: there are many of the former, few of the latter."""
+    settings = [[key, *(_word(run.settings[key]) for run in runs)] for key in keys]
+    figures = [[title, *(_shown(run.figures[title]) for run in runs)] for title in _FIGURES]
+    return ["run", *(run.name for run in runs)], settings + figures
 
 
 def _word(value: Any) -> str:

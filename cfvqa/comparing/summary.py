@@ -39,6 +39,7 @@ _FIGURES = {
     "flip_consistency": "flip.consistency",
     "pointing_1": "grounding.pointing_1",
     "hallucinated_per_100": "changes.hallucinated_per_100",
+    "unparsed": "changes.unparsed",
     "others_exact": "other_types.exact_match",
 }
 _COSTS = ("parameters", "seconds")

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 Figures = dict[str, object]
 """Nested figures that JSON can hold: a figure that is not defined is None, and `undefined` says why."""
 
+MEANING = 8
+"""Of the figures and of the tables of predictions; another number, and every evaluation is made again."""
+
+_OWN = {
+    "name": "changes, flip, attention and calibration, read back from answers",
+    "version": f"cfvqa figures {MEANING}",
+    "scale": "0 to 1",
+}
+
 _REASONS = {
     "precision": "no change was answered",
     "recall": "no change is true",
@@ -116,7 +125,7 @@ def assemble(
         "baseline": dict(baselines),
         "control": dict(controls),
         "decode": dict(decode),
-        "scorers": scorers(),
+        "scorers": scorers() | {"changes": _OWN},
         "data": dict(data),
     }
 

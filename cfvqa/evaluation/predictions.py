@@ -109,7 +109,7 @@ def _read(file: Path) -> pl.DataFrame:
     missing = [name for name in ("question_id", "prediction") if name not in frame.columns]
     if missing:
         raise InputError(
-            f"{file}: column {' and '.join(missing)} not found (it has {', '.join(frame.columns)}). "
+            f"{file}: column {' and '.join(missing)} not found (it has {_named(pl.Series(frame.columns))}). "
             "Give one row for each question with the columns question_id and prediction."
         )
     for name in ("question_id", "prediction"):

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
 from cfvqa.evaluation.grounding import Pointing, pointing
-from cfvqa.evaluation.metrics import Figures, add_tests, write_metrics
+from cfvqa.evaluation.metrics import MEANING, Figures, add_tests, write_metrics
 from cfvqa.evaluation.predictions import PREDICTIONS, join_predictions, write_predictions
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.evaluation.retrieval import Retrieval
@@ -36,9 +36,6 @@ from cfvqa.stages.tracking import track_evaluation
 from cfvqa.stages.trained import TrainedReader, load_reader
 from cfvqa.stages.vqa import blind, vqa
 from cfvqa.stages.word_maps import attended_by_words, local_of
-
-CONTENT = 7
-"""Of the tables of predictions and metrics; another number, and every evaluation is made again."""
 
 
 def evaluation_folder(config: DictConfig) -> Path:
@@ -75,7 +72,7 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
     trained = vqa(config, console)
     settings = {key: value for key, value in plain(config.evaluation).items() if key != "blind"}
     control = blind(config, console) if ANSWERS in settings["tasks"] else None
-    stage_id = identify(CONTENT, shaping_figures(settings), trained.id, control and control.id)
+    stage_id = identify(MEANING, shaping_figures(settings), trained.id, control and control.id)
     stage = Stage("evaluation", evaluation_folder(config), stage_id)
 
     def make(folder: Path) -> dict[str, str]:
@@ -139,9 +136,11 @@ def evaluate_file(config: DictConfig, console: StageConsole) -> Path:
     given = {"strategy": "given in a file", "file": file.name, "sha256": digest_of(file)}
     figures = score_file(settings, read, predictions, given)
     figures["data"] |= {"tables": source.id}
-    folder.mkdir(parents=True, exist_ok=True)
-    write_predictions(predictions, folder)
-    write_metrics(figures, folder / "metrics.json")
+    with run_lock(Stage("evaluation", folder, given["sha256"]), console):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "metrics.json").unlink(missing_ok=True)  # of other answers
+        write_predictions(predictions, folder)
+        write_metrics(figures, folder / "metrics.json")
     show(figures, console)
     return folder / "metrics.json"
 

@@ -37,6 +37,9 @@ def _show_answers(metrics: dict[str, Any], console: StageConsole) -> None:
         cells += [difference.get("bleu_4"), figures["other_types"]["exact_match"]]
         table.add_row(name, *map(written, cells))
     console.print(table)
+    if unparsed := metrics["changes"]["unparsed"]:
+        what = f"{unparsed} of {metrics['changes']['n']} answers to difference questions"
+        console.print(f"{what} cannot be read, and count as answers without any change", highlight=False)
     for name, score in metrics.get("labels", {}).items():
         console.print(f"a reader without any error, {name.replace('_', ' ')}: {score:.3f}", highlight=False)
     if "flip" in metrics:

@@ -14,7 +14,7 @@ from cfvqa.stages.evaluation_table import show
 
 def figures(f1):
     return {
-        "changes": {"f1": f1, "direction_accuracy": None},
+        "changes": {"f1": f1, "direction_accuracy": None, "n": 16, "unparsed": 4},
         "by_type": {"difference": {"cider": 7.0, "bleu_4": 0.5}},
         "other_types": {"exact_match": 0.25},
     }
@@ -33,11 +33,12 @@ def test_names_are_whole_in_a_narrow_terminal(width):
     text = console.file.getvalue()
     assert all(name in text for name in names)
     assert "…" not in text
+    assert "4 of 16 answers to difference questions cannot be read" in " ".join(text.split())
     assert all(len(line) <= width for line in text.splitlines())
 
 
 def test_figures_that_are_not_defined_are_dashes():
-    nothing = {"f1": None, "direction_accuracy": None}
+    nothing = {"f1": None, "direction_accuracy": None, "n": 0, "unparsed": 0}
     metrics = {"changes": nothing, "by_type": {}, "other_types": {"exact_match": None}}
     metrics["flip"] = {"consistency": None, "n": 0}
     console = StageConsole()
