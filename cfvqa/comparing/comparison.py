@@ -17,6 +17,7 @@ from cfvqa.errors import InputError
 from cfvqa.evaluation.charts import Figure
 from cfvqa.evaluation.metrics import decoding_in, read_metrics
 from cfvqa.evaluation.paired import POINTING, Difference, compare_paired
+from cfvqa.evaluation.predictions import SCHEMA
 from cfvqa.evaluation.report_figures import dig, figure_at
 from cfvqa.files import damage_named
 from cfvqa.settings.kinds import shown
@@ -204,10 +205,10 @@ def _compared(folder: Path, settings: dict[str, Any], keys: Sequence[str]) -> Co
 
 def _table(file: Path) -> pl.DataFrame:
     try:
-        return pl.read_parquet(file)
+        return pl.read_parquet(file, columns=list(SCHEMA))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(
-            f"{file} is missing or damaged ({error}): delete its folder, and judge the run again"
+            f"{file} is missing, damaged or of an earlier version ({error}): delete its folder, and judge the run again"
         ) from error
 
 

@@ -24,8 +24,7 @@ class AnswerMetric(GatheredLists):
 
     Args:
         judge: what says the figures of a table of predictions (columns: `predictions.SCHEMA`): `evaluate_predictions`,
-            or one of `calibration`, `pointing` and `flip_in` (which reads a column more) with its further arguments
-            bound.
+            or one of `calibration`, `pointing` and `flip_consistency` with its further arguments bound.
         settings: of torchmetrics, such as `dist_sync_on_step`.
     """
 

@@ -36,25 +36,28 @@ class FlipScores:
     consistency_changed_interval: list[float]
 
 
-def flip_consistency(
-    predictions: pl.DataFrame, swapped: pl.DataFrame, *, seed: int = 0, draws: int = 1000
-) -> FlipScores:
+def flip_consistency(predictions: pl.DataFrame, *, seed: int = 0, draws: int = 1000) -> FlipScores | None:
     """Compare the answers of difference questions with those to the same questions with swapped images.
 
     Args:
         predictions: table of predictions; questions of other types are left out.
-        swapped: question_id and prediction of at least the same difference questions.
         seed: of the bootstrap.
         draws: of the bootstrap.
+
+    Returns:
+        The figures; None where no question was asked with swapped images.
+
+    Raises:
+        InputError: if some were, and others not.
     """
     asked = predictions.filter(pl.col("question_type") == DIFFERENCE)
-    other = dict(swapped.select("question_id", "prediction").iter_rows())
-    missing = [name for name in asked.get_column("question_id") if name not in other]
+    if asked["swapped"].null_count() == len(asked):
+        return None
+    missing = asked.filter(pl.col("swapped").is_null())["question_id"].to_list()
     if missing:
         raise InputError(f"The answers to swapped images lack {len(missing)} questions, such as '{missing[0]}'.")
-    rows = asked.select("question_id", "prediction").iter_rows()
-    pairs = [(parse_changes(first), parse_changes(other[question_id])) for question_id, first in rows]
-    same = np.array([_consistent(*pair) for pair in pairs], dtype=np.float64)
+    pairs = _parsed(asked)
+    same = flips(asked)
     overlap = np.array([_jaccard(*pair) for pair in pairs])
     changed = np.array([bool(first) for first, _ in pairs], dtype=bool)
     bootstrap = SubjectBootstrap(asked["subject_id"].to_list(), draws=draws, seed=seed)
@@ -70,16 +73,16 @@ def flip_consistency(
     )
 
 
-def flip_in(answers: pl.DataFrame, *, seed: int = 0, draws: int = 1000) -> FlipScores:
-    """Compare both answers of one table: a judge for `answer_metric.AnswerMetric`.
+def flips(asked: pl.DataFrame) -> np.ndarray:
+    """Return (N,) of N difference questions 1 where the answer turns around with the images, else 0; NaN unasked."""
+    same = np.array([_consistent(*pair) for pair in _parsed(asked)], dtype=np.float64)
+    same[asked["swapped"].is_null().to_numpy()] = np.nan
+    return same
 
-    Args:
-        answers: table of predictions, with the answers to swapped images in a further column `swapped`.
-        seed: of the bootstrap.
-        draws: of the bootstrap.
-    """
-    swapped = answers.select("question_id", prediction="swapped")
-    return flip_consistency(answers, swapped, seed=seed, draws=draws)
+
+def _parsed(asked: pl.DataFrame) -> list[tuple[Changes | None, Changes | None]]:
+    rows = asked.select("prediction", pl.col("swapped").fill_null("")).iter_rows()
+    return [(parse_changes(first), parse_changes(second)) for first, second in rows]
 
 
 def _consistent(first: Changes | None, second: Changes | None) -> bool:

@@ -1,7 +1,4 @@
-"""Two systems on the same questions: what differs, and whether it could be chance.
-
-Flip consistency is not among the figures: it takes the answers to swapped images, and runs do not keep these.
-"""
+"""Two systems on the same questions: what differs, and whether it could be chance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from cfvqa.evaluation.changes import count_changes
+from cfvqa.evaluation.flip import flips
 from cfvqa.evaluation.grounding import attention_of, held_regions, places_of, pointing_hits
 from cfvqa.evaluation.intervals import Statistic, SubjectBootstrap, bounds, f1, ratio
 from cfvqa.evaluation.text_scores import TextScorer, cider_of, exact_matches
@@ -49,6 +47,7 @@ _STATISTICS: dict[str, Statistic] = {
     "direction accuracy": ratio,
     "level accuracy": ratio,
     "hallucinated per 100": ratio,
+    "flip consistency": ratio,
     "CIDEr": ratio,
     POINTING: ratio,
     "others exact": ratio,
@@ -66,6 +65,7 @@ def _of_changes(table: pl.DataFrame, scorer: TextScorer) -> Counts:
         "direction accuracy": counts.direction,
         "level accuracy": counts.level,
         "hallucinated per 100": counts.hallucinated,
+        "flip consistency": _of_known(flips(table)),
         "CIDEr": _as_mean(cider),
     }
 
@@ -76,6 +76,11 @@ def _of_others(table: pl.DataFrame) -> Counts:
 
 def _as_mean(values: np.ndarray) -> np.ndarray:
     return np.column_stack([values, np.ones(len(values))])
+
+
+def _of_known(values: np.ndarray) -> np.ndarray:
+    """Return counts that are NaN where a value is."""
+    return np.where(np.isnan(values)[:, None], np.nan, _as_mean(values))
 
 
 @dataclass(frozen=True, slots=True)

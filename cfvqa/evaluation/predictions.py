@@ -26,9 +26,11 @@ SCHEMA: dict[str, pl.DataType] = {
     "score": pl.Float64(),
     "attention_main": pl.List(pl.Float32()),
     "attention_reference": pl.List(pl.Float32()),
+    "swapped": pl.String(),
 }
-"""Columns of a table of predictions. `answer` is the truth. `reference_image`, `score` (0 to 1) and the
-attention over the 24 regions of each image (the shares of both images together are 1) may be null."""
+"""Columns of a table of predictions. `answer` is the truth. `reference_image`, `score` (0 to 1), the attention over
+the 24 regions of each image (the shares of both images together are 1) and `swapped`, what is answered where main and
+reference image are exchanged, may be null."""
 
 _FROM_QUESTIONS = (
     "question_id",
@@ -39,7 +41,7 @@ _FROM_QUESTIONS = (
     "question",
     "answer",
 )
-OPTIONAL = ("score", "attention_main", "attention_reference")
+OPTIONAL = ("score", "attention_main", "attention_reference", "swapped")
 """What a file of answers may have beside its texts, as `SCHEMA` says; attention in files that hold lists."""
 
 _READERS = {
@@ -131,9 +133,11 @@ def _first(file: Path, wrong: pl.Series) -> str:
 
 
 def _optional(file: Path, frame: pl.DataFrame, name: str) -> pl.Series:
-    """Return a column of scores or attention; a row, or a file, may leave it out."""
+    """Return a column of scores, attention or answers to swapped images; a row, or a file, may leave it out."""
     if name not in frame.columns:
         return pl.Series(name, [None] * len(frame), dtype=SCHEMA[name])
+    if name == "swapped":
+        return frame.get_column(name).cast(pl.String)
     what = "a number from 0 to 1" if name == "score" else f"a list of {len(REGIONS)} numbers from 0 to 1"
     try:
         column = frame.get_column(name).cast(SCHEMA[name])

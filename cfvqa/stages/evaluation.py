@@ -1,6 +1,6 @@
 """The evaluation stage: ask the reader, its blind control and the baselines, and score them alike; judge contrasts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +189,10 @@ def _judge_answers(
         for name, shown in _controls(difference, settings["seed"]).items()
     }
     blind_answers = asking.ask(control, questions, "asking the blind control")
-    return score_run(settings, read, answers, swapped, controls, blind_answers, asking.store), answers.predictions
+    turned = swapped.predictions.select("question_id", swapped="prediction")
+    both = answers.predictions.drop("swapped").join(turned, on="question_id", how="left", maintain_order="left")
+    answers = replace(answers, predictions=both)
+    return score_run(settings, read, answers, controls, blind_answers, asking.store), answers.predictions
 
 
 def _pointing_of_words(

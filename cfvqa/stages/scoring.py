@@ -11,7 +11,7 @@ from cfvqa.errors import InputError
 from cfvqa.evaluation.baselines import constant, majority, prior
 from cfvqa.evaluation.calibration import Calibration, calibration
 from cfvqa.evaluation.changes import count_changes, score_changes
-from cfvqa.evaluation.flip import flip_consistency
+from cfvqa.evaluation.flip import FlipScores, flip_consistency
 from cfvqa.evaluation.grounding import Pointing, pointing
 from cfvqa.evaluation.labels import answers_of_labels, names_of_nodes
 from cfvqa.evaluation.metrics import assemble, evaluate_predictions
@@ -48,7 +48,6 @@ def score_run(
     settings: dict[str, Any],
     read: Tables,
     answers: Asked,
-    swapped: Asked,
     controls: dict[str, Asked],
     blind_answers: Asked,
     store: FeatureStore,
@@ -59,21 +58,16 @@ def score_run(
         settings: the config block `evaluation`.
         read: the tables.
         answers: of the model.
-        swapped: of the model, to difference questions with their images exchanged.
         controls: name -> what the model answers, shown images of others.
         blind_answers: of the control that never sees an image.
         store: what the classifier saw.
     """
-    seed, draws = settings["seed"], settings["draws"]
     with TextScorer() as scorer:
         baselines = _baselines(read, settings, scorer)
         baselines["question_only"] = _judge(blind_answers.predictions, settings, scorer)
         figures = assemble(
             _judge(answers.predictions, settings, scorer),
-            {
-                "flip": flip_consistency(answers.predictions, swapped.predictions, seed=seed, draws=draws),
-                **_trust(answers.predictions, read, settings),
-            },
+            _trust(answers.predictions, read, settings),
             baselines,
             {name: _judge(asked.predictions, settings, scorer) for name, asked in controls.items()},
             _decode(settings["decoding"], answers),
@@ -151,11 +145,15 @@ def score_file(
 
 def _trust(
     predictions: pl.DataFrame, read: Tables, settings: dict[str, Any]
-) -> dict[str, Pointing | Calibration | None]:
-    """Return whether the attention and the scores of answers can be trusted; None where they have none."""
+) -> dict[str, FlipScores | Pointing | Calibration | None]:
+    """Return whether answers turn around with the images, and whether their attention and scores can be trusted.
+
+    None where a table of predictions has nothing of the kind.
+    """
     drawn = {"seed": settings["seed"], "draws": settings["draws"]}
     is_difference = pl.col("question_type") == DIFFERENCE
     return {
+        "flip": flip_consistency(predictions, **drawn),
         "grounding": pointing(predictions, read.findings, training(read), **drawn),
         "calibration": calibration(predictions.filter(is_difference), **drawn),
         "calibration_others": calibration(predictions.filter(~is_difference), **drawn),

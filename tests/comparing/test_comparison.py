@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cfvqa.comparing.comparison import compare
 from cfvqa.errors import InputError
+from cfvqa.evaluation.predictions import SCHEMA
 from cfvqa.language.grammar import Change, ChangeKind, write_changes
 
 ADDED, NOTHING = write_changes([Change("edema", ChangeKind.ADDED)]), "nothing has changed."
@@ -19,10 +20,9 @@ ADDED, NOTHING = write_changes([Change("edema", ChangeKind.ADDED)]), "nothing ha
 
 def answers(share):
     """Forty answers, of which a share is right."""
+    names = ("question_id", "subject_id", "question_type", "answer", "prediction")
     rows = [(f"q{n}", f"s{n}", "difference", ADDED, ADDED if n < 40 * share else NOTHING) for n in range(40)]
-    return pl.DataFrame(
-        rows, schema=["question_id", "subject_id", "question_type", "answer", "prediction"], orient="row"
-    )
+    return pl.DataFrame([dict(zip(names, row, strict=True)) for row in rows], schema=SCHEMA)
 
 
 def write_run(folder, name, *, heads, f1, scorer="cocoeval 1.2", data=()):
@@ -73,7 +73,7 @@ def test_runs_are_told_apart_by_what_differs(tmp_path):
     assert float(row["p"]) == pytest.approx(2 / 801, abs=1e-3)
     assert re.search(r"by 800 draws no p can be\s+below 0\.002", output)
     assert "no pointing: tables t are not in work=nowhere" in output
-    assert "left out, as it or a has no such figure: level accuracy of b; others exact of b\n" in output
+    assert "left out, as it or a has no such figure: level accuracy of b; flip consistency of b; others exact of b" in " ".join(output.split())
     page = (tmp_path / "to" / "differences.tex").read_text()
     assert page.count(" \\\\\n") == 5  # the titles, and four figures
     assert r"95 \% interval" in page
@@ -145,7 +145,7 @@ def test_answers_to_other_questions_are_refused(tmp_path):
     with pytest.raises(InputError, match="a and b answer different questions"):
         compared(runs)
     (tmp_path / "b" / "evaluation" / "predictions.parquet").write_text("")
-    with pytest.raises(InputError, match=r"predictions\.parquet is missing or damaged"):
+    with pytest.raises(InputError, match=r"predictions\.parquet is missing, damaged or of an earlier version"):
         compared(runs)
 
 

@@ -11,13 +11,13 @@ from torch import distributed, multiprocessing
 
 from cfvqa.evaluation.answer_metric import AnswerMetric
 from cfvqa.evaluation.calibration import calibration
-from cfvqa.evaluation.flip import flip_consistency, flip_in
+from cfvqa.evaluation.flip import flip_consistency
 from cfvqa.evaluation.metrics import evaluate_predictions
 from cfvqa.evaluation.predictions import SCHEMA, predictions_of
 from cfvqa.language.grammar import NOTHING, Change, ChangeKind, flip_answer, write_changes
 
 NAMES = ["question_id", "subject_id", "main_image", "reference_image", "question_type", "question", "answer"]
-FEW_DRAWS, FLIP = partial(evaluate_predictions, draws=20), partial(flip_in, draws=20)
+FEW_DRAWS, FLIP = partial(evaluate_predictions, draws=20), partial(flip_consistency, draws=20)
 EDEMA = write_changes([Change("edema", ChangeKind.ADDED)])
 PAIRS = [(EDEMA, flip_answer(EDEMA)), (NOTHING, NOTHING), (EDEMA, EDEMA), ("no idea", EDEMA)]
 SHARES = [[0, 1, 4], [2], [3, 0]]  # of two processes: the second has two batches, and a question of the first again
@@ -71,7 +71,7 @@ def test_both_processes_say_what_one_says(of_two):
     assert of_two[0]["answers"] == alone.compute()
     assert of_two[0]["trust"] == asdict(calibration(answers(range(5)), seed=1, draws=20))
     every = both_answers(sorted({*SHARES[0], *SHARES[1]}))
-    assert of_two[0]["flip"] == asdict(flip_consistency(every, every.with_columns(prediction="swapped"), draws=20))
+    assert of_two[0]["flip"] == asdict(flip_consistency(every, draws=20))
     assert of_two[0]["flip"]["consistency"] == pytest.approx(3 / 4)
     assert of_two[0]["few"] == len(FEW), "a process that has answered nothing counts nothing, and stops none"
 

@@ -22,19 +22,17 @@ PAIRS = {  # answer, answer with the images swapped
 
 
 def table(answers, kind="difference"):
-    rows = [
-        {"question_id": name, "subject_id": name, "question_type": kind, "prediction": said} for name, said in answers
-    ]
+    names = ("question_id", "subject_id", "question_type", "prediction", "swapped")
+    rows = [dict(zip(names, (name, name, kind, *said), strict=True)) for name, said in answers]
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
 def asked(names):
-    return tuple(table([(name, PAIRS[name][turn]) for name in names]) for turn in (0, 1))
+    return table([(name, PAIRS[name]) for name in names])
 
 
 def test_each_kind_of_pair_counts_as_by_hand():
-    first, swapped = asked(PAIRS)
-    found = flip_consistency(pl.concat([first, table([("other", "yes")], "presence")]), swapped, draws=5)
+    found = flip_consistency(pl.concat([asked(PAIRS), table([("other", ("yes", None))], "presence")]), draws=5)
     assert (found.n, found.n_changed) == (6, 4)
     assert found.consistency == pytest.approx(2 / 6)
     assert found.consistency_changed == pytest.approx(1 / 4)
@@ -53,12 +51,13 @@ def test_each_kind_of_pair_counts_as_by_hand():
     ],
 )
 def test_a_pair_alone(name, consistency, changed, jaccard):
-    found = flip_consistency(*asked([name]), draws=5)
+    found = flip_consistency(asked([name]), draws=5)
     assert (found.consistency, found.jaccard) == (consistency, jaccard)
     assert found.consistency_changed == (pytest.approx(float("nan"), nan_ok=True) if changed is None else changed)
 
 
 def test_an_answer_that_was_not_asked_for_swapped_images_is_named():
-    first, swapped = asked(PAIRS)
+    some = asked(PAIRS).with_columns(swapped=pl.when(pl.col("question_id") != "nothing").then("swapped"))
     with pytest.raises(InputError, match="lack 1 questions, such as 'nothing'"):
-        flip_consistency(first, swapped.head(5))
+        flip_consistency(some)
+    assert flip_consistency(asked(PAIRS).with_columns(swapped=pl.lit(None, pl.String))) is None

@@ -54,9 +54,8 @@ def test_the_interval_of_several_subjects_holds_the_figure():
 def test_tests_of_a_model_have_intervals_too():
     asked = table("aaaaa")
     turned = [flip_answer(ONE), ONE, flip_answer(BOTH), NOTHING, NOTHING]
-    swapped = asked.with_columns(prediction=pl.Series(turned))
     tests = {
-        "flip": flip_consistency(asked, swapped, draws=5),
+        "flip": flip_consistency(asked.with_columns(swapped=pl.Series(turned)), draws=5),
         "calibration": calibration(asked, draws=5),
         "retrieval": retrieval([np.eye(5)[:, ::-1]], np.arange(5), list("aaaaa"), draws=5),
     }

@@ -10,12 +10,15 @@ ADDED = write_changes([Change("edema", ChangeKind.ADDED)])
 NOTHING = "nothing has changed."
 
 
-def answers(given, *, count=40):
-    """Difference questions about `count` subjects, answered by `given(number)`, and as many others."""
-    rows = [(f"d{n}", f"s{n}", "difference", ADDED, given(n)) for n in range(count)]
-    rows += [(f"o{n}", f"s{n}", "presence", "yes", "yes" if n % 2 else "no") for n in range(count)]
-    columns = ["question_id", "subject_id", "question_type", "answer", "prediction"]
-    return pl.DataFrame(rows, schema=columns, orient="row")
+def answers(given, *, turned=lambda n: None, count=40):
+    """Difference questions about `count` subjects, answered by `given(number)`, and as many others.
+
+    With their images swapped they are answered by `turned(number)`.
+    """
+    rows = [(f"d{n}", f"s{n}", "difference", ADDED, given(n), turned(n)) for n in range(count)]
+    rows += [(f"o{n}", f"s{n}", "presence", "yes", "yes" if n % 2 else "no", None) for n in range(count)]
+    columns = ["question_id", "subject_id", "question_type", "answer", "prediction", "swapped"]
+    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
 
 
 def by_figure(rows):
@@ -30,6 +33,15 @@ def test_a_system_beside_itself_differs_by_nothing():
     figures = {"change F1", "direction accuracy", "hallucinated per 100", "CIDEr", "others exact"}
     assert {row.figure for row in rows} == figures
     assert all((row.difference, row.interval, row.p_corrected) == (0, [0, 0], 1) for row in rows)
+
+
+def test_answers_that_turn_around_with_the_images_are_told_from_those_that_do_not():
+    said = {"turning": flip_answer(ADDED), "stiff": ADDED}
+    turning, stiff = (answers(lambda n: ADDED, turned=lambda n, name=name: said[name]) for name in said)
+    row = by_figure(compare_paired({"stiff": stiff, "turning": turning}, draws=500).differences["turning"])
+    row = row["flip consistency"]
+    assert (row.first, row.other, row.interval) == (0, 1, [1, 1])
+    assert row.p_corrected < 0.01
 
 
 def test_a_better_system_is_told_from_chance_and_its_interval_is_that_of_the_pairs():
@@ -82,7 +94,8 @@ def test_systems_that_look_elsewhere_are_told_apart_where_both_have_an_attention
     row = by_figure(found.differences["elsewhere"])["pointing@1"]
     assert (row.first, row.other, row.interval) == (1, 0, [-1, -1])
     assert "pointing@1" not in by_figure(found.differences["blind"])
-    assert found.left_out == {"level accuracy": ["elsewhere", "blind"], "pointing@1": ["blind"]}
+    neither = dict.fromkeys(("level accuracy", "flip consistency"), ["elsewhere", "blind"])
+    assert found.left_out == {**neither, "pointing@1": ["blind"]}
     assert compare_paired(systems, draws=50).left_out["pointing@1"] == ["elsewhere", "blind"]
 
 
