@@ -1,7 +1,7 @@
 """What cfvqa-compare does: the figures of finished runs beside the settings in which they differ, and pair by pair."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from cfvqa.evaluation.predictions import SCHEMA
 from cfvqa.evaluation.report_figures import dig, figure_at
 from cfvqa.files import damage_named
 from cfvqa.settings.kinds import shown
+from cfvqa.sources.tables import SCHEMAS
 from cfvqa.stages.run_folders import differences, settings_in
 from cfvqa.table_files import write_latex, write_table
 
@@ -117,7 +118,7 @@ def _check_asked(runs: Sequence[Compared]) -> None:
 def _paired(runs: Sequence[Compared], config: DictConfig, console: Console) -> list[list[str]]:
     """Print how the runs differ from the first one, and what is left out; return the rows of `_TITLES`."""
     file = _tables_of(config, runs) / "findings.parquet"
-    findings = _table(file) if file.is_file() else None
+    findings = _table(file, SCHEMAS["findings"]) if file.is_file() else None
     drawn = {"draws": config.evaluation.draws, "seed": config.evaluation.seed}
     found = compare_paired({run.name: run.answers for run in runs}, findings, **drawn)
     rows = [[name, *_written(row)] for name, rows in found.differences.items() for row in rows]
@@ -199,16 +200,17 @@ def _compared(folder: Path, settings: dict[str, Any], keys: Sequence[str]) -> Co
     with damage_named(file, "judge the run again, cfvqa-evaluate"):
         figures = {title: figure_at(metrics, key) for title, key in _FIGURES.items()}
         judged = JudgedBy.of(folder.name, metrics)
-    answers = _table(file.with_name("predictions.parquet"))
+    answers = _table(file.with_name("predictions.parquet"), SCHEMA)
     return Compared(folder.name, {key: dig(settings, key) for key in keys}, figures, judged, answers)
 
 
-def _table(file: Path) -> pl.DataFrame:
+def _table(file: Path, columns: Iterable[str]) -> pl.DataFrame:
     try:
-        return pl.read_parquet(file, columns=list(SCHEMA))
+        return pl.read_parquet(file, columns=list(columns))
     except (OSError, pl.exceptions.PolarsError) as error:
+        said = str(error).splitlines()[0]
         raise InputError(
-            f"{file} is missing, damaged or of an earlier version ({error}): delete its folder, and judge the run again"
+            f"{file} is missing, damaged or of an earlier version ({said}): delete its folder, and judge the run again"
         ) from error
 
 
