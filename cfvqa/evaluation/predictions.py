@@ -114,8 +114,8 @@ def _read(file: Path) -> pl.DataFrame:
             f"{file}: column {' and '.join(missing)} not found (it has {_named(pl.Series(frame.columns))}). "
             "Give one row for each question with the columns question_id and prediction."
         )
-    for name in ("question_id", "prediction"):
-        if frame.schema[name].is_nested():
+    for name in ("question_id", "prediction", "swapped"):
+        if name in frame.columns and frame.schema[name].is_nested():
             raise InputError(f"{file}: column {name} holds lists or objects; give one text in each row.")
     if frame.get_column("question_id").null_count():
         place = _first(file, frame.get_column("question_id").is_null())

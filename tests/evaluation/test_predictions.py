@@ -14,6 +14,7 @@ EVEN = [1 / 24] * 24
     [
         ({"question_id": ["q1"], "prediction": "yes"}, "question_id holds lists or objects"),
         ({"question_id": "q1", "prediction": {"text": "yes"}}, "prediction holds lists or objects"),
+        ({"question_id": "q1", "prediction": "yes", "swapped": ["no"]}, "swapped holds lists or objects"),
         ({"question_id": None, "prediction": "yes"}, "row 1: question_id has no value"),
     ],
 )
