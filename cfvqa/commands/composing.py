@@ -23,8 +23,8 @@ def asked(params: Mapping[str, Any] | None, arguments: Sequence[str], loader: Co
         loader: of the configs.
     """
     given = [*(f"{key}={value}" for key, value in (params or {}).items()), *arguments]
-    parsed = OverridesParser.create(config_loader=loader).parse_overrides(given)
-    return {override.get_key_element(): override for override in parsed}
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides(given)
+    return {override.get_key_element(): override for override in overrides}
 
 
 def first_job(arguments: Sequence[str]) -> tuple[list[str], int]:

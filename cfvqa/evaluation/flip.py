@@ -57,7 +57,7 @@ def flip_consistency(predictions: pl.DataFrame, *, seed: int = 0, draws: int = 1
     if missing:
         raise InputError(f"The answers to swapped images lack {len(missing)} questions, such as '{missing[0]}'.")
     pairs = _parsed(asked)
-    same = flips(asked)
+    same = np.array([_consistent(*pair) for pair in pairs], dtype=np.float64)
     overlap = np.array([_jaccard(*pair) for pair in pairs])
     changed = np.array([bool(first) for first, _ in pairs], dtype=bool)
     bootstrap = SubjectBootstrap(asked["subject_id"].to_list(), draws=draws, seed=seed)

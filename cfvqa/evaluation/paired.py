@@ -65,7 +65,7 @@ def _of_changes(table: pl.DataFrame, scorer: TextScorer) -> Counts:
         "direction accuracy": counts.direction,
         "level accuracy": counts.level,
         "hallucinated per 100": counts.hallucinated,
-        "flip consistency": _of_known(flips(table)),
+        "flip consistency": _as_mean(flips(table)),
         "CIDEr": _as_mean(cider),
     }
 
@@ -76,11 +76,6 @@ def _of_others(table: pl.DataFrame) -> Counts:
 
 def _as_mean(values: np.ndarray) -> np.ndarray:
     return np.column_stack([values, np.ones(len(values))])
-
-
-def _of_known(values: np.ndarray) -> np.ndarray:
-    """Return counts that are NaN where a value is."""
-    return np.where(np.isnan(values)[:, None], np.nan, _as_mean(values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Where a finding is not: the places and areas that a closed question about it can deny."""
 
+from collections.abc import Set
+
 from cfvqa.language.reports.records import PLACES, Entity, Mention
 
 MIRRORED = {"left": "right", "right": "left"}
@@ -42,16 +44,15 @@ def _elsewhere(areas: list[str], entity: Entity) -> list[str]:
 def _is_elsewhere(area: str, entity: Entity) -> bool:
     """Return whether every instance is said to be on the other side, or at another height."""
     instances = [f"{' '.join(one.location or ())} {one.post_location or ''}" for one in _instances(entity)]
-    return all(
-        _apart(sides_of(area), sides_of(said)) or _apart(heights_of(area), heights_of(said)) for said in instances
-    )
+    return all(apart(sides_of(area), sides_of(said)) or apart(heights_of(area), heights_of(said)) for said in instances)
 
 
 def _instances(entity: Entity) -> list[Mention]:
     return [entity.first] if entity.second is None else [entity.first, entity.second]
 
 
-def _apart(some: set[str], others: set[str]) -> bool:
+def apart(some: Set[str], others: Set[str]) -> bool:
+    """Return whether both are known, and have nothing in common."""
     return bool(some and others) and some.isdisjoint(others)
 
 

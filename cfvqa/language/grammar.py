@@ -4,7 +4,7 @@ The grammar is that of Medical-Diff-VQA: level sentences, then additional findin
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -83,21 +83,24 @@ def changes_between(main: Mapping[str, str | None], reference: Mapping[str, str 
 def write_changes(changes: Iterable[Change]) -> str:
     """Write changes as an answer, findings in canonical order; no change is "nothing has changed."."""
     ordered = sorted(changes, key=lambda change: _ORDER[change.finding])
-    sentences = [
-        f"{LEVEL_BEGINNING} {c.finding}{LEVEL_MIDDLE} {c.before} to {c.after}."
-        for c in ordered
-        if c.kind is ChangeKind.LEVEL
-    ]
-    for kind, (one, several) in BEGINNINGS.items():
+    sentences = [level_sentence(c.finding, c.before, c.after) for c in ordered if c.kind is ChangeKind.LEVEL]
+    for kind in BEGINNINGS:
         if names := [c.finding for c in ordered if c.kind is kind]:
-            sentences.append(f"{one if len(names) == 1 else several} {_write_list(names)}{CLOSE}")
+            sentences.append(list_sentence(kind, names))
     return " ".join(sentences) or NOTHING
 
 
-def _write_list(findings: list[str]) -> str:
+def level_sentence(finding: str, before: str | None, after: str | None) -> str:
+    """Say that the level of a finding has changed."""
+    return f"{LEVEL_BEGINNING} {finding}{LEVEL_MIDDLE} {before} to {after}."
+
+
+def list_sentence(kind: ChangeKind, findings: Sequence[str]) -> str:
+    """Say that findings, one at least, were added or removed."""
+    one, several = BEGINNINGS[kind]
     if len(findings) == 1:
-        return findings[0]
-    return ", ".join(findings[:-1]) + ", and " + findings[-1]
+        return f"{one} {findings[0]}{CLOSE}"
+    return f"{several} {', '.join(findings[:-1])}, and {findings[-1]}{CLOSE}"
 
 
 def official_name(name: str) -> str:

@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from cfvqa.language.elsewhere import heights_of, sides_of
+from cfvqa.language.elsewhere import apart, heights_of, sides_of
 from cfvqa.language.grammar import Change, ChangeKind, flip_changes, parse_changes, write_changes
 from cfvqa.language.questions import DIFFERENCE, parse_finding_list
 from cfvqa.vocabulary.findings import ANSWER_FINDINGS, NODE_OF_ANSWER, OFFICIAL_FINDINGS
@@ -179,7 +179,7 @@ def _contradict(place: str, other: str) -> bool:
     """Return whether two places cannot both be right: one that holds the other says less, and nothing wrong."""
     (sides, heights), (other_sides, other_heights) = _whereabouts(place), _whereabouts(other)
     across = bool(sides and other_sides) and sides != other_sides
-    return across or (bool(heights and other_heights) and heights.isdisjoint(other_heights))
+    return across or apart(heights, other_heights)
 
 
 @cache

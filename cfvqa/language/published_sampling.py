@@ -23,15 +23,15 @@ import numpy as np
 from cfvqa.language import drawing as draw
 from cfvqa.language import questions as ask
 from cfvqa.language.drawing import Asked, Findings, Row
-from cfvqa.language.grammar import BEGINNINGS, CLOSE, LEVEL_BEGINNING, LEVEL_MIDDLE, NOTHING, ChangeKind
+from cfvqa.language.elsewhere import MIRRORED
+from cfvqa.language.grammar import NOTHING, ChangeKind, level_sentence, list_sentence
 from cfvqa.language.reports.records import PLACES, Entity, KeyInformation, Mention
 from cfvqa.vocabulary.reports import LIBRARY
 
 _NAMES = tuple(LIBRARY)
 _HEIGHTS = ("upper", "lower")
-_OTHER_SIDES = (("left", "right"), ("right", "left"))
-_BANDS = (("mid to lower", "upper to mid"), ("upper to mid", "mid to lower"))
-_OTHER_HEIGHTS = (("upper", "lower"), ("lower", "upper"))
+_BANDS = {"mid to lower": "upper to mid", "upper to mid": "mid to lower"}
+_OTHER_HEIGHTS = dict(zip(_HEIGHTS, reversed(_HEIGHTS), strict=True))
 
 _Item = tuple[str, Entity]
 
@@ -85,13 +85,13 @@ def _wrong_place(place: str, rng: np.random.Generator) -> str:
 
 def _wrong_area(area: str, rng: np.random.Generator) -> str | None:
     """Return another area: on the other side, else at another height; None where the words name neither."""
-    for side, other in _OTHER_SIDES:
+    for side, other in MIRRORED.items():
         if side in area:
             return area.replace(side, other)
-    for band, other in _BANDS:
+    for band, other in _BANDS.items():
         if band in area:
             return other
-    for height, other in _OTHER_HEIGHTS:
+    for height, other in _OTHER_HEIGHTS.items():
         if height in area:
             return area.replace(height, other)
     return area.replace("middle", _height(rng)).replace("mid", _height(rng)) if "mid" in area else None
@@ -129,8 +129,9 @@ def _difference(main: Findings, reference: Findings, rng: np.random.Generator) -
             if words := draw.common_words(entity.first, reference[name].first):
                 return ask.difference_in(ask.area(_reordered(words, rng))), sentence
             sentences.append(sentence)
-    sentences.append(_list_sentence(ChangeKind.ADDED, [name for name, _ in items if name not in reference]))
-    sentences.append(_list_sentence(ChangeKind.REMOVED, [name for name in reference if name not in main]))
+    added, removed = [name for name, _ in items if name not in reference], [n for n in reference if n not in main]
+    for kind, names in ((ChangeKind.ADDED, added), (ChangeKind.REMOVED, removed)):
+        sentences += [f"{list_sentence(kind, names)} "] if names else []
     return ask.WHAT_CHANGED, "".join(sentences) or NOTHING
 
 
@@ -142,12 +143,4 @@ def _level_sentence(name: str, before: Mention, after: Mention) -> str:
     """Return what is said of a changed level; nothing where it has not changed, or one is not known."""
     if before.level is None or after.level is None or before.level == after.level:
         return ""
-    return f"{LEVEL_BEGINNING} {name}{LEVEL_MIDDLE} {' '.join(before.level)} to {' '.join(after.level)}. "
-
-
-def _list_sentence(kind: ChangeKind, names: Sequence[str]) -> str:
-    """Return what is said of the findings that were added, or removed; nothing of none."""
-    one, several = BEGINNINGS[kind]
-    if len(names) > 1:
-        return f"{several} {', '.join(names[:-1])}, and {names[-1]}{CLOSE} "
-    return "".join(f"{one} {name}{CLOSE} " for name in names)
+    return f"{level_sentence(name, ' '.join(before.level), ' '.join(after.level))} "
