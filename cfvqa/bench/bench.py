@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -25,6 +25,7 @@ from cfvqa.bench.precision import precision
 from cfvqa.bench.processes import processes
 from cfvqa.bench.random_row import random_row
 from cfvqa.bench.training_step import training_step
+from cfvqa.errors import InputError
 from cfvqa.stages.trained import device
 from cfvqa.table_files import write_table
 
@@ -46,13 +47,14 @@ QUESTIONS: dict[str, Callable[[Lab], list[Figure]]] = {
 
 def bench(config: DictConfig, console: Console) -> list[Figure]:
     """Measure and print; with `to`, write `bench.csv` and `bench.md` there too."""
+    asked = _asked(config)
     torch.set_float32_matmul_precision("high")  # as in a training: TF32 where a GPU has it
     with tempfile.TemporaryDirectory(prefix="cfvqa-bench-") as name:
         folder = Path(name)
         write_features(config, folder)
         lab = Lab(config, open_inputs(config, folder), device())
         rows = [["machine", machine(), "", "", ""], ["reader", _reader(lab), "", "", ""]]
-        figures = _measure(lab, console)
+        figures = _measure(lab, asked, console)
     rows += [figure.cells() for figure in figures]
     console.print(_table(rows))
     if config.to is not None:
@@ -61,13 +63,20 @@ def bench(config: DictConfig, console: Console) -> list[Figure]:
     return figures
 
 
-def _measure(lab: Lab, console: Console) -> list[Figure]:
+def _asked(config: DictConfig) -> list[str]:
+    asked = list(QUESTIONS) if config.bench.questions is None else list(config.bench.questions)
+    if not asked or not set(asked) <= set(QUESTIONS):
+        raise InputError(f"bench.questions={asked}: give some of {', '.join(QUESTIONS)}")
+    return asked
+
+
+def _measure(lab: Lab, asked: Sequence[str], console: Console) -> list[Figure]:
     figures: list[Figure] = []
-    for number, (word, question) in enumerate(QUESTIONS.items(), start=1):
+    for number, word in enumerate(asked, start=1):
         start = time.perf_counter()
-        found = question(lab)
+        found = QUESTIONS[word](lab)
         seconds = time.perf_counter() - start
-        console.print(f"measured   {number}/{len(QUESTIONS)}  {word}, {seconds:.0f} s", highlight=False)
+        console.print(f"measured   {number}/{len(asked)}  {word}, {seconds:.0f} s", highlight=False)
         for figure in found:  # at once: who stops the command keeps what it has measured
             console.print(f"  {figure.ours}; {figure.other}; {figure.cells()[3]}", highlight=False, soft_wrap=True)
         figures += found

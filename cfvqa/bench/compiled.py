@@ -1,6 +1,6 @@
 """Is a compiled reader faster?"""
 
-from cfvqa.bench.figures import Figure
+from cfvqa.bench.figures import Figure, of_step
 from cfvqa.bench.lab import Lab
 from cfvqa.bench.rounds import interleave
 from cfvqa.training.compiling import compile_parts, has_compiler
@@ -19,8 +19,8 @@ def compiled(lab: Lab) -> list[Figure]:
     return [
         Figure(
             measured=f"training step, {phase}: as it is, or compile=true (its first step took {first:.0f} s)",
-            ours=f"{rounds.median('plain'):.2f} s a step",
-            other=f"{rounds.median('compiled'):.2f} s a step",
+            ours=f"{of_step(rounds.median('plain'))} a step",
+            other=f"{of_step(rounds.median('compiled'))} a step",
             ratio=rounds.ratio("compiled", "plain"),
             meaning="times as long",
             limit="what is fused are passes over states; matrix products, most of a step, are the same calls",

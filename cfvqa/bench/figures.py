@@ -28,3 +28,8 @@ class Figure:
     def cells(self) -> list[str]:
         """Return the row, in the order of `HEADER`."""
         return [self.measured, self.ours, self.other, f"{self.ratio:.2f} {self.meaning}", self.limit]
+
+
+def of_step(seconds: float) -> str:
+    """Return the seconds of a step to three digits, in milliseconds where there is less than one."""
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"

@@ -2,7 +2,7 @@
 
 import torch
 
-from cfvqa.bench.figures import Figure
+from cfvqa.bench.figures import Figure, of_step
 from cfvqa.bench.lab import Lab
 from cfvqa.bench.rounds import interleave, timed
 from cfvqa.data.batches import Tokens
@@ -32,8 +32,8 @@ def label_texts(lab: Lab) -> list[Figure]:
     return [
         Figure(
             measured="label texts: embedded once a batch, or encoded for every image",
-            ours=f"{rounds.median('once'):.2f} s a step",
-            other=f"{rounds.median('every image'):.2f} s a step, {images} images",
+            ours=f"{of_step(rounds.median('once'))} a step",
+            other=f"{of_step(rounds.median('every image'))} a step, {images} images",
             ratio=rounds.ratio("every image", "once"),
             meaning="times as long",
             limit="the texts are the same for every image; what is left of them is one look-up a batch",

@@ -11,7 +11,8 @@ def machine() -> str:
     """Describe processor, cores, threads, GPU and torch in one line."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     threads = torch.get_num_threads()
-    return f"{_processor()}, {cores()} cores, {threads} threads, {gpu}, torch {torch.__version__}, float32"
+    kind = "TF32" if torch.cuda.is_available() and torch.get_float32_matmul_precision() != "highest" else "float32"
+    return f"{_processor()}, {cores()} cores, {threads} threads, {gpu}, torch {torch.__version__}, {kind}"
 
 
 def cores() -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cfvqa.bench.figures import Figure
+from cfvqa.bench.figures import Figure, of_step
 from cfvqa.bench.inputs import Inputs
 from cfvqa.bench.lab import Lab
 from cfvqa.bench.rounds import interleave, timed
@@ -28,8 +28,8 @@ def padding(lab: Lab) -> list[Figure]:
     return [
         Figure(
             measured=f"difference questions in random batches, or sorted by length of answer ({_BATCHES} batches)",
-            ours=f"{rounds.median('random') / _BATCHES:.2f} s a step, {padding_share(chosen):.0%} padding",
-            other=f"{rounds.median('sorted') / _BATCHES:.2f} s a step, {padding_share(by_length):.0%} padding",
+            ours=f"{of_step(rounds.median('random') / _BATCHES)} a step, {padding_share(chosen):.0%} padding",
+            other=f"{of_step(rounds.median('sorted') / _BATCHES)} a step, {padding_share(by_length):.0%} padding",
             ratio=rounds.ratio("sorted", "random"),
             meaning="times as long",
             limit="only the writer sees the length of answers; most of a step encodes images",

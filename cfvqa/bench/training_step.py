@@ -6,13 +6,14 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from cfvqa.bench.figures import Figure
+from cfvqa.bench.figures import Figure, of_step
 from cfvqa.bench.lab import Lab
 from cfvqa.bench.rounds import Rounds, interleave, timed
 
 _SIDE = 2048  # of the matrices of the plain product
 _PRODUCTS = 4  # in a row: one is over before a clock can tell
 _SGEMM = "sgemm"
+_LAUNCHES = ", and to starting thousands of kernels from Python, which takes as long for a small batch"
 
 
 def training_step(lab: Lab) -> list[Figure]:
@@ -22,7 +23,8 @@ def training_step(lab: Lab) -> list[Figure]:
     flop = {phase: flop_of(lambda step=step: step.take(batch)) for phase, step in steps.items()}
     ways = {phase: step.timed(batch) for phase, step in steps.items()}
     rounds = interleave(ways | {_SGEMM: timed(_sgemm(lab.device))}, lab.repeats)
-    return [_figure(phase, len(batch.unit), flop[phase], rounds) for phase in steps]
+    rest = _LAUNCHES if lab.device.type == "cuda" else ""
+    return [_figure(phase, len(batch.unit), flop[phase], rounds, rest) for phase in steps]
 
 
 def flop_of(work: Callable[[], object]) -> int:
@@ -45,16 +47,16 @@ def _sgemm(device: torch.device) -> Callable[[], None]:
     return multiply
 
 
-def _figure(phase: str, questions: int, flop: int, rounds: Rounds) -> Figure:
+def _figure(phase: str, questions: int, flop: int, rounds: Rounds, rest: str) -> Figure:
     plain = 2 * _SIDE**3 * _PRODUCTS
     seconds, peak = rounds.median(phase), plain / rounds.median(_SGEMM)
     share = flop / plain * rounds.ratio(_SGEMM, phase)
     return Figure(
         measured=f"training step, {phase}: {questions} pairs, a question each",
-        ours=f"{seconds:.2f} s, {flop / 1e9:.3g} GFLOP, {flop / seconds / 1e9:.3g} GFLOP/s",
+        ours=f"{of_step(seconds)}, {flop / 1e9:.3g} GFLOP, {flop / seconds / 1e9:.3g} GFLOP/s",
         other=f"sgemm of side {_SIDE:,}: {peak / 1e9:.0f} GFLOP/s",
         ratio=share,
         meaning="of its speed",
-        limit=f"all its matrix products would take {flop / peak:.2f} s at that speed; the rest goes over states once "
-        "each (dropout, normalisation, softmax, activations) and over the weights (optimizer)",
+        limit=f"all its matrix products would take {of_step(flop / peak)} at that speed; the rest goes over states "
+        f"once each (dropout, normalisation, softmax, activations) and over the weights (optimizer){rest}",
     )

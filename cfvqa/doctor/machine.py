@@ -15,7 +15,8 @@ from cfvqa.errors import InputError
 from cfvqa.settings.building import plain
 from cfvqa.settings.checking import check_folders, select
 from cfvqa.settings.training_checks import TRAINERS, TRAINING_CHECKS
-from cfvqa.training.ranks import by_slurm, check_machines
+from cfvqa.training.precision import EMULATED, computes_bf16
+from cfvqa.training.ranks import by_slurm, check_machines, uses_gpu
 
 NETWORKS = ("vision networks", "readers")
 """Checks without which nothing can be measured."""
@@ -30,7 +31,14 @@ def machine_notes(config: DictConfig) -> list[Note]:
     refused = once(note for note in notes if note.state == MISSING)
     passed = ", ".join(note.about for note in notes if note.state == OK)
     found = [Note(OK, "machine", machine()), Note(OK, "checked", passed), Note(OK, "devices", _devices(content))]
-    return [*found, *refused, *process_notes(content["trainer"]), *batch_notes(content)]
+    return [*found, *refused, *precision_notes(content), *process_notes(content["trainer"]), *batch_notes(content)]
+
+
+def precision_notes(content: dict[str, Any]) -> list[Note]:
+    """Warn of a reader in 16 bits on a processor that only emulates them; a GPU that does is refused."""
+    on_processor = not uses_gpu(content["trainer"])
+    emulated = content["precision"] == "bf16" and on_processor and not computes_bf16(content["trainer"])
+    return [Note(WARNING, "precision", EMULATED)] if emulated else []
 
 
 def load_notes() -> list[Note]:

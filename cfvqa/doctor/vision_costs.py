@@ -21,6 +21,7 @@ from cfvqa.settings.building import VISION, build_network, plain
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.vision import for_inference
 from cfvqa.training.extraction import ExtractionModule
+from cfvqa.training.precision import settled
 from cfvqa.training.vision_modules import AnatomyModule, FindingsModule, VisionModule
 
 _ON_PROCESSOR = 8 * 256**2  # pixels at once: more take a processor as much longer, and much memory
@@ -104,4 +105,4 @@ def _rates(block: DictConfig) -> dict[str, float]:
 
 
 def _precision(trainer: dict[str, Any]) -> str:
-    return str(trainer.get("precision") or 32)
+    return str(settled(trainer).get("precision") or 32)

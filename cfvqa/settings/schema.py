@@ -14,6 +14,7 @@ from cfvqa.settings.kinds import (
     Choice,
     Devices,
     Kind,
+    Listed,
     Name,
     OrNull,
     Positive,
@@ -239,7 +240,9 @@ EXPERIMENT = Block(
                 "blind": Block({"model": _MODEL, "phases": _PHASES}),
             }
         ),
-        "bench": Block({"repeats": _COUNT, "units": Whole(2)}),  # two processes share the units
+        "bench": Block(
+            {"repeats": _COUNT, "units": Whole(2), "questions": OrNull(Listed())}  # two processes share the units
+        ),
         "report": Block({"pairs": Whole(0), "words": Whole(0), "seed": _SEED, "side": Whole(32, 2048)}),
     },
     optional={"detector_source": Maybe(_SOURCE)},

@@ -26,6 +26,7 @@ from cfvqa.settings.reader import Widths, build_model, check_needs, train_tokeni
 from cfvqa.settings.schema import RANK, WRITE, ranks
 from cfvqa.training.compiling import has_compiler
 from cfvqa.training.fit import quiet_lightning
+from cfvqa.training.precision import computes_bf16, settled
 from cfvqa.training.ranks import device_count, environment, one_of_several, process_count, started_processes, uses_gpu
 
 TRAINERS = ("trainer", "detector.training.trainer", "classifier.training.trainer", "extraction.trainer")
@@ -46,7 +47,7 @@ def check_training(config: DictConfig) -> None:
 
 def _check_devices(content: dict[str, Any]) -> None:
     for place in TRAINERS:
-        _try_trainer(select(content, place), place)
+        _try_trainer(settled(select(content, place)), place)
 
 
 def _check_processes(content: dict[str, Any]) -> None:
@@ -68,8 +69,8 @@ def _check_precision(content: dict[str, Any]) -> None:
     for place in TRAINERS:
         key = "precision" if place == "trainer" else f"{place}.precision"
         _check_half(str(select(content, key) or 32), select(content, place), key)
-    if str(content["precision"]) == "bf16" and uses_gpu(content["trainer"]):
-        _check_bf16()
+    if str(content["precision"]) == "bf16" and uses_gpu(content["trainer"]) and not computes_bf16(content["trainer"]):
+        raise InputError(f"precision=bf16: {torch.cuda.get_device_name()} has none: give precision=16 or precision=32")
 
 
 def _check_compiler(content: dict[str, Any]) -> None:
@@ -147,12 +148,6 @@ def _check_half(precision: str, trainer: dict[str, Any], key: str) -> None:
     """Refuse 16-bit floats on a processor; Lightning would take bf16 and go on."""
     if precision.startswith("16") and not uses_gpu(trainer):
         raise InputError(f"{key}={precision} needs a GPU: give bf16 or 32, or a trainer with one")
-
-
-def _check_bf16() -> None:
-    """Refuse a reader in bf16 on a GPU that only emulates it; vision models, which ask for it anywhere, may do so."""
-    if not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise InputError(f"precision=bf16: {torch.cuda.get_device_name()} has none: give precision=16 or precision=32")
 
 
 def _try_model(content: dict[str, Any], key: str) -> nn.Module:

@@ -21,6 +21,7 @@ from cfvqa.stages.vision import anatomy, findings, load_classifier, load_detecto
 from cfvqa.training.extraction import ExtractionModule, ShardWriter
 from cfvqa.training.fit import quiet_lightning
 from cfvqa.training.meeting import is_called
+from cfvqa.training.precision import settled
 from cfvqa.training.ranks import environment, local_rank, process_count, rank, started_processes
 
 _FULL = ("32", "32-true", "None")
@@ -35,7 +36,7 @@ def features(config: DictConfig, console: StageConsole) -> Stage:
 def _extracted(config: DictConfig, console: StageConsole) -> Stage:
     source = tables(config, console)
     detector, classifier = anatomy(config, console), findings(config, console)
-    settings, trainer = config.extraction, plain(config.extraction.trainer)
+    settings, trainer = config.extraction, settled(plain(config.extraction.trainer))
     precision = str(trainer.get("precision", _FULL[0]))
     shaping = () if precision in _FULL else (precision,)
     stage_id = identify(source.id, detector.id, classifier.id, settings.rows_per_shard, settings.truth, *shaping)
@@ -74,7 +75,7 @@ def _extract(
     """Write the shards that are missing; of several processes each writes its share, and the first counts its own."""
     settings = config.extraction
     rows = settings.rows_per_shard
-    trainer = plain(settings.trainer)
+    trainer = settled(plain(settings.trainer))
     processes = min(process_count(trainer), started_processes())  # of more than are asked for, some have nothing to do
     own = [number for number in shards if number % processes == rank()]
     todo = [number for number in own if not has_shard(folder, number, shards[number])]

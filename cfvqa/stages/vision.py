@@ -27,6 +27,7 @@ from cfvqa.stages.tables import detector_tables, load_tables, tables
 from cfvqa.stages.tracking import training_loggers
 from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.fit import FitSettings, fit, quiet_lightning
+from cfvqa.training.precision import settled
 from cfvqa.training.ranks import environment, rank
 from cfvqa.training.trackers import TrackedRun
 from cfvqa.training.vision_modules import AnatomyModule, FindingsModule, VisionModule
@@ -172,7 +173,7 @@ def _train(
         monitor=task.monitor,
         mode="max",
         checkpoint_steps=config.checkpoint_steps,
-        trainer=plain(training.trainer),
+        trainer=settled(plain(training.trainer)),
     )
     module = module.to(memory_format=torch.channels_last)
     tracked = TrackedRun(f"{task.title}-{folder.name}", task.title, str(config.group), folder, plain(block))

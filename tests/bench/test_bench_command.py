@@ -35,8 +35,20 @@ def test_one_table_on_the_screen_and_in_files(tmp_path, config):
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
-@pytest.mark.parametrize("override", ["bench.repeats=0", "bench.units=1", "bench.repeats=often"])
-def test_a_wrong_setting_is_one_message(tmp_path, monkeypatch, capsys, override):
+_NUMBER, _SOME = "give a whole number from", "give some of training step, label texts,"
+
+
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [
+        ("bench.repeats=0", _NUMBER),
+        ("bench.units=1", _NUMBER),
+        ("bench.repeats=often", _NUMBER),
+        ("bench.questions=[padding,nonsuch]", _SOME),
+        ("bench.questions=[]", _SOME),
+    ],
+)
+def test_a_wrong_setting_is_one_message(tmp_path, monkeypatch, capsys, override, wanted):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["cfvqa-bench", "experiment=phantom_tiny", override])
     GlobalHydra.instance().clear()
@@ -46,5 +58,16 @@ def test_a_wrong_setting_is_one_message(tmp_path, monkeypatch, capsys, override)
     printed = capsys.readouterr()
     assert printed.err.count("error: ") == 1
     assert override.partition("=")[0] in printed.err
-    assert "give a whole number from" in printed.err
+    assert wanted in printed.err
     assert not list(tmp_path.iterdir())
+
+
+def test_one_question_is_measured_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    small = ["bench.units=2", "bench.repeats=1", "text.transformer.width=32", "bench.questions=[padding]"]
+    monkeypatch.setattr(sys, "argv", ["cfvqa-bench", "experiment=phantom_tiny", *small])
+    GlobalHydra.instance().clear()
+    bench.main()
+    printed = capsys.readouterr().out
+    assert "measured   1/1  padding" in printed
+    assert "ms a step" in printed

@@ -13,7 +13,7 @@ from cfvqa.bench.answers import answers
 from cfvqa.bench.classifiers import classifiers, images_a_second
 from cfvqa.bench.compiled import compiled
 from cfvqa.bench.extraction import extraction
-from cfvqa.bench.figures import HEADER
+from cfvqa.bench.figures import HEADER, of_step
 from cfvqa.bench.label_texts import encode_labels, label_texts
 from cfvqa.bench.loading import loading, rows_a_second
 from cfvqa.bench.machine import machine
@@ -92,6 +92,13 @@ def test_classifiers_judge_images():
     small = Trunk(channels=(4, 8, 8, 8), width=8)
     for network in (SharedTrunk(trunk=small, channels=8, width=8), RegionCrops(network="resnet18", width=8, crop=32)):
         assert 0 < images_a_second(network, 2, 64, torch.device("cpu"))() < math.inf
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(2.672, "2.67 s"), (1, "1 s"), (0.0412, "41.2 ms"), (0.000123, "0.123 ms")]
+)
+def test_a_step_is_told_to_three_digits(seconds, text):
+    assert of_step(seconds) == text
 
 
 def test_the_machine_is_named():

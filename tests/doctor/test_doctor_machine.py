@@ -12,7 +12,7 @@ from cfvqa.doctor.cost import checkpoint_bytes, image_seconds
 from cfvqa.doctor.disk import Need, disk_notes
 from cfvqa.doctor.doctor import next_command
 from cfvqa.doctor.launcher import launcher_notes
-from cfvqa.doctor.machine import batch_notes, load_notes, process_notes
+from cfvqa.doctor.machine import batch_notes, load_notes, precision_notes, process_notes
 from cfvqa.doctor.note import MISSING, OK, WARNING
 from cfvqa.doctor.packages import Chosen, package_notes
 from cfvqa.doctor.words import duration, size
@@ -94,6 +94,15 @@ def test_a_batch_that_some_processes_have_less_of(units, states):
         "phases": {"finetune": {"units_per_batch": units}},
     }
     assert [note.state for note in batch_notes(content)] == states
+
+
+@pytest.mark.parametrize(
+    ("precision", "capability", "count"), [("bf16", "AVX2", 1), ("bf16", "AVX512", 0), ("32", "AVX2", 0)]
+)
+def test_16_bits_on_a_processor_that_only_emulates_them_are_told(monkeypatch, precision, capability, count):
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
+    content = {"precision": precision, "trainer": {"accelerator": "cpu"}}
+    assert [note.state for note in precision_notes(content)] == [WARNING] * count
 
 
 @pytest.mark.parametrize(("load", "count"), [(0.5, 0), (500.0, 1)])

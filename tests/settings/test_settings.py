@@ -321,7 +321,7 @@ def test_a_precision_that_the_gpu_lacks(monkeypatch):
     with pytest.raises(InputError, match="precision=bf16: an old card has none: give precision=16 or precision=32"):
         check_training(composed("trainer=gpu", "precision=bf16"))
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    check_training(composed("trainer=gpu"))  # the vision models may emulate it
+    check_training(composed("trainer=gpu"))  # the vision models take what it is fast in
 
 
 def test_a_compiler_that_is_not_there(monkeypatch):
