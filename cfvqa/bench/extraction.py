@@ -62,11 +62,15 @@ def extraction(lab: Lab) -> list[Figure]:
             f"alone {rounds.median('decoding'):.2f}",
             ratio=rounds.ratio("beside", "between"),
             meaning="times as many",
-            limit=f"networks on the processor take all {cores()} cores, and decoding its share of them either way; "
-            "beside a GPU it costs nothing while it keeps up. The process starts once an extraction, here for "
-            f"{_IMAGES} images",
+            limit=f"{_limit(lab.device)}. The process starts once an extraction, here for {_IMAGES} images",
         )
     ]
+
+
+def _limit(device: torch.device) -> str:
+    if device.type == "cuda":
+        return "the GPU waits for one process that decodes: extraction.workers takes more of them"
+    return f"networks on the processor take all {cores()} cores, and decoding its share of them either way"
 
 
 def _images_a_second(work: Callable[[], object]) -> Callable[[], float]:

@@ -28,7 +28,7 @@ from cfvqa.stages.tracking import training_loggers
 from cfvqa.training.checkpoints import load_weights
 from cfvqa.training.fit import FitSettings, fit, quiet_lightning
 from cfvqa.training.precision import settled
-from cfvqa.training.ranks import environment, rank
+from cfvqa.training.ranks import environment, rank, uses_gpu
 from cfvqa.training.trackers import TrackedRun
 from cfvqa.training.vision_modules import AnatomyModule, FindingsModule, VisionModule
 
@@ -164,22 +164,32 @@ def _data(config: DictConfig, name: str, source: Stage) -> ImageData:
 def _train(
     module: VisionModule, config: DictConfig, name: str, data: ImageData, folder: Path, console: StageConsole
 ) -> dict[str, str]:
-    block, task = config[name], _TASKS[name]
-    training = block.training
-    fitting = FitSettings(
+    task, fitting = _TASKS[name], fitting_of(config, name)
+    module = module.to(memory_format=torch.channels_last)
+    tracked = TrackedRun(f"{task.title}-{folder.name}", task.title, str(config.group), folder, plain(config[name]))
+    with training_loggers(config, folder, tracked) as loggers:
+        fit(module, data, fitting, folder, loggers=loggers, console=console)
+    return _test(module, data, folder, fitting.trainer.get("accelerator", "auto")) if rank() == 0 else {}
+
+
+def fitting_of(config: DictConfig, name: str) -> FitSettings:
+    """Return how the detector or the classifier is trained.
+
+    On a GPU not so that two trainings give the same numbers: the gradient of RoIAlign adds up in any order there, and
+    torchvision, asked for one that does not, compiles another RoIAlign at first use.
+    """
+    training, task = config[name].training, _TASKS[name]
+    trainer = settled(plain(training.trainer))
+    return FitSettings(
         title=task.title,
         epochs=training.epochs,
         seed=training.seed,
         monitor=task.monitor,
         mode="max",
         checkpoint_steps=config.checkpoint_steps,
-        trainer=settled(plain(training.trainer)),
+        trainer=trainer,
+        repeatable=not uses_gpu(trainer),
     )
-    module = module.to(memory_format=torch.channels_last)
-    tracked = TrackedRun(f"{task.title}-{folder.name}", task.title, str(config.group), folder, plain(block))
-    with training_loggers(config, folder, tracked) as loggers:
-        fit(module, data, fitting, folder, loggers=loggers, console=console)
-    return _test(module, data, folder, fitting.trainer.get("accelerator", "auto")) if rank() == 0 else {}
 
 
 def check_varied(finding: np.ndarray) -> None:

@@ -33,6 +33,7 @@ class FitSettings:
         monitor: validation figure that chooses the best checkpoint; starts with "val/".
         mode: "min" or "max" of it.
         checkpoint_steps: optimizer steps between two checkpoints: what a killed training loses at most.
+        repeatable: whether two runs are to give the same numbers; what cannot on a GPU says so.
         start: checkpoint of such a module whose weights a new training begins with; None begins with its own.
         trainer: further arguments of `lightning.Trainer` (accelerator, devices, precision, ...).
     """
@@ -44,6 +45,7 @@ class FitSettings:
     mode: str
     checkpoint_steps: int
     trainer: dict[str, Any]
+    repeatable: bool = True
     start: Path | None = None
 
     def __post_init__(self) -> None:
@@ -91,7 +93,7 @@ def fit(
             num_sanity_val_steps=0,
             default_root_dir=folder,
             log_every_n_steps=10,
-            deterministic="warn",  # two runs give the same numbers; what cannot on a GPU says so
+            deterministic="warn" if settings.repeatable else False,
             use_distributed_sampler=False,  # the loaders know their rank, and share batches without repeating samples
             **settings.trainer,
         )
