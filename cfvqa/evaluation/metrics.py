@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Figures = dict[str, object]
 """Nested figures that JSON can hold: a figure that is not defined is None, and `undefined` says why."""
 
-MEANING = 8
+MEANING = 9
 """Of the figures and of the tables of predictions; another number, and every evaluation is made again."""
 
 _OWN = {

@@ -171,7 +171,7 @@ class Page:
         name: of the run.
         read: what was read, in a line.
         notes: what a reader must know before any figure.
-        headline, text, findings, contrasts, curves: the figures; there are no contrasts where none was judged.
+        headline, answers, text, findings, contrasts, curves: the figures; there are no contrasts where none was judged.
         pairs, rule: questions to look at, and how they were chosen.
         facts: what ran.
         times: seconds and speeds; the only part that differs between two runs of the same.
@@ -182,6 +182,7 @@ class Page:
     read: str
     notes: tuple[str, ...]
     headline: Headline
+    answers: tuple[SmallTable, ...]
     text: TextTable
     findings: tuple[FindingRow, ...]
     contrasts: tuple[SmallTable, ...]

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 from omegaconf import DictConfig
+from torch import nn
 
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
@@ -186,7 +187,7 @@ def _judge_answers(
     swapped = asking.ask(reader, difference, "asking with swapped images", swapped=True)
     controls = {
         name: asking.ask(reader, shown, f"asking with {name.replace('_', ' ')}")
-        for name, shown in _controls(difference, settings["seed"]).items()
+        for name, shown in controls_of(reader.model, difference, settings["seed"]).items()
     }
     blind_answers = asking.ask(control, questions, "asking the blind control")
     turned = swapped.predictions.select("question_id", swapped="prediction")
@@ -234,10 +235,16 @@ def _write_answers(decoding: Decoding, folder: Path) -> None:
         decoding.closed.save(folder)
 
 
-def _controls(difference: pl.DataFrame, seed: int) -> dict[str, pl.DataFrame]:
-    """Return name -> difference questions whose images say less than they should, or nothing."""
-    return {
+def controls_of(model: nn.Module, difference: pl.DataFrame, seed: int) -> dict[str, pl.DataFrame]:
+    """Return name -> difference questions whose images say less than they should, or nothing.
+
+    A reader that puts such answers together (see `models.outputs.Reader`) is not asked without a reference image: it
+    would have them written by a part that has never learned to.
+    """
+    shown = {
         "shuffled_reference": exchange_images(difference, ("reference_image",), seed=seed),
         "shuffled_pair": exchange_images(difference, ("main_image", "reference_image"), seed=seed),
-        "no_reference": difference.with_columns(reference_image=pl.lit(None, dtype=pl.String)),
     }
+    if not hasattr(model, "answer"):
+        shown["no_reference"] = difference.with_columns(reference_image=pl.lit(None, dtype=pl.String))
+    return shown

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
+from cfvqa.evaluation.answer_tables import answer_tables_of
 from cfvqa.evaluation.contrast_tables import page_tables_of
 from cfvqa.evaluation.curves import Curve, curve_of
 from cfvqa.evaluation.metrics import read_metrics
@@ -31,7 +32,7 @@ from cfvqa.stages.trained import load_reader
 from cfvqa.stages.word_maps import WordMap, local_of, word_maps
 from cfvqa.training.ranks import rank
 
-LAYOUT = 3
+LAYOUT = 4
 """Of the page; another number, and every report is made again."""
 
 _WORDS = 4  # of an answer, that are mapped at most
@@ -86,6 +87,7 @@ def _page(config: DictConfig, ran: Ran, identity: str) -> Page:
         read=_read_line(metrics, predictions),
         notes=notes_of(metrics["data"]),
         headline=headline_of(metrics),
+        answers=answer_tables_of(metrics),
         text=text_table_of(metrics),
         findings=finding_rows_of(metrics),
         contrasts=page_tables_of(metrics),

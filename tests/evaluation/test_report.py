@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from cfvqa.evaluation.answer_tables import answer_tables_of
 from cfvqa.evaluation.charts import DASH, Figure, Line
 from cfvqa.evaluation.curves import Chart, Curve
 from cfvqa.evaluation.report import Facts, Page, Pair, Picture, SmallRow, SmallTable, WordPictures, identity_tag, render
@@ -14,6 +15,14 @@ from cfvqa.evaluation.verdicts import judge
 HOSTILE = "\"><script>alert(1)</script><img src=https://example.org/x.png onerror=alert(2)> {{ 7*7 }} '&"
 URI = "data:image/jpeg;base64,AAAA"
 VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+CONFUSION = {
+    "added": {"added": 3, "removed": 1, "level": 0, "none": 0},
+    "removed": {"added": 0, "removed": 0, "level": 0, "none": 0},
+    "level": {"added": 1, "removed": 0, "level": 0, "none": 1},
+    "none": {"added": 1, "removed": 0, "level": 0},
+}
 
 
 class Reading(HTMLParser):
@@ -52,7 +61,8 @@ def scores(f1):
         "n": 12,
         "by_type": {kind: {"n": 6} | dict.fromkeys(FIGURES, f1) for kind in ("abnormality", "difference")},
         "other_types": {"n": 6, "exact_match": f1},
-        "changes": dict.fromkeys(names, f1) | {"n": 6, "unparsed": 2, "by_finding": {"edema": one}},
+        "changes": dict.fromkeys(names, f1)
+        | {"n": 6, "unparsed": 2, "by_finding": {"edema": one}, "confusion": CONFUSION},
         "interval": {"changes": dict.fromkeys(names, bounds), "other_types": {"exact_match": bounds}},
         "undefined": {} if f1 is not None else {f"changes.{name}": "no change is true" for name in names},
     }
@@ -84,6 +94,7 @@ def page(figures=None, **changes):
         read="Data set phantom.",
         notes=("No medical device.",),
         headline=headline_of(figures),
+        answers=answer_tables_of(figures),
         text=text_table_of(figures),
         findings=finding_rows_of(figures),
         contrasts=(SmallTable("Retrieval", "of 3 pairs", ("recall@1",), (SmallRow("by chance", (Figure(0.25),)),)),),
@@ -131,6 +142,28 @@ def test_tables_of_contrasts_and_maps_of_words_are_there_where_something_was_jud
     assert 'alt="earlier, for edema"' in shown
     assert "by chance" not in shown
     assert 'href="#contrasts"' not in shown
+
+
+def test_what_was_taken_for_what_is_a_share_of_what_is_true():
+    [table] = answer_tables_of(metrics())  # without scores nothing tells which answers to keep
+    rows = {row.label: [figure.value for figure in row.figures] for row in table.rows}
+    assert rows["added (4)"] == [0.75, 0.25, 0, 0]
+    assert rows["removed (0)"] == [None] * 4
+    assert rows["level (2)"] == [0.5, 0, 0, 0.5]
+    assert rows["none (1)"] == [1, 0, 0, None]
+    assert f"removed (0) {DASH} {DASH} {DASH} {DASH}" in Reading(render(page())).text
+
+
+def test_what_is_left_if_the_model_may_abstain_stands_with_its_interval():
+    figures = metrics()
+    figures["calibration"] = {"n": 6, "risk": {"0.5": 0.0, "1": 0.25}}
+    figures["interval"]["calibration"] = {"risk": {"0.5": [0.0, 0.1], "1": [0.2, 0.3]}}
+    table = answer_tables_of(figures)[1]
+    assert [(row.label, row.figures) for row in table.rows] == [
+        ("50%", (Figure(0.0, 0.0, 0.1),)),
+        ("100%", (Figure(0.25, 0.2, 0.3),)),
+    ]
+    assert "100% 0.250 0.200–0.300" in Reading(render(page(figures))).text
 
 
 def test_links_lead_to_sections():

@@ -1,7 +1,9 @@
 import polars as pl
 import pytest
+from torch import nn
 
 from cfvqa.stages.asking import exchange_images
+from cfvqa.stages.evaluation import controls_of
 
 
 @pytest.fixture
@@ -30,3 +32,16 @@ def test_the_exchange_follows_its_seed(questions):
     first, again, other = (exchange_images(questions, ("main_image",), seed=seed) for seed in (1, 1, 2))
     assert first.equals(again)
     assert not first.equals(other)
+
+
+class Composing(nn.Module):
+    """Puts answers about changes together."""
+
+    def answer(self):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(("model", "names"), [(nn.Identity(), ["no_reference"]), (Composing(), [])])
+def test_a_reader_that_puts_answers_together_is_not_asked_without_a_reference_image(questions, model, names):
+    shuffled = ["shuffled_reference", "shuffled_pair"]
+    assert list(controls_of(model, questions, seed=1)) == shuffled + names

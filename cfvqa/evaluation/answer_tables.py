@@ -1,0 +1,49 @@
+"""From `metrics.json` to the two small tables of the page about answers to difference questions."""
+
+from cfvqa.evaluation.charts import Figure
+from cfvqa.evaluation.report import SmallRow, SmallTable
+from cfvqa.evaluation.report_figures import Metrics, dig
+
+
+def answer_tables_of(metrics: Metrics) -> tuple[SmallTable, ...]:
+    """Return what was taken for what and, of answers with a score, what is left if the model may abstain."""
+    return (_confusion(metrics), *([_abstaining(metrics)] if metrics.get("calibration") else []))
+
+
+def _confusion(metrics: Metrics) -> SmallTable:
+    counts = metrics["changes"]["confusion"]
+    kinds = tuple(counts)
+    rows = (
+        SmallRow(f"{kind} ({sum(given.values()):,})", tuple(_share(given, answered) for answered in kinds))
+        for kind, given in counts.items()
+    )
+    return SmallTable(
+        "What was taken for what",
+        "Of the findings that have truly been added, removed, or have changed their level (in brackets how many), the "
+        "share that answers call so. Of those without a change only the findings that an answer names are counted.",
+        tuple(f"answered: {kind}" for kind in kinds),
+        tuple(rows),
+    )
+
+
+def _share(given: Metrics, answered: str) -> Figure:
+    total = sum(given.values())
+    if answered not in given:
+        return Figure(None, reason="findings that nobody names have no number")
+    return Figure(given[answered] / total) if total else Figure(None, reason="there is no such finding")
+
+
+def _abstaining(metrics: Metrics) -> SmallTable:
+    found = metrics["calibration"]
+    intervals = dig(metrics, "interval.calibration.risk") or {}
+    risks = (
+        SmallRow(f"{float(coverage):.0%}", (Figure(risk, *intervals.get(coverage, (None, None))),))
+        for coverage, risk in found["risk"].items()
+    )
+    return SmallTable(
+        "If the model may abstain",
+        f"Of the {found['n']:,} answers to difference questions those with the highest scores are kept: the share of "
+        "these that is wrong in some change.",
+        ("share that is wrong",),
+        tuple(risks),
+    )
