@@ -10,10 +10,10 @@ from PIL import Image
 
 from cfvqa.bench.figures import Figure
 from cfvqa.bench.lab import Lab
-from cfvqa.bench.machine import cores
 from cfvqa.bench.rounds import interleave, timed
 from cfvqa.data.image_sets import ImageSet, unlabelled
 from cfvqa.data.loaders import loader_of_rows
+from cfvqa.processes import cores
 from cfvqa.stages.vision import for_inference
 from cfvqa.training.extraction import ExtractionModule
 from cfvqa.vision.region_queries import RegionQueries

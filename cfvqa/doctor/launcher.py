@@ -4,10 +4,10 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cfvqa.bench.machine import cores
 from cfvqa.doctor.clock import processes_of
 from cfvqa.doctor.note import MISSING, OK, WARNING, Note
 from cfvqa.doctor.packages import Chosen
+from cfvqa.processes import cores
 
 _SLURM = ("slurm", "submitit_slurm")
 

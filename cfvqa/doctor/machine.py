@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from cfvqa.bench.machine import cores, machine
+from cfvqa.bench.machine import machine
 from cfvqa.doctor.clock import device_of, processes_of
 from cfvqa.doctor.note import MISSING, OK, WARNING, Note, noted, once
 from cfvqa.errors import InputError
+from cfvqa.processes import cores
 from cfvqa.settings.building import plain
 from cfvqa.settings.checking import check_folders, select
 from cfvqa.settings.training_checks import TRAINERS, TRAINING_CHECKS

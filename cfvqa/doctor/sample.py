@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from cfvqa.bench.machine import cores
 from cfvqa.data.frames import letterbox
 from cfvqa.doctor.data_set import SUBJECTS, DataSet
 from cfvqa.doctor.note import MISSING, OK, WARNING, Note
 from cfvqa.doctor.words import duration, size
 from cfvqa.errors import InputError
+from cfvqa.processes import cores
 from cfvqa.sources.image_files import missing_files, read_image
 from cfvqa.sources.paths import safe_path
 from cfvqa.sources.source import Listing

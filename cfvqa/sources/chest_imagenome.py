@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from cfvqa.errors import InputError, check_choice
+from cfvqa.processes import cores, ordered
 from cfvqa.sources import gold_boxes
 from cfvqa.sources.paths import paths_below
 from cfvqa.sources.scene_graphs import load_graph
@@ -21,7 +22,8 @@ from cfvqa.vocabulary.regions import REGION_INDEX
 
 _FRAME = 224
 _ROUNDING = 2  # pixels of the frame
-_GRAPHS_AT_ONCE = 64  # of a megabyte or so each, once they are loaded
+_GRAPHS_AT_ONCE = 64  # a process, of a megabyte or so each, once they are loaded
+_GRAPHS_A_PROCESS = 2000  # fewer, and to start another process takes longer than it saves
 
 Boxes = Literal["silver", "gold"]
 
@@ -38,6 +40,24 @@ class _Objects:
     place: str
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Some images, the scene graph files of each, and the gold boxes of those that have them."""
+
+    images: list[dict[str, Any]]
+    paths: list[Path]
+    gold: dict[str, _Objects]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What scene graphs say: rows of regions and of findings, and what was skipped."""
+
+    boxes: list[tuple[Any, ...]]
+    findings: list[tuple[Any, ...]]
+    skipped: Counter[str]
+
+
 def graph_folder(root: Path) -> Path:
     """Return the folder of the scene graphs; some copies unzip it into itself."""
     outer = root / "silver_dataset" / "scene_graph"
@@ -50,7 +70,7 @@ def graph_folder(root: Path) -> Path:
 def read_graphs(
     root: Path, images: pl.DataFrame, boxes: Boxes, progress: Callable[[int], None] | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]:
-    """Read the scene graphs of `images`.
+    """Read the scene graphs of `images`, on all processors.
 
     Args:
         root: folder of the release.
@@ -71,12 +91,18 @@ def read_graphs(
     regions, findings = [empty("regions")], [empty("findings")]
     skipped: Counter[str] = Counter()
     done = 0
-    for part in images.iter_slices(_GRAPHS_AT_ONCE):
-        paths = [below(f"{place}/{image}_SceneGraph.json") for image in part["image_id"]]
-        graphs = dict(zip(paths, in_threads(_graph, paths), strict=True))
-        for rows, table in zip(_read_part(part, graphs, gold, skipped), (regions, findings), strict=True):
-            table.append(rows)
-        done += len(part)
+
+    def parts() -> Iterator[_Part]:
+        for part in images.iter_slices(_GRAPHS_AT_ONCE):
+            names = part["image_id"].to_list()
+            paths = [below(f"{place}/{name}_SceneGraph.json") for name in names]
+            yield _Part(part.to_dicts(), paths, {name: gold[name] for name in names if name in gold})
+
+    for read in ordered(_read_part, parts(), min(cores(), 1 + len(images) // _GRAPHS_A_PROCESS)):
+        regions.append(pl.DataFrame(read.boxes, schema=SCHEMAS["regions"], orient="row"))
+        findings.append(pl.DataFrame(read.findings, schema=SCHEMAS["findings"], orient="row"))
+        skipped += read.skipped
+        done = min(done + _GRAPHS_AT_ONCE, len(images))
         if progress is not None:
             progress(done)
     located = pl.concat(regions)
@@ -92,29 +118,20 @@ def _gold(root: Path) -> dict[str, _Objects]:
     return {image: _Objects(items, f"{path}, {image}") for image, items in gold_boxes.read_boxes(root).items()}
 
 
-def _read_part(
-    images: pl.DataFrame,
-    graphs: dict[Path, dict[str, Any] | None],
-    gold: dict[str, _Objects],
-    skipped: Counter[str],
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return regions and region findings of some images."""
-    boxes: list[tuple[Any, ...]] = []
-    findings: list[tuple[Any, ...]] = []
-    for image, (path, graph) in zip(images.iter_rows(named=True), graphs.items(), strict=True):
-        objects = gold.get(image["image_id"])
+def _read_part(part: _Part) -> _Read:
+    """Read the scene graphs of some images."""
+    read = _Read([], [], Counter())
+    for image, path, graph in zip(part.images, part.paths, in_threads(_graph, part.paths), strict=True):
+        objects = part.gold.get(image["image_id"])
         if graph is not None:
-            findings += _findings(graph["attributes"], image["image_id"], path, skipped)
-            skipped["scene graph without a box"] += not graph["objects"]
-            skipped["scene graph whose boxes gold ones stand for"] += objects is not None
+            read.findings.extend(_findings(graph["attributes"], image["image_id"], path, read.skipped))
+            read.skipped["scene graph without a box"] += not graph["objects"]
+            read.skipped["scene graph whose boxes gold ones stand for"] += objects is not None
             objects = objects or _Objects(graph["objects"], str(path))
         else:
-            skipped["image without a scene graph"] += 1
-        boxes += [] if objects is None else _boxes(objects, image, skipped)
-    return (
-        pl.DataFrame(boxes, schema=SCHEMAS["regions"], orient="row"),
-        pl.DataFrame(findings, schema=SCHEMAS["findings"], orient="row"),
-    )
+            read.skipped["image without a scene graph"] += 1
+        read.boxes.extend([] if objects is None else _boxes(objects, image, read.skipped))
+    return read
 
 
 def _graph(path: Path) -> dict[str, Any] | None:

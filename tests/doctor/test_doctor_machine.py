@@ -7,7 +7,6 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from cfvqa.bench.machine import cores
 from cfvqa.doctor.cost import checkpoint_bytes, image_seconds
 from cfvqa.doctor.disk import Need, disk_notes
 from cfvqa.doctor.doctor import next_command
@@ -16,6 +15,7 @@ from cfvqa.doctor.machine import batch_notes, load_notes, precision_notes, proce
 from cfvqa.doctor.note import MISSING, OK, WARNING
 from cfvqa.doctor.packages import Chosen, package_notes
 from cfvqa.doctor.words import duration, size
+from cfvqa.processes import cores
 
 Usage = namedtuple("Usage", "total used free")
 
