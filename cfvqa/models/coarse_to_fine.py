@@ -88,8 +88,9 @@ class CoarseToFine(nn.Module):
         names = self.nodes.names(self.text.word_embeddings)
         mask = self.nodes.masks(len(batch.has_reference))
         main = self.nodes(batch.main, names, mask)
-        reference = self.nodes(batch.reference[batch.has_reference], names, mask[batch.has_reference])
-        return self.pair(main, reference, batch.has_reference) + names.repeat(self.pair.groups, 1)
+        there = batch.has_reference.nonzero().squeeze(1)
+        reference = self.nodes(batch.reference[there], names, mask[there])
+        return self.pair(main, reference, there) + names.repeat(self.pair.groups, 1)
 
     def read(self, batch: PairBatch) -> Reading:
         """Read the questions; the images of a unit are encoded once for all its questions."""

@@ -111,18 +111,18 @@ class PairEncoder(nn.Module):
         """How many pair states stand for a node."""
         return self.join.groups
 
-    def forward(self, main: Tensor, reference: Tensor, has_reference: Tensor) -> Tensor:
+    def forward(self, main: Tensor, reference: Tensor, there: Tensor) -> Tensor:
         """Return pair states (U, groups * N, D).
 
         Args:
             main: nodes (U, N, D).
-            reference: nodes (U', N, D) of the units that have a reference, in their order.
-            has_reference: (U,) bool, true for U' of them.
+            reference: nodes (U', N, D) of the units that have a reference.
+            there: (U',) which these are. Numbers, as torch.compile knows no size of what a mask picks.
         """
-        difference = torch.zeros_like(main)
-        difference[has_reference] = main[has_reference] - reference
-        of_main, of_reference = self._encode(main, difference, reference, difference[has_reference])
-        other = [self._spread(part, has_reference, main) for part in of_reference]
+        change = main.index_select(0, there) - reference
+        main_change = torch.zeros_like(main).index_copy(0, there, change)
+        of_main, of_reference = self._encode(main, main_change, reference, change)
+        other = [self._spread(part, there, main) for part in of_reference]
         return self.join([*of_main, *other], main)
 
     def _encode(self, main: Tensor, main_change: Tensor, reference: Tensor, change: Tensor) -> list[list[Tensor]]:
@@ -133,8 +133,6 @@ class PairEncoder(nn.Module):
         states = [part.split([len(main), len(reference)]) for part in both]
         return [list(image) for image in zip(*states, strict=True)]
 
-    def _spread(self, part: Tensor, has_reference: Tensor, like: Tensor) -> Tensor:
+    def _spread(self, part: Tensor, there: Tensor, like: Tensor) -> Tensor:
         """Return (U, N, D): `part` where there is a reference, the learned state elsewhere."""
-        whole = self.no_reference.to(part.dtype).expand(like.shape).clone()
-        whole[has_reference] = part
-        return whole
+        return self.no_reference.to(part.dtype).expand(like.shape).index_copy(0, there, part)

@@ -151,8 +151,19 @@ def test_equal_images_have_no_difference():
     nodes = torch.randn(1, 62, 16, generator=torch.Generator().manual_seed(0))
     seen = {}
     encoder.encoders[0].register_forward_pre_hook(lambda _, inputs: seen.update(difference=inputs[1]))
-    encoder(nodes, nodes.clone(), torch.tensor([True]))
+    encoder(nodes, nodes.clone(), torch.tensor([0]))
     assert seen["difference"].abs().max() == 0
+
+
+def test_the_pair_encoder_is_one_graph_whatever_has_a_reference():
+    encoder = PairEncoder(width=16, layers=1, heads=2, dropout=0.0).eval()
+    whole = torch.compile(encoder, backend="eager", fullgraph=True)  # an error where it cannot be
+    main = torch.randn(3, 5, 16, generator=torch.Generator().manual_seed(0))
+    for there in ([1], [0, 2]):
+        reference = main[there].roll(1, dims=1)
+        assert torch.allclose(
+            whole(main, reference, torch.tensor(there)), encoder(main, reference, torch.tensor(there))
+        )
 
 
 PUBLISHED = {"nodes": "both", "join": "tokens", "memory": "question"}

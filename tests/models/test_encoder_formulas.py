@@ -56,7 +56,7 @@ def joined(join, parts, main):
 def test_a_pair_is_both_images_with_their_difference_and_none_is_learned(join, encoders):
     pair = scrambled(PairEncoder(**SIZES, encoders=encoders, join=join))
     main, reference = random(2, 5, 8, seed=0), random(1, 5, 8, seed=1)
-    found = pair(main, reference, torch.tensor([False, True]))
+    found = pair(main, reference, torch.tensor([1]))
     one, other = pair.encoders[0], pair.encoders[-1]
     nothing = [pair.no_reference.expand(5, 8)] * 2
     close(found[0], joined(pair.join, [*encoded(one, main[0], torch.zeros(5, 8)), *nothing], main[0]))
