@@ -63,7 +63,8 @@ class AnatomyModule(VisionModule):
 
     def __init__(self, network: nn.Module, *, learning_rate: float, weight_decay: float) -> None:
         super().__init__(network, learning_rate=learning_rate, weight_decay=weight_decay)
-        self.precision_metric = DetectionPrecision(iou_thresholds=[0.5], class_metrics=True)
+        self.val_precision = DetectionPrecision(iou_thresholds=[0.5])
+        self.test_precision = DetectionPrecision(iou_thresholds=[0.5], class_metrics=True)  # twice the work
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> dict[str, Any]:
         """Return the losses of a batch."""
@@ -71,23 +72,24 @@ class AnatomyModule(VisionModule):
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
         """Compare detected with true boxes."""
-        self.precision_metric.update(*_as_detections(self.network.detect(batch.image), batch))
+        self.val_precision.update(*_as_detections(self.network.detect(batch.image), batch))
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean average precision."""
-        figures = self.precision_metric.compute()
-        self.log("val/map_50", figures["map_50"].float())
-        self.precision_metric.reset()
+        self.log("val/map_50", self.val_precision.compute()["map_50"].float())
+        self.val_precision.reset()
 
-    test_step = validation_step
+    def test_step(self, batch: ImageBatch, batch_idx: int) -> None:
+        """Compare detected with true boxes."""
+        self.test_precision.update(*_as_detections(self.network.detect(batch.image), batch))
 
     def on_test_epoch_end(self) -> None:
         """Log the mean average precision, over all and a region."""
-        figures = self.precision_metric.compute()
+        figures = self.test_precision.compute()
         self.log("test/map_50", figures["map_50"].float())
         by_region = dict(zip(figures["classes"].view(-1).tolist(), figures["map_per_class"].view(-1), strict=True))
         self.log_dict({f"test/map_50/{REGIONS[int(r)]}": value.float() for r, value in by_region.items()})
-        self.precision_metric.reset()
+        self.test_precision.reset()
 
 
 def _as_detections(output: RegionOutput, batch: ImageBatch) -> tuple[list[dict], list[dict]]:
