@@ -293,6 +293,29 @@ def test_a_scene_graph_folder_unzipped_into_itself_is_found(tree):
     assert read(tree).regions.height == 24
 
 
+def in_two_processes(monkeypatch):
+    for name, value in {"cores": lambda: 2, "_GRAPHS_A_PROCESS": 1, "_GRAPHS_AT_ONCE": 5}.items():
+        monkeypatch.setattr(f"cfvqa.sources.chest_imagenome.{name}", value)
+
+
+def test_two_processes_read_what_one_reads(tree, monkeypatch):
+    del tree.graphs[dicom_id(SECOND)]
+    tree.write()
+    one = read(tree)
+    in_two_processes(monkeypatch)
+    two = read(tree)
+    assert two.regions.equals(one.regions)
+    assert two.findings.equals(one.findings)
+    assert two.skipped == one.skipped == {"image without a scene graph": 1}
+
+
+def test_another_process_names_the_file_that_is_wrong(tree, monkeypatch):
+    (tree.write().graph_root / f"{dicom_id(SECOND)}_SceneGraph.json").write_text("[")
+    in_two_processes(monkeypatch)
+    with pytest.raises(InputError, match=f"{dicom_id(SECOND)}_SceneGraph.json is no readable JSON"):
+        read(tree)
+
+
 def test_an_image_without_a_scene_graph_is_counted(tree):
     del tree.graphs[dicom_id(SECOND)]
     assert read(tree.write()).skipped == {"image without a scene graph": 1}
