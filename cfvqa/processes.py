@@ -5,8 +5,10 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from functools import partial
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
+
+from cfvqa.errors import InputError
 
 _AHEAD = 4  # items handed out a process, done or not: what is kept in memory at once
 
@@ -29,13 +31,14 @@ def ordered(function: Callable[[Item], Result], items: Iterable[Item], processes
         function: called with an item; it and what goes in and out are pickled.
         items: taken one after the other.
         processes: how many work.
+
+    Raises:
+        InputError: if one of them was killed.
     """
     if processes == 1:
         yield from map(function, items)
         return
-    # Ctrl-C is for the first process: the others end when it has no more work for them.
-    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(processes, initializer=ignore) as pool:
+    with ProcessPoolExecutor(processes, initializer=_begin) as pool:
         pending: deque[Future[Result]] = deque()
         try:
             for item in items:
@@ -44,6 +47,18 @@ def ordered(function: Callable[[Item], Result], items: Iterable[Item], processes
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
+        except BrokenProcessPool as error:
+            raise InputError(
+                "a process that worked for this command was killed, as a machine does that is out of memory: free "
+                "some, and give the command again"
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _begin() -> None:
+    """Leave Ctrl-C to the first process, and end when it asks to: what it does itself then is not for its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for asks in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(asks, signal.SIG_DFL)

@@ -1,7 +1,11 @@
+import os
+import signal
+
 import pytest
 
 from cfvqa.errors import InputError
 from cfvqa.processes import ordered
+from cfvqa.training.keeping import preemptible
 
 
 def square(number):
@@ -28,3 +32,14 @@ def test_items_are_taken_a_few_at_a_time(processes):
 def test_what_goes_wrong_with_an_item_goes_wrong_here(processes):
     with pytest.raises(InputError, match="50 is wrong"):
         list(ordered(square, range(100), processes))
+
+
+def killed_at(number):
+    if number == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_process_that_is_killed_is_told_and_takes_the_others_along():
+    with preemptible(), pytest.raises(InputError, match=r"was killed.*out of memory"):  # as every command works
+        list(ordered(killed_at, range(40), 3))

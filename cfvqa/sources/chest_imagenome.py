@@ -24,6 +24,7 @@ _FRAME = 224
 _ROUNDING = 2  # pixels of the frame
 _GRAPHS_AT_ONCE = 64  # a process, of a megabyte or so each, once they are loaded
 _GRAPHS_A_PROCESS = 2000  # fewer, and to start another process takes longer than it saves
+_PROCESSES = 16  # at most: each has some threads
 
 Boxes = Literal["silver", "gold"]
 
@@ -98,7 +99,8 @@ def read_graphs(
             paths = [below(f"{place}/{name}_SceneGraph.json") for name in names]
             yield _Part(part.to_dicts(), paths, {name: gold[name] for name in names if name in gold})
 
-    for read in ordered(_read_part, parts(), min(cores(), 1 + len(images) // _GRAPHS_A_PROCESS)):
+    processes = min(cores(), _PROCESSES, 1 + len(images) // _GRAPHS_A_PROCESS)
+    for read in ordered(_read_part, parts(), processes):
         regions.append(pl.DataFrame(read.boxes, schema=SCHEMAS["regions"], orient="row"))
         findings.append(pl.DataFrame(read.findings, schema=SCHEMAS["findings"], orient="row"))
         skipped += read.skipped
