@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from cfvqa.language.reports.assertion import Status, borders, statuses
 from cfvqa.language.reports.records import Entity, KeyInformation, Mention
 from cfvqa.language.reports.sections import Sentence, sentences
-from cfvqa.language.reports.wording import FINDINGS, describe, find_names, plain, windows
+from cfvqa.language.reports.wording import FINDINGS, describe, find_names, parts, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,9 @@ def _statements(sentence: Sentence) -> Iterator[_Said]:
     names = find_names(text)
     if not names:
         return
-    parts = windows(text, names, borders(text))
-    for (named, start, end), status in zip(parts, statuses(text, names), strict=True):
-        mentions = tuple(describe(text, named, start, end)) if status is Status.PRESENT else ()
-        yield _Said(named.finding, status, mentions, sentence.addendum)
+    for part, status in zip(parts(text, names, borders(text)), statuses(text, names), strict=True):
+        mentions = tuple(describe(text, part)) if status is Status.PRESENT else ()
+        yield _Said(part.named.finding, status, mentions, sentence.addendum)
 
 
 def _entity(finding: str, said: Iterable[_Said]) -> Entity:
