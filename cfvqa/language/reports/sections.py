@@ -19,7 +19,8 @@ _HEADER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
-_SENTENCE = re.compile(r"\.(?!\d)|[?!]|\n[ \t]*\n")
+_ANSWERED = r"\s*(?:none|nil|no|absent|negative)\s*(?:[.;]|$)"
+_SENTENCE = re.compile(rf"\.(?!\d)|(?<=\?)(?!{_ANSWERED})|!|\n[ \t]*\n", re.IGNORECASE)  # a question keeps its mark
 _VERSUS = re.compile(r"\bvs\.", re.IGNORECASE)
 
 
