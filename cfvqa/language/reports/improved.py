@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from cfvqa.language.reports.assertion import Status, borders, statuses
 from cfvqa.language.reports.records import Entity, KeyInformation, Mention
-from cfvqa.language.reports.sections import Sentence, sentences
+from cfvqa.language.reports.sections import Sentence, sentences, sentences_behind_headers
 from cfvqa.language.reports.wording import FINDINGS, describe, find_names, parts, plain
 
 
@@ -32,12 +32,16 @@ def parse_report(name: str, text: str) -> KeyInformation:
         text: of the report.
     """
     del name
-    said = [one for sentence in sentences(text) for one in _statements(sentence)]
+    said = _all_said(sentences(text)) or _all_said(sentences_behind_headers(text))
     corrected = {one.finding for one in said if one.addendum and one.status is not Status.OPEN}
     counted = [one for one in said if one.addendum or one.finding not in corrected]
     there = {one.finding for one in counted if one.status is Status.PRESENT}
     absent = dict.fromkeys(one.finding for one in counted if one.status is Status.ABSENT and one.finding not in there)
     return KeyInformation({name: _entity(name, counted) for name in FINDINGS if name in there}, tuple(absent))
+
+
+def _all_said(read: Iterable[Sentence]) -> list[_Said]:
+    return [one for sentence in read for one in _statements(sentence)]
 
 
 def _statements(sentence: Sentence) -> Iterator[_Said]:
