@@ -19,6 +19,10 @@ MISSES = {
     "Left lung is clear. Right lung shows diffuse opacification.",
     # What is on the other side has no name of its own.
     "Pleural effusion is absent on the right but large on the left.",
+    # Two places behind a finding are read as one.
+    "Atelectasis in the left lower and right upper lobes and small effusion.",
+    # What "which" stands for is less likely something else, which stands behind "less likely".
+    "Left basilar opacity, which is less likely pneumonia.",
     # Where it is worse is no place of all of it.
     "Widespread parenchymal opacities, worse on the left, represent severe pulmonary edema or ARDS.",
 }
@@ -41,12 +45,12 @@ def test_sentences_written_by_hand_are_read_but_for_the_misses_that_are_listed()
 
 
 def test_the_published_rules_on_the_same_sentences():
-    assert f1(judged(published)) == pytest.approx(0.650, abs=0.002)
+    assert f1(judged(published)) == pytest.approx(0.614, abs=0.002)
 
 
 def test_sentences_that_no_rule_was_made_for_are_read_nearly_as_well():
     assert len(examples(HELD_OUT)) == 30
-    assert f1(judged(improved, HELD_OUT)) == pytest.approx(0.958, abs=0.002)
+    assert f1(judged(improved, HELD_OUT)) == pytest.approx(0.979, abs=0.002)
     assert f1(judged(published, HELD_OUT)) == pytest.approx(0.646, abs=0.002)
 
 

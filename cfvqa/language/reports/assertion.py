@@ -52,13 +52,23 @@ _WELL = r"(?:\w+ly )?"
 _SHOW = "(?:document|confirm|ensure|establish|verify|demonstrate|show|monitor|(?:assess|evaluate)(?: for)?)"
 _FULL = "(?:(?:complete|full|interval) )?"
 _NOW = r"(?:now |since |completely |fully |entirely |also |all |interval )*"
+_EARLIER = r"(?:on|in|at|during) (?:the |a |any )?(?:\w+ ){0,2}?(?:prior|previous|earlier|preceding)\b"
+_ANSWER = (
+    rf" ?(?:[:(=?]|-+)? ?(?:none|nil|no(?: evidence)?|absent|negative)(?: {_SEEN})?(?: on the (?:left|right))?"
+    r"(?= ?(?:[,;)]|$))"
+)
+_QUESTION = re.compile(
+    r"(?:^(?:is|are|was|were|do|does|did|has|have|can|could|any|what|which|where|why|how)"
+    r"|\b(?:is|are|was|were) (?:there|this|that|it)|\bany)\b.*\?$"
+)
 _STUDIES = "(?:exam|examination|study|studies|radiographs?|films?|images?|ct|x-ray|chest)"
 
 _CUES: dict[str, str] = {
     # What only looks like a cue.
     "none": rf"(?:no|without) {_CHANGE}|{_PARTLY} (?:resolved|resolution|cleared|clearing|disappeared)"
     rf"|(?:partial|incomplete) (?:resolution|clearing)|not only|unresolved|no doubt"
-    rf"|not {_WELL}(?:changed|improved|increased|decreased|worsened|progressed)",
+    rf"|not {_WELL}(?:changed|improved|increased|decreased|worsened|progressed)"
+    rf"|not (?:previously|formerly) {_SEEN}|not {_WELL}{_SEEN} {_EARLIER}",
     "open_behind": rf"cannot be {_WELL}(?:excluded|ruled out)|not {_WELL}(?:be )?{_WELL}(?:excluded|ruled out)"
     r"|(?:should|must|to) be (?:excluded|ruled out)",
     "open_either": "(?:difficult|hard) to (?:exclude|rule out)",
@@ -71,6 +81,7 @@ _CUES: dict[str, str] = {
     "absent_behind": rf"(?:has|have|had|is|are|was|were) {_NOW}(?:resolved|cleared|disappeared)"
     rf"|(?:has been|have been|is|are|was|were) {_NOW}(?:excluded|ruled out|absent|{_WELL}unlikely|less likely)"
     rf"|no longer {_WELL}{_SEEN}|not {_WELL}{_SEEN}",
+    "absent_answer_behind": _ANSWER,
     "absent_either": "resolved|unlikely|absent|less likely",
     "absent_before": "no longer|no|without|not|nor|neither|negative for|free (?:of|from)|clear of|absence of"
     "|rather than|as opposed to|resolution of|clearing of|disappearance of|denies",
@@ -102,6 +113,8 @@ def borders(sentence: str) -> list[int]:
 def statuses(sentence: str, names: list[Named]) -> list[Status]:
     """Return what a plain sentence says of each finding that it names: denied counts before open, open before there."""
     scopes = [scope for cue in _CUE.finditer(sentence) if (scope := _scope(sentence, cue, names)) is not None]
+    if asked := _QUESTION.search(sentence):
+        scopes = [_Scope(Status.OPEN, asked.start(), asked.end())]
     return [_status({scope.status for scope in scopes if scope.holds(named)}) for named in names]
 
 
@@ -115,7 +128,7 @@ def _scope(sentence: str, cue: re.Match[str], names: list[Named]) -> _Scope | No
         return None
     status = Status.ABSENT if kind.startswith("absent") else Status.OPEN
     ahead = _Scope(status, cue.end(), _reach(sentence, cue.end(), past=kind == "past"))
-    behind = _Scope(status, _beginning(sentence, cue.start(), names), cue.start())
+    behind = _Scope(status, _backward(sentence, cue, names), cue.start())
     if kind.endswith("either"):
         return ahead if any(ahead.holds(named) for named in names) else behind
     return behind if kind.endswith("behind") else ahead
@@ -135,6 +148,18 @@ def _reach(sentence: str, start: int, *, past: bool) -> int:
         if soft[0] != ", " or not _OR.search(sentence, soft.end(), end):
             return soft.start()
     return end
+
+
+def _backward(sentence: str, cue: re.Match[str], names: list[Named]) -> int:
+    """Return where a cue begins that reaches back; behind "which" at the finding that "which" stands for.
+
+    What is unlikely there is something else about that finding.
+    """
+    start = _beginning(sentence, cue.start(), names)
+    which = next(reversed(list(_HARD.finditer(sentence, 0, cue.start()))), None)
+    if which is None or which[0] != "which" or "likely" in cue[0]:
+        return start
+    return max((named.start for named in names if named.end <= which.start()), default=start)
 
 
 def _beginning(sentence: str, end: int, names: list[Named]) -> int:

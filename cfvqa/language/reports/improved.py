@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from cfvqa.language.reports.assertion import Status, borders, statuses
 from cfvqa.language.reports.records import Entity, KeyInformation, Mention
-from cfvqa.language.reports.sections import Sentence, sentences
-from cfvqa.language.reports.wording import FINDINGS, describe, find_names, plain, windows
+from cfvqa.language.reports.sections import Sentence, sentences, sentences_behind_headers
+from cfvqa.language.reports.wording import FINDINGS, describe, find_names, parts, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def parse_report(name: str, text: str) -> KeyInformation:
         text: of the report.
     """
     del name
-    said = [one for sentence in sentences(text) for one in _statements(sentence)]
+    said = _all_said(sentences(text)) or _all_said(sentences_behind_headers(text))
     corrected = {one.finding for one in said if one.addendum and one.status is not Status.OPEN}
     counted = [one for one in said if one.addendum or one.finding not in corrected]
     there = {one.finding for one in counted if one.status is Status.PRESENT}
@@ -40,15 +40,18 @@ def parse_report(name: str, text: str) -> KeyInformation:
     return KeyInformation({name: _entity(name, counted) for name in FINDINGS if name in there}, tuple(absent))
 
 
+def _all_said(read: Iterable[Sentence]) -> list[_Said]:
+    return [one for sentence in read for one in _statements(sentence)]
+
+
 def _statements(sentence: Sentence) -> Iterator[_Said]:
     text = plain(sentence.text)
     names = find_names(text)
     if not names:
         return
-    parts = windows(text, names, borders(text))
-    for (named, start, end), status in zip(parts, statuses(text, names), strict=True):
-        mentions = tuple(describe(text, named, start, end)) if status is Status.PRESENT else ()
-        yield _Said(named.finding, status, mentions, sentence.addendum)
+    for part, status in zip(parts(text, names, borders(text)), statuses(text, names), strict=True):
+        mentions = tuple(describe(text, part)) if status is Status.PRESENT else ()
+        yield _Said(part.named.finding, status, mentions, sentence.addendum)
 
 
 def _entity(finding: str, said: Iterable[_Said]) -> Entity:

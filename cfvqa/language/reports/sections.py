@@ -1,7 +1,7 @@
 """The parts of a report: which of its sentences speak of this study, and which of them correct the others."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 _ASIDE = (
@@ -19,7 +19,10 @@ _HEADER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
-_SENTENCE = re.compile(r"\.(?!\d)|[?!]|\n[ \t]*\n")
+_ANSWERED = r"\s*(?:none|nil|no|absent|negative)\s*(?:[.;]|$)"
+_SENTENCE = re.compile(rf"\.(?!\d)|(?<=\?)(?!{_ANSWERED})|!|\n[ \t]*\n", re.IGNORECASE)  # a question keeps its mark
+_CLOSED = re.compile(r"[.?!_:)]\s*$")
+_LONG = 50  # characters of a line that may have been wrapped
 _VERSUS = re.compile(r"\bvs\.", re.IGNORECASE)
 
 
@@ -37,7 +40,21 @@ def sentences(report: str) -> Iterator[Sentence]:
     What was asked, technique, comparison and advice are left out, and the wet read that a final report replaces. A
     section that is left out ends at its first blank line: a report may go on without a header.
     """
-    parts = list(_parts(_VERSUS.sub("versus", report)))
+    yield from _split(list(_parts(_VERSUS.sub("versus", report), _after_paragraph)))
+
+
+def sentences_behind_headers(report: str) -> Iterator[Sentence]:
+    """Yield the sentences of a report without blank lines, in which `sentences` may find none.
+
+    A section that is left out ends where its first line or wrapped lines do. A wet read counts where no final report
+    replaces it; where findings or an impression have a section of their own, nothing else does.
+    """
+    kinds = {header.lastgroup for header in _HEADER.finditer(report)}
+    if "read" not in kinds:
+        yield from _split(list(_parts(_VERSUS.sub("versus", report), _after_lines, wet="read_" not in kinds)))
+
+
+def _split(parts: list[tuple[str, bool]]) -> Iterator[Sentence]:
     for addendum in (False, True):
         for content, is_addendum in parts:
             if addendum == is_addendum:
@@ -45,12 +62,34 @@ def sentences(report: str) -> Iterator[Sentence]:
                 yield from (Sentence(text, addendum) for text in texts if text)
 
 
-def _parts(report: str) -> Iterator[tuple[str, bool]]:
+def _after_paragraph(content: str) -> str:
+    return "\n\n".join(_PARAGRAPH.split(content.strip())[1:])
+
+
+def _after_lines(content: str) -> str:
+    """Return what stands behind a first line, and behind those into which it seems to be wrapped."""
+    lines = [line.strip() for line in content.strip().splitlines()]
+    last = 0
+    while last + 1 < len(lines) and not _CLOSED.search(lines[last]):
+        if len(lines[last]) < _LONG and not lines[last + 1][:1].islower():
+            break
+        last += 1
+    return "\n".join(lines[last + 1 :])
+
+
+def _parts(report: str, rest: Callable[[str], str], *, wet: bool = False) -> Iterator[tuple[str, bool]]:
+    """Yield each part of a report that counts, and whether it is an addendum.
+
+    Args:
+        report: its text.
+        rest: what to keep of a section that is left out.
+        wet: whether a wet read counts.
+    """
     headers = list(_HEADER.finditer(report))
     yield report[: headers[0].start() if headers else len(report)], False
     for header, following in zip(headers, [*headers, None][1:], strict=True):
         content = report[header.end() : following.start() if following else len(report)]
         if header.lastgroup == "aside":
-            content = "\n\n".join(_PARAGRAPH.split(content.strip())[1:])
-        if header.lastgroup != "dropped":
+            content = rest(content)
+        if header.lastgroup != "dropped" or (wet and "wet" in header[0].lower()):
             yield content, header.lastgroup == "addendum"

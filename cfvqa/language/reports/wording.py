@@ -113,6 +113,18 @@ _AMOUNTS = frozenset({
     "quantity", "layer",
 })  # fmt: skip
 _LONGEST = 10  # words before a finding
+_BEGINS = frozenset({
+    ",", "and", "with", "or", "as", "plus", "versus", "there", "likely", "probably", "possibly", "presumably",
+    "perhaps", "suggests", "suggest", "suggesting", "represents", "represent", "representing", "reflects", "reflect",
+    "reflecting", "shows", "show", "showing", "demonstrates", "demonstrate",
+})  # fmt: skip
+"""What may lead from one finding to the words of the next."""
+_NOUNS = frozenset({"lobe", "lobes", "lung", "lungs", "base"})
+_PREDICATES = frozenset({
+    "is", "are", "was", "were", "has", "have", "had", "remains", "remain", "appears", "appear", "seems", "in", "at",
+    "within", "of", "on", "over", "overlying", "along", "involving", "throughout",
+})  # fmt: skip
+"""What leads from a finding to its own level or place."""
 _SIDE_WORDS = re.compile(r"\b(?:left|right|bilateral)\b")
 
 _PREPOSITION = "(?:in|at|within|of|on|over|overlying|along|involving|throughout)"
@@ -142,6 +154,21 @@ class Named:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a sentence that speaks of a finding.
+
+    Attributes:
+        named: the finding.
+        start: where the words before it that belong to it begin.
+        end: where the words behind it end at the latest.
+    """
+
+    named: Named
+    start: int
+    end: int
+
+
 def plain(sentence: str) -> str:
     """Return a sentence in lower case without abbreviations, and without what only compares two sides."""
     return _ABBREVIATION.sub(lambda match: _ABBREVIATIONS[match[0]], _COMPARED.sub("", sentence))
@@ -159,19 +186,12 @@ def _finding(name: str) -> str | None:
     return next((finding for finding, pattern in _NAMES.items() if pattern.fullmatch(name)), None)
 
 
-def describe(sentence: str, named: Named, start: int, end: int) -> list[Mention]:
-    """Return what is said of a finding: one mention, or one for each of two sides.
-
-    Args:
-        sentence: plain.
-        named: the finding.
-        start: where the words about it may begin.
-        end: where they end at the latest.
-    """
-    inside = " ".join(_INSIDE.findall(sentence[named.start : named.end]))
-    groups = _sides(_before(sentence[start : named.start]))
+def describe(sentence: str, part: Part) -> list[Mention]:
+    """Return what a plain sentence says of a finding: one mention, or one for each of two sides."""
+    inside = " ".join(_INSIDE.findall(sentence[part.named.start : part.named.end]))
+    groups = _sides(_WORD.findall(sentence[part.start : part.named.start]))
     groups[-1] = f"{groups[-1]} {inside}".strip()
-    behind = sentence[named.end : end]
+    behind = sentence[part.named.end : part.end]
     if len(graded := _EACH_SIDE.findall(behind)) > 1:
         said = _ATTRIBUTE.findall(" ".join(groups))
         shared = [word for word in said if _KIND[word] != "level" and not _SIDE_WORDS.fullmatch(word)]
@@ -179,19 +199,39 @@ def describe(sentence: str, named: Named, start: int, end: int) -> list[Mention]
     return [_mention(group, behind) for group in groups]
 
 
-def _before(text: str) -> list[str]:
-    """Return the words right before a finding that belong to it."""
-    words = _WORD.findall(text)
-    kept: list[str] = []
-    for place in range(len(words) - 1, max(-1, len(words) - 1 - _LONGEST), -1):
-        word = words[place]
-        earlier = words[place - 1] if place else ""
-        stops = word in _STOPS or not (word[0].isalnum() or _only_attributes(words[:place]))
-        stops = stops or (word == "of" and earlier not in _AMOUNTS) or (word == "and" and not kept)
-        if stops or (word == "and" and earlier not in _KIND):
-            break
-        kept.append(word)
-    return kept[::-1]
+def _before(text: str, *, follows: bool) -> int:
+    """Return where the words right before a finding that belong to it begin.
+
+    Args:
+        text: what stands before it.
+        follows: whether the text begins behind another finding, of which its first words may speak.
+    """
+    found = list(_WORD.finditer(text))
+    words = [match[0] for match in found]
+    first = len(words)
+    while first > max(0, len(words) - _LONGEST) and _belongs(words, first - 1, follows=follows):
+        first -= 1
+    return found[first].start() if first < len(words) else len(text)
+
+
+def _belongs(words: list[str], place: int, *, follows: bool) -> bool:
+    """Whether a word belongs to the finding that the words lead to, as those behind it do."""
+    word, earlier, last = words[place], words[:place], place == len(words) - 1
+    if word == "and":
+        return not last and bool(earlier) and earlier[-1] in _KIND and not (follows and _predicate(earlier))
+    if word == "of":
+        return bool(earlier) and earlier[-1] in _AMOUNTS
+    if not word[0].isalnum():
+        return _only_attributes(earlier) and not (follows and earlier[0] not in _BEGINS)
+    return word not in _STOPS and not (follows and word in _BEGINS)
+
+
+def _predicate(words: list[str]) -> bool:
+    """Whether words behind a finding end with what they say of it ("is mild", "in the right lower lobe")."""
+    begun = next((place for place in reversed(range(len(words))) if words[place] in _BEGINS), None)
+    if begun and words[begun] == "and" and words[-1] in _NOUNS:  # a second place
+        return _predicate(words[:begun])
+    return begun is None or (words[begun] != "there" and not _PREDICATES.isdisjoint(words[begun:]))
 
 
 def _only_attributes(words: list[str]) -> bool:
@@ -233,13 +273,15 @@ def _elsewhere(behind: str) -> list[str]:
     return ["bilateral"] if _BOTH.search(behind) else []
 
 
-def windows(sentence: str, names: list[Named], borders: list[int]) -> Iterator[tuple[Named, int, int]]:
-    """Yield each finding with the part of the sentence that speaks of it: between its neighbours and the borders."""
-    for place, named in enumerate(names):
-        start = names[place - 1].end if place else 0
-        end = names[place + 1].start if place + 1 < len(names) else len(sentence)
-        yield (
-            named,
-            max([start, *(border for border in borders if border <= named.start)]),
-            min([end, *(border for border in borders if border >= named.end)]),
-        )
+def parts(sentence: str, names: list[Named], borders: list[int]) -> Iterator[Part]:
+    """Yield the part of a sentence that speaks of each finding: between the words of its neighbours and the borders."""
+    starts = [_start(sentence, place, names, borders) for place in range(len(names))]
+    for named, start, following in zip(names, starts, [*starts[1:], len(sentence)], strict=True):
+        yield Part(named, start, min([following, *(border for border in borders if border >= named.end)]))
+
+
+def _start(sentence: str, place: int, names: list[Named], borders: list[int]) -> int:
+    """Return where the words about a finding begin."""
+    named, neighbour = names[place], names[place - 1].end if place else 0
+    earliest = max([neighbour, *(border for border in borders if border <= named.start)])
+    return earliest + _before(sentence[earliest : named.start], follows=bool(place) and earliest == neighbour)
