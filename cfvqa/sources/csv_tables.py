@@ -37,7 +37,7 @@ from cfvqa.sources.csv_labels import (
     read_regions,
 )
 from cfvqa.sources.image_files import Corruption, measure_images
-from cfvqa.sources.paths import existing_file, existing_root, paths_below
+from cfvqa.sources.paths import check_paths, existing_file, existing_root, paths_below
 from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
 from cfvqa.sources.splits import DIVIDED, SPLITS, of_first_subjects, on_two_sides, subject_split, training_share
 from cfvqa.sources.tables import VIEWS, Tables, conform, numbers_of
@@ -147,6 +147,8 @@ def _read_questions(path: Path) -> pl.DataFrame:
     table = read_csv(path, ["main", "question", "answer"], optional=optional)
     for column in ("main", "question", "answer"):
         check_filled(table, column, path)
+    for column in ("main", "reference"):
+        check_paths(table, column, path)
     check_values(table, "question_type", QUESTION_TYPES, path)
     kinds = [question_type(question) for question in table["question"]]
     table = table.with_columns(pl.col("question_type").fill_null(pl.Series(kinds, dtype=pl.String)))
@@ -172,6 +174,7 @@ def _read_images(path: Path) -> pl.DataFrame:
     table = read_csv(path, ["path", "subject_id", "study_order"], optional=["view", "split"])
     for column in ("path", "subject_id"):
         check_filled(table, column, path)
+    check_paths(table, "path", path)
     check_unique(table, ["path"], path)
     check_values(table, "view", VIEWS, path)
     order = integers(table, "study_order", path)

@@ -130,7 +130,20 @@ QUESTION = "question_type, one of abnormality"
         ("questions.csv", "main,", "picture,", r"questions\.csv: column 'main' is missing"),
         ("questions.csv", "images/p0-new.png", "", r"row 2: main is blank"),
         ("questions.csv", "is there edema?", "how do you do?", rf"row 3: 'how do you do\?' .*{QUESTION}"),
-        ("questions.csv", "images/p0-new.png", "../secret.png", "leaves the data folder"),
+        (
+            "questions.csv",
+            "images/p0-new.png",
+            "../secret.png",
+            r"questions\.csv, row 2: main '\.\./secret\.png' leaves the",
+        ),
+        (
+            "questions.csv",
+            "images/p0-old.png",
+            "/p0-old.png",
+            r"questions\.csv, row 2: reference '/p0-old\.png' leaves",
+        ),
+        ("questions.csv", "images/p0-old.png", "images/\0.png", r"row 2: reference 'images/\\x00\.png' holds a NUL"),
+        ("images.csv", "images/p0-old.png", "../p0-old.png", r"images\.csv, row 2: path '\.\./p0-old\.png' leaves the"),
         ("questions.csv", "images/p0-old.png", "images/p0-new.png", r"are each an earlier image of the other"),
         ("questions.csv", "p0,images/p0-new", ",images/p0-new", r"row 2: subject_id is blank"),
         ("images.csv", "images/p0-old.png,p0,3", "images/p0-old.png,p0,first", r"row 2: study_order is 'first'"),
@@ -230,6 +243,12 @@ def test_a_question_about_nothing_known_and_a_missing_file_are_named(root):
     (root / "questions.csv").unlink()
     with pytest.raises(InputError, match=r"questions\.csv is missing"):
         own(root).read()
+
+
+def test_a_link_to_itself_ends_a_command_that_names_it(root, tmp_path):
+    (root / "images/p4-old.png").unlink()
+    (root / "images/p4-old.png").symlink_to("p4-old.png")
+    assert re.search(r"p4-old\.png cannot be followed", refusal(own(root), tmp_path / "work"))
 
 
 def test_questions_are_counted_where_they_have_no_id(root):
