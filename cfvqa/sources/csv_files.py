@@ -101,7 +101,7 @@ def read_csv(
         raise InputError(
             f"{path}: column '{missing[0]}' is missing; found {', '.join(table.columns)}: restore the file"
         )
-    if doubled := [column for column in columns if f"{column}_duplicated_0" in table.columns]:
+    if doubled := [column for column in (*columns, *optional) if f"{column}_duplicated_0" in table.columns]:
         raise InputError(f"{path}: column '{doubled[0]}' occurs twice: remove one of them")
     if not len(table):
         raise InputError(f"{path} has no rows: restore the file")

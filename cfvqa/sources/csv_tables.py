@@ -158,6 +158,7 @@ def _read_questions(path: Path) -> pl.DataFrame:
             f"{path}, row {row + 2}: '{table['question'][row]}' is worded like no question of Medical-Diff-VQA: give "
             f"the column question_type, one of {', '.join(QUESTION_TYPES)}"
         )
+    check_unique(table, ["main", "reference", "question"], path)
     number = pl.int_range(pl.len()).cast(pl.String)
     table = table.with_columns(pl.col("question_id").fill_null(pl.format("q{}", number)))
     check_unique(table, ["question_id"], path)
@@ -166,7 +167,22 @@ def _read_questions(path: Path) -> pl.DataFrame:
 
 def _named_images(asked: pl.DataFrame, root: Path) -> pl.DataFrame:
     """Return the images of `images.csv`, or what the questions say of theirs where there is none."""
-    return _read_images(root / IMAGES) if (root / IMAGES).is_file() else _images_of(asked, root / QUESTIONS)
+    if not (root / IMAGES).is_file():
+        return _images_of(asked, root / QUESTIONS)
+    images = _read_images(root / IMAGES)
+    _check_same_subject(asked, images, root / QUESTIONS)
+    return images
+
+
+def _check_same_subject(asked: pl.DataFrame, images: pl.DataFrame, path: Path) -> None:
+    """Refuse a question whose subject_id, where it has one, is not that of its main image."""
+    subject_of = dict(images.select("path", "subject_id").iter_rows())
+    for row, (image, subject) in enumerate(asked.select("main", "subject_id").iter_rows(), 2):
+        if subject is not None and subject != (known := subject_of.get(image, subject)):
+            raise InputError(
+                f"{path}, row {row}: subject_id is '{subject}', but {IMAGES} says '{known}' of main '{image}': correct "
+                "one of them"
+            )
 
 
 def _read_images(path: Path) -> pl.DataFrame:

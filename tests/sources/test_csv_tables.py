@@ -192,6 +192,32 @@ def test_rows_that_say_the_same_twice_are_both_named(root):
         (root / name).write_text(text)
 
 
+def test_a_question_that_occurs_twice_is_named_with_both_rows_whatever_it_is_answered(root):
+    text = (root / "questions.csv").read_text()
+    for answer in ("yes", "no"):
+        (root / "questions.csv").write_text(f"{text}p0,images/p0-new.png,,is there edema?,{answer}\n")
+        named = r"main \+ reference \+ question 'images/p0-new\.png, is there edema\?' twice"
+        with pytest.raises(InputError, match=rf"questions\.csv, rows 3 and {2 * SUBJECTS + 2}: {named}"):
+            own(root).read()
+
+
+@pytest.mark.parametrize("name", ["questions.csv", "images.csv"])
+def test_an_optional_column_that_occurs_twice_is_named(root, name):
+    add_images(root)
+    column = {"questions.csv": "subject_id", "images.csv": "split"}[name]
+    first, *lines = (root / name).read_text().splitlines()
+    (root / name).write_text("\n".join([f"{first},{column}", *(f"{line},train" for line in lines)]))
+    with pytest.raises(InputError, match=rf"{name}: column '{column}' occurs twice: remove one of them"):
+        own(root).read()
+
+
+def test_a_subject_that_contradicts_the_table_of_images_is_named(root):
+    add_images(root)
+    edit(root / "questions.csv", "p0,images/p0-new.png,,", "p1,images/p0-new.png,,")
+    with pytest.raises(InputError, match=r"questions\.csv, row 3: subject_id is 'p1', but images\.csv says 'p0' of"):
+        own(root).listed()
+
+
 def test_an_image_of_two_subjects_is_named_with_its_rows(root):
     edit(root / "questions.csv", "p1,images/p1-new.png,images/p1-old.png", "p1,images/p1-new.png,images/p0-old.png")
     with pytest.raises(InputError, match=r"rows 2 and 4: image 'images/p0-old\.png' is of subject_id 'p0' in the one"):
