@@ -210,6 +210,10 @@ MALFORMED = {
         overwritten(TABLE, NIH_HEADER.encode() + b"\n\xff\xfe,Mass\n"),
         rf"{TABLE} cannot be read",
     ),
+    "the table is UTF-16": (
+        overwritten(TABLE, f"{NIH_HEADER}\n".encode("utf-16")),
+        rf"{TABLE} is no UTF-8 text, but UTF-16 or UTF-32: save it as UTF-8",
+    ),
     "the table is missing": (lambda root: (root / TABLE).unlink(), rf"{TABLE} is missing"),
     "an image is cut": (cut, r"00000003_001\.png cannot be read .*truncated"),
     "an image has no content": (overwritten(IMAGE, b""), r"00000003_001\.png cannot be read"),
@@ -224,6 +228,10 @@ MALFORMED = {
     "a side is blank": (boxed("00000001_000.png,Mass,1,2,3,", ",,,"), r"BBox_List_2017\.csv, row 3: h is blank"),
     "a box has an unknown label": (boxed("00000001_000.png,Flu,1,2,3,4"), "row 3: Finding Label is 'Flu'"),
     "a box has no image": (boxed(",Mass,1,2,3,4"), r"BBox_List_2017\.csv, row 3: Image Index is 'None'"),
+    "the first box lacks a side": (
+        overwritten("BBox_List_2017.csv", f"a,b\n{IMAGE[7:]},Mass,1,2,3\n{IMAGE[7:]},Mass,1,2,3,4\n".encode()),
+        r"BBox_List_2017\.csv, row 2: it ends after 5 of 6 fields",
+    ),
     "a box lacks a column": (overwritten("BBox_List_2017.csv", b"a,b\nx.png,Mass,1,2,3\n"), "has 5 columns"),
     "the list of boxes has no rows": (overwritten("BBox_List_2017.csv", b"a,b\n"), "BBox_List_2017.csv cannot be read"),
     "the list of boxes is no UTF-8": (boxed("00000001_000.png,M\udcff,1,2,3,4"), "BBox_List_2017.csv cannot be read"),
