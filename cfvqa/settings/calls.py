@@ -82,9 +82,11 @@ class Source:
 
     Attributes:
         phantom: kind of the block of the data set that is drawn.
+        values: as of `Arguments`, whichever reader takes them.
     """
 
     phantom: Kind
+    values: Mapping[str, Kind] = field(default_factory=dict)
 
     def check(self, value: Any, key: str) -> None:
         """Refuse keys that neither the reader nor the phantom takes."""
@@ -94,8 +96,8 @@ class Source:
         reader = mapping(content["reader"], f"{key}.reader")
         function = resolve(reader.get("_target_"), f"{key}.reader", SOURCES)
         arguments = {name: entry for name, entry in content.items() if name not in ("reader", "phantom")}
-        Arguments(function).check(arguments, key)
-        Call(SOURCES).check(reader, f"{key}.reader")
+        Arguments(function, values=self.values).check(arguments, key)
+        Call(SOURCES, values=self.values).check(reader, f"{key}.reader")
         for name, entry in arguments.items():
             if entry != reader.get(name):
                 raise InputError(

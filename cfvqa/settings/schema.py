@@ -43,7 +43,8 @@ _SOURCE = Source(
     phantom=Arguments(
         PhantomSettings,
         values={"subjects": _COUNT, "seed": Whole(0), "size": Whole(64, 4096), "jobs": _COUNT},
-    )
+    ),
+    values={"question_seed": Whole(0)},
 )
 
 _OF_TRAINERS: dict[str, Kind] = {

@@ -1,11 +1,15 @@
 """Reading the CSV files of published data sets, with messages that name file and column."""
 
+import codecs
 import csv
 import gzip
+import io
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from typing import IO, cast
 
 import polars as pl
 
@@ -29,18 +33,25 @@ def find_csv(folder: Path, name: str, key: str) -> Path:
     return found[0]
 
 
-def load_csv(path: Path, *, has_header: bool = True, skip_rows: int = 0) -> pl.DataFrame:
+def load_csv(path: Path, *, has_header: bool = True, skip_rows: int = 0, least: int = 1) -> pl.DataFrame:
     """Read all columns as strings; those of a text file (.txt) are divided by tabs.
 
+    Args:
+        path: the file.
+        has_header: whether the first row that is not skipped names the columns.
+        skip_rows: how many rows come before.
+        least: fields that a row has at least; only looked at where the rows do not fit together.
+
     Raises:
-        InputError: if the file is unreadable, naming the first row with too many fields if there is one.
+        InputError: if the file is unreadable, naming the first row with too many or too few fields if there is one.
     """
+    _refuse_other_encoding(path)
     try:
         return pl.read_csv(
             path, infer_schema=False, has_header=has_header, skip_rows=skip_rows, separator=_separator(path)
         )
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
-        _refuse_wide_row(path, skip_rows)
+        _refuse_wide_row(path, skip_rows, least)
         reason = str(error).partition("\n")[0].rstrip(".")  # what follows is for programmers
         raise InputError(f"{path} cannot be read as CSV ({reason}): restore the file") from error
 
@@ -49,10 +60,21 @@ def _separator(path: Path) -> str:
     return "\t" if ".txt" in path.suffixes else ","
 
 
-def _refuse_wide_row(path: Path, skip_rows: int) -> None:
-    """Refuse the first row with more fields than the first row has."""
+def _refuse_other_encoding(path: Path) -> None:
+    """Refuse text of two or four bytes a letter, as spreadsheets save it: read as UTF-8, it has strange columns."""
+    with _readable(), _opened(path) as file:
+        start = file.read(2)
+        if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in start:
+            raise InputError(f"{path} is no UTF-8 text, but UTF-16 or UTF-32: save it as UTF-8")
+
+
+def _refuse_wide_row(path: Path, skip_rows: int, least: int) -> None:
+    """Refuse the first row with more fields than the first row has, or the first row if it has too few."""
     rows = islice(_rows(path), skip_rows, None)
-    width = len(next(rows, (0, []))[1])
+    first, fields = next(rows, (0, []))
+    width = len(fields)
+    if 0 < width < least:
+        raise InputError(f"{path}, row {first}: it ends after {width} of {least} fields: correct the row")
     number, fields = next(((number, len(row)) for number, row in rows if len(row) > width), (0, 0))
     if number:
         raise InputError(f"{path}, row {number}: it has {fields} fields, the first row {width}: correct the row")
@@ -70,11 +92,21 @@ def _refuse_short_row(path: Path) -> None:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield number and fields of every row, as far as the file can be read."""
-    with suppress(OSError, EOFError, csv.Error):
-        with path.open("rb") as file:
-            zipped = file.read(2) == b"\x1f\x8b"  # some programs unzip a file and leave it its name
-        with (gzip.open if zipped else open)(path, "rt", encoding="utf-8", newline="", errors="replace") as file:
-            yield from enumerate(csv.reader(file, delimiter=_separator(path)), 1)
+    with _readable(), _opened(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", errors="replace")
+        yield from enumerate(csv.reader(text, delimiter=_separator(path)), 1)
+
+
+def _readable() -> suppress:
+    """Return what ends the block where a file cannot be read any further."""
+    return suppress(OSError, EOFError, zlib.error, csv.Error)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Return the content of a file, unzipped."""
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"\x1f\x8b"  # some programs unzip a file and leave it its name
+    return cast(IO[bytes], gzip.open(path) if zipped else path.open("rb"))
 
 
 def read_csv(
@@ -101,7 +133,7 @@ def read_csv(
         raise InputError(
             f"{path}: column '{missing[0]}' is missing; found {', '.join(table.columns)}: restore the file"
         )
-    if doubled := [column for column in columns if f"{column}_duplicated_0" in table.columns]:
+    if doubled := [column for column in (*columns, *optional) if f"{column}_duplicated_0" in table.columns]:
         raise InputError(f"{path}: column '{doubled[0]}' occurs twice: remove one of them")
     if not len(table):
         raise InputError(f"{path} has no rows: restore the file")

@@ -37,7 +37,7 @@ from cfvqa.sources.csv_labels import (
     read_regions,
 )
 from cfvqa.sources.image_files import Corruption, measure_images
-from cfvqa.sources.paths import existing_file, existing_root, paths_below
+from cfvqa.sources.paths import check_paths, existing_file, existing_root, paths_below
 from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
 from cfvqa.sources.splits import DIVIDED, SPLITS, of_first_subjects, on_two_sides, subject_split, training_share
 from cfvqa.sources.tables import VIEWS, Tables, conform, numbers_of
@@ -147,6 +147,8 @@ def _read_questions(path: Path) -> pl.DataFrame:
     table = read_csv(path, ["main", "question", "answer"], optional=optional)
     for column in ("main", "question", "answer"):
         check_filled(table, column, path)
+    for column in ("main", "reference"):
+        check_paths(table, column, path)
     check_values(table, "question_type", QUESTION_TYPES, path)
     kinds = [question_type(question) for question in table["question"]]
     table = table.with_columns(pl.col("question_type").fill_null(pl.Series(kinds, dtype=pl.String)))
@@ -156,6 +158,7 @@ def _read_questions(path: Path) -> pl.DataFrame:
             f"{path}, row {row + 2}: '{table['question'][row]}' is worded like no question of Medical-Diff-VQA: give "
             f"the column question_type, one of {', '.join(QUESTION_TYPES)}"
         )
+    check_unique(table, ["main", "reference", "question"], path)
     number = pl.int_range(pl.len()).cast(pl.String)
     table = table.with_columns(pl.col("question_id").fill_null(pl.format("q{}", number)))
     check_unique(table, ["question_id"], path)
@@ -164,7 +167,22 @@ def _read_questions(path: Path) -> pl.DataFrame:
 
 def _named_images(asked: pl.DataFrame, root: Path) -> pl.DataFrame:
     """Return the images of `images.csv`, or what the questions say of theirs where there is none."""
-    return _read_images(root / IMAGES) if (root / IMAGES).is_file() else _images_of(asked, root / QUESTIONS)
+    if not (root / IMAGES).is_file():
+        return _images_of(asked, root / QUESTIONS)
+    images = _read_images(root / IMAGES)
+    _check_same_subject(asked, images, root / QUESTIONS)
+    return images
+
+
+def _check_same_subject(asked: pl.DataFrame, images: pl.DataFrame, path: Path) -> None:
+    """Refuse a question whose subject_id, where it has one, is not that of its main image."""
+    subject_of = dict(images.select("path", "subject_id").iter_rows())
+    for row, (image, subject) in enumerate(asked.select("main", "subject_id").iter_rows(), 2):
+        if subject is not None and subject != (known := subject_of.get(image, subject)):
+            raise InputError(
+                f"{path}, row {row}: subject_id is '{subject}', but {IMAGES} says '{known}' of main '{image}': correct "
+                "one of them"
+            )
 
 
 def _read_images(path: Path) -> pl.DataFrame:
@@ -172,6 +190,7 @@ def _read_images(path: Path) -> pl.DataFrame:
     table = read_csv(path, ["path", "subject_id", "study_order"], optional=["view", "split"])
     for column in ("path", "subject_id"):
         check_filled(table, column, path)
+    check_paths(table, "path", path)
     check_unique(table, ["path"], path)
     check_values(table, "view", VIEWS, path)
     order = integers(table, "study_order", path)

@@ -11,7 +11,7 @@ import polars as pl
 
 from cfvqa.errors import InputError, check_choice
 from cfvqa.sources.checks import validate
-from cfvqa.sources.csv_files import integers, read_csv
+from cfvqa.sources.csv_files import check_unique, integers, read_csv
 from cfvqa.sources.image_files import Corruption, measure_images
 from cfvqa.sources.image_labels import whole_image_findings
 from cfvqa.sources.nih_boxes import BOXES, IMAGE_NAME, LABELS, read_finding_boxes
@@ -171,14 +171,18 @@ def _read_entries(root: Path) -> pl.DataFrame:
     if table["Image Index"].is_duplicated().any():
         doubled = table.filter(pl.col("Image Index").is_duplicated())["Image Index"][0]
         raise InputError(f"{path}: Image Index '{doubled}' occurs more than once, but ids are unique: remove a row")
+    _check_patients(table, path)
     name = pl.col("Image Index").str.strip_suffix(".png")
+    patient = pl.col("Patient ID").str.strip_chars_start("0")
     view = pl.col("View Position")
+    order = integers(table, "Follow-up #", path)
+    check_unique(table.with_columns(order, patient), ["Patient ID", "Follow-up #"], path)
     return (
         table.select(
             name.alias("image_id"),
             name.alias("study_id"),
-            pl.col("Patient ID").str.zfill(8).alias("subject_id"),
-            integers(table, "Follow-up #", path).alias("study_order"),
+            patient.str.zfill(8).alias("subject_id"),
+            order.alias("study_order"),
             pl.when(view.is_in(["PA", "AP"])).then(view).otherwise(pl.lit("unknown")).alias("view"),
             _found(table["Finding Labels"], path),
         )
@@ -189,6 +193,19 @@ def _read_entries(root: Path) -> pl.DataFrame:
         )
         .sort("subject_id", "study_order", "image_id")
     )
+
+
+def _check_patients(table: pl.DataFrame, path: Path) -> None:
+    """Refuse a row whose patient is not the one that the name of its image begins with."""
+    named = table["Image Index"].str.extract("^0*([0-9]*)_")
+    wrong = named != table["Patient ID"].str.strip_chars_start("0")
+    if wrong.any():
+        row = int(wrong.arg_true()[0])
+        image, patient = table.select("Image Index", "Patient ID").row(row)
+        raise InputError(
+            f"{path}, row {row + 2}: Patient ID is '{patient}', but the name of image '{image}' begins with another: "
+            "correct the row"
+        )
 
 
 def _found(texts: pl.Series, path: Path) -> pl.Series:

@@ -74,7 +74,7 @@ def read_finding_boxes(root: Path, entries: pl.DataFrame, images: pl.DataFrame) 
 def _read_box_list(path: Path) -> pl.DataFrame:
     """Return image_id, finding (as in answers), and x, y, w, h in the published frame."""
     # Its header holds commas inside brackets, and some copies end with commas: columns are taken by position.
-    raw = load_csv(path, has_header=False, skip_rows=1)
+    raw = load_csv(path, has_header=False, skip_rows=1, least=len(_COLUMNS))
     if raw.width < len(_COLUMNS):
         raise InputError(f"{path} has {raw.width} columns; expected image, finding, x, y, w, h: restore the file")
     table = raw.select(raw.columns[: len(_COLUMNS)])

@@ -12,7 +12,8 @@ def safe_path(root: Path, relative: str) -> Path:
     """Return root / relative.
 
     Raises:
-        InputError: if `relative` is absolute, climbs with "..", or leaves `root` through a link.
+        InputError: if `relative` is absolute, climbs with "..", leaves `root` through a link, or has a link in it that
+            leads nowhere but to itself.
     """
     return paths_below(root)(relative)
 
@@ -22,11 +23,17 @@ def paths_below(root: Path) -> Callable[[str], Path]:
     resolved = root.resolve()
 
     def below(relative: str) -> Path:
-        pure = PurePosixPath(relative)
-        if pure.is_absolute() or ".." in pure.parts:
-            raise InputError(f"path '{relative}' leaves the data folder {root}: paths in tables must be relative to it")
-        path = root / pure
-        if not path.resolve().is_relative_to(resolved):
+        if (fault := _fault(relative)) is not None:
+            raise InputError(f"path {relative!r} {fault} (data folder {root})")
+        path = root / relative
+        try:
+            inside = path.resolve().is_relative_to(resolved)
+        except (OSError, RuntimeError) as error:  # the latter where links lead to each other
+            raise InputError(
+                f"{path} cannot be followed, it may be a link to itself ({error}): replace the link by what it shall "
+                "lead to"
+            ) from error
+        if not inside:
             raise InputError(
                 f"path '{relative}' goes through a link that leaves the data folder {root}: copy the files into it, "
                 "or give the folder that they lie in"
@@ -36,11 +43,40 @@ def paths_below(root: Path) -> Callable[[str], Path]:
     return below
 
 
+def _fault(relative: str) -> str | None:
+    """Return what is wrong with the text of a path, and what to do about it; None if it may be one."""
+    if "\0" in relative:
+        return "holds a NUL character, which no path does: correct it"
+    pure = PurePosixPath(relative)
+    if pure.is_absolute() or ".." in pure.parts:
+        return "leaves the data folder: paths in tables must be relative to it"
+    return None
+
+
+def check_paths(table: pl.DataFrame, column: str, path: Path) -> None:
+    """Check that every value of a column that is not null may be a path below the data folder.
+
+    Args:
+        table: rows of a CSV file.
+        column: its name there.
+        path: the file, for the message.
+
+    Raises:
+        InputError: naming the first row whose value is absolute, climbs with "..", or is no path.
+    """
+    for row, relative in enumerate(table[column]):
+        if relative is not None and (fault := _fault(relative)) is not None:
+            raise InputError(f"{path}, row {row + 2}: {column} {relative!r} {fault}")
+
+
 def existing_root(root: Path | str | None, key: str = "source.root") -> Path:
     """Return the data folder, or say that it is missing."""
     if root is None or not str(root):
         raise InputError(f"{key} is not set: give the folder of the data set, {key}=FOLDER")
-    path = Path(root).expanduser()
+    try:
+        path = Path(root).expanduser()
+    except RuntimeError as error:  # nobody is called so
+        raise InputError(f"{key}: no home folder '{root}'; give the folder of the data set, {key}=FOLDER") from error
     if not path.is_dir():
         raise InputError(f"{key}: no folder {path}; give the folder of the data set, {key}=FOLDER")
     return path

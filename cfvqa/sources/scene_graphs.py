@@ -6,6 +6,8 @@ from typing import Any
 
 from cfvqa.errors import InputError
 
+_SUFFIX = "_SceneGraph.json"
+
 
 def load_graph(path: Path) -> dict[str, Any]:
     """Return a scene graph.
@@ -26,9 +28,17 @@ def load_graph(path: Path) -> dict[str, Any]:
             raise InputError(f"{path}: key '{key}' is no list of objects, as a scene graph has it: restore the file")
         for item in items:
             _check_name(item, key, path)
+    _check_image(graph.get("image_id"), path)
     for attribute in graph["attributes"]:
         _check_sentences(attribute, path)
     return graph
+
+
+def _check_image(image_id: Any, path: Path) -> None:
+    """Refuse the graph of another image than the file is named after; one that names no image may stay."""
+    named = path.name.removesuffix(_SUFFIX)
+    if image_id is not None and image_id != named:
+        raise InputError(f"{path}: image_id is {image_id!r}, but the file is named after '{named}': restore the file")
 
 
 def _check_name(item: dict[str, Any], key: str, path: Path) -> None:

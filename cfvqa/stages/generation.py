@@ -84,6 +84,9 @@ def _out(config: DictConfig) -> Path:
         raise InputError(
             f"out={out} holds {QUESTIONS} of other records: give another folder, or studies=FILE to write it anew"
         )
+    for name in (RECORDS, QUESTIONS):  # before the first of them is written
+        if (out / name).is_dir():
+            raise InputError(f"out: {out / name} is a folder, a file is to stand there: remove it, or give another out")
     return out
 
 

@@ -159,6 +159,8 @@ TABLE = [
     (["source=mimic", "source.root=.", "source.split=val"], ["source.split", "choose one of subject, paper, official"]),
     (["source=vindr", "source.root=.", "source.split=paper"], ["source.split", "choose one of official, subject"]),
     (["source=vindr", "source.root=.", "source.box_overlap=much"], ["source.box_overlap", "give a number"]),
+    (["source=nih", "source.root=.", "source.question_seed=-1"], ["source.question_seed is '-1'", WHOLE]),
+    (["source=vindr", "source.root=.", "source.question_seed=-1"], ["source.question_seed is '-1'", WHOLE]),
     (["source=mimic", "source.root=.", "source.labels=radgraph"], ["source.labels", "choose one of chexpert, negbio"]),
     (["source=mimic", "source.root=.", "source.boxes=bronze"], ["source.boxes", "choose one of silver, gold"]),
     (["source=mimic", "source.root=.", "source.on_missing=skip"], ["source.on_missing", "choose one of error, drop"]),

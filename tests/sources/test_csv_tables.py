@@ -130,7 +130,20 @@ QUESTION = "question_type, one of abnormality"
         ("questions.csv", "main,", "picture,", r"questions\.csv: column 'main' is missing"),
         ("questions.csv", "images/p0-new.png", "", r"row 2: main is blank"),
         ("questions.csv", "is there edema?", "how do you do?", rf"row 3: 'how do you do\?' .*{QUESTION}"),
-        ("questions.csv", "images/p0-new.png", "../secret.png", "leaves the data folder"),
+        (
+            "questions.csv",
+            "images/p0-new.png",
+            "../secret.png",
+            r"questions\.csv, row 2: main '\.\./secret\.png' leaves the",
+        ),
+        (
+            "questions.csv",
+            "images/p0-old.png",
+            "/p0-old.png",
+            r"questions\.csv, row 2: reference '/p0-old\.png' leaves",
+        ),
+        ("questions.csv", "images/p0-old.png", "images/\0.png", r"row 2: reference 'images/\\x00\.png' holds a NUL"),
+        ("images.csv", "images/p0-old.png", "../p0-old.png", r"images\.csv, row 2: path '\.\./p0-old\.png' leaves the"),
         ("questions.csv", "images/p0-old.png", "images/p0-new.png", r"are each an earlier image of the other"),
         ("questions.csv", "p0,images/p0-new", ",images/p0-new", r"row 2: subject_id is blank"),
         ("images.csv", "images/p0-old.png,p0,3", "images/p0-old.png,p0,first", r"row 2: study_order is 'first'"),
@@ -177,6 +190,32 @@ def test_rows_that_say_the_same_twice_are_both_named(root):
         with pytest.raises(InputError, match=rf"{name}, rows {len(lines)} and {len(lines) + 1}: {named}"):
             own(root).read()
         (root / name).write_text(text)
+
+
+def test_a_question_that_occurs_twice_is_named_with_both_rows_whatever_it_is_answered(root):
+    text = (root / "questions.csv").read_text()
+    for answer in ("yes", "no"):
+        (root / "questions.csv").write_text(f"{text}p0,images/p0-new.png,,is there edema?,{answer}\n")
+        named = r"main \+ reference \+ question 'images/p0-new\.png, is there edema\?' twice"
+        with pytest.raises(InputError, match=rf"questions\.csv, rows 3 and {2 * SUBJECTS + 2}: {named}"):
+            own(root).read()
+
+
+@pytest.mark.parametrize("name", ["questions.csv", "images.csv"])
+def test_an_optional_column_that_occurs_twice_is_named(root, name):
+    add_images(root)
+    column = {"questions.csv": "subject_id", "images.csv": "split"}[name]
+    first, *lines = (root / name).read_text().splitlines()
+    (root / name).write_text("\n".join([f"{first},{column}", *(f"{line},train" for line in lines)]))
+    with pytest.raises(InputError, match=rf"{name}: column '{column}' occurs twice: remove one of them"):
+        own(root).read()
+
+
+def test_a_subject_that_contradicts_the_table_of_images_is_named(root):
+    add_images(root)
+    edit(root / "questions.csv", "p0,images/p0-new.png,,", "p1,images/p0-new.png,,")
+    with pytest.raises(InputError, match=r"questions\.csv, row 3: subject_id is 'p1', but images\.csv says 'p0' of"):
+        own(root).listed()
 
 
 def test_an_image_of_two_subjects_is_named_with_its_rows(root):
@@ -230,6 +269,12 @@ def test_a_question_about_nothing_known_and_a_missing_file_are_named(root):
     (root / "questions.csv").unlink()
     with pytest.raises(InputError, match=r"questions\.csv is missing"):
         own(root).read()
+
+
+def test_a_link_to_itself_ends_a_command_that_names_it(root, tmp_path):
+    (root / "images/p4-old.png").unlink()
+    (root / "images/p4-old.png").symlink_to("p4-old.png")
+    assert re.search(r"p4-old\.png cannot be followed", refusal(own(root), tmp_path / "work"))
 
 
 def test_questions_are_counted_where_they_have_no_id(root):

@@ -4,7 +4,7 @@ from PIL import Image
 
 from cfvqa.errors import InputError
 from cfvqa.sources.image_files import check_image, read_image
-from cfvqa.sources.paths import safe_path
+from cfvqa.sources.paths import existing_root, safe_path
 
 
 def gradient(high, dtype):
@@ -78,3 +78,19 @@ def test_paths_stay_in_the_data_folder(tmp_path):
     for path in ("../outside.png", "/etc/passwd", "a/../../x.png", "link.png"):
         with pytest.raises(InputError, match="leaves the data folder"):
             safe_path(root, path)
+
+
+def test_links_that_lead_to_themselves_and_what_is_no_path_are_named(tmp_path):
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "p10").symlink_to("p11")
+    (tmp_path / "p11").symlink_to("p10")
+    for path in ("loop.png", "p10/a.png"):
+        with pytest.raises(InputError, match=rf"{path} cannot be followed, it may be a link to itself"):
+            safe_path(tmp_path, path)
+    with pytest.raises(InputError, match=r"path 'a\\x00\.png' holds a NUL character, which no path does"):
+        safe_path(tmp_path, "a\0.png")
+
+
+def test_a_home_folder_of_nobody_is_named():
+    with pytest.raises(InputError, match=r"source\.root: no home folder '~nobody-is-called-so/data'"):
+        existing_root("~nobody-is-called-so/data")

@@ -381,6 +381,24 @@ def test_what_is_no_csv_is_refused_in_one_line(tmp_path, content):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_text_that_is_no_utf_8_is_said_to_be_none(tmp_path, encoding, zipped):
+    text = "a,b\n1,2\n".encode(encoding)
+    path = tmp_path / "table.csv"
+    path.write_bytes(gzip.compress(text) if zipped else text)
+    with pytest.raises(InputError, match=r"table\.csv is no UTF-8 text, but UTF-16 or UTF-32: save it as UTF-8"):
+        load_csv(path)
+
+
+def test_a_zipped_file_with_wrong_bytes_is_refused_in_one_line(tmp_path):
+    content = bytearray(gzip.compress(b"a,b\n" + b"".join(b"%d,%d\n" % (n * 7919 % 997, n) for n in range(5000))))
+    content[50] ^= 0xFF
+    (tmp_path / "table.csv.gz").write_bytes(content)
+    with pytest.raises(InputError, match=r"table\.csv\.gz cannot be read as CSV"):
+        load_csv(tmp_path / "table.csv.gz")
+
+
 @pytest.mark.parametrize(("wrong", "shown"), [("opinion", "'opinion'"), ("Difference", "'Difference'"), ("", "blank")])
 def test_an_unknown_question_type_is_named_with_its_row_of_the_file(tree, wrong, shown):
     tree.questions[1]["question_type"] = wrong

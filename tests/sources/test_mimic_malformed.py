@@ -125,6 +125,10 @@ DAMAGES = {
         replace(METADATA, dicom_id(SECOND).encode(), b"/etc/outside"),
         [f"{METADATA}, row 3: dicom_id is '/etc/outside'"],
     ),
+    "a scene graph of another image": (
+        replace(GRAPH, dicom_id(SECOND).encode(), dicom_id(FIRST).encode()),
+        [GRAPH, f"image_id is '{dicom_id(FIRST)}'", "restore the file"],
+    ),
     "a study folder that is a link": (linked_outside, [IMAGE, "goes through a link that leaves the data folder"]),
     "a study of another subject": (
         replace(STUDIES, b"19000001", b"19000002"),

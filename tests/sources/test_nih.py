@@ -194,9 +194,14 @@ MALFORMED = {
         entered("00000001_001.png", "../secret.png"),
         r"row 3: Image Index is '\.\./secret\.png'",
     ),
-    "a row has no image": (entered("00000001_001.png", "00000777_001.png"), r"00000777_001\.png is missing"),
+    "a row has no image": (entered("00000001_001.png", "00000001_777.png"), r"00000001_777\.png is missing"),
     "a follow-up is a word": (entered(",0,1,058Y", ",zero,1,058Y"), "row 2: Follow-up # is 'zero'"),
     "a patient is a word": (entered(",0,1,058Y", ",0,one,058Y"), "row 2: Patient ID is 'one'"),
+    "a patient is another's": (entered(",0,1,058Y", ",0,2,058Y"), rf"{TABLE}, row 2: Patient ID is '2', but the name"),
+    "a follow-up is doubled": (
+        entered(",1,1,058Y", ",0,01,058Y"),
+        rf"{TABLE}, rows 2 and 3: Patient ID \+ Follow-up # '1, 0' twice",
+    ),
     "a column is missing": (entered("Finding Labels", "Labels"), "column 'Finding Labels' is missing"),
     "a row is too wide": (entered("0.168,0.168,", "0.168,0.168,1,1,"), rf"{TABLE}, row 2: it has 14 fields"),
     "the table has no rows": (overwritten(TABLE, NIH_HEADER.encode() + b"\n"), rf"{TABLE} has no rows"),
@@ -204,6 +209,10 @@ MALFORMED = {
     "the table is no UTF-8": (
         overwritten(TABLE, NIH_HEADER.encode() + b"\n\xff\xfe,Mass\n"),
         rf"{TABLE} cannot be read",
+    ),
+    "the table is UTF-16": (
+        overwritten(TABLE, f"{NIH_HEADER}\n".encode("utf-16")),
+        rf"{TABLE} is no UTF-8 text, but UTF-16 or UTF-32: save it as UTF-8",
     ),
     "the table is missing": (lambda root: (root / TABLE).unlink(), rf"{TABLE} is missing"),
     "an image is cut": (cut, r"00000003_001\.png cannot be read .*truncated"),
@@ -219,6 +228,10 @@ MALFORMED = {
     "a side is blank": (boxed("00000001_000.png,Mass,1,2,3,", ",,,"), r"BBox_List_2017\.csv, row 3: h is blank"),
     "a box has an unknown label": (boxed("00000001_000.png,Flu,1,2,3,4"), "row 3: Finding Label is 'Flu'"),
     "a box has no image": (boxed(",Mass,1,2,3,4"), r"BBox_List_2017\.csv, row 3: Image Index is 'None'"),
+    "the first box lacks a side": (
+        overwritten("BBox_List_2017.csv", f"a,b\n{IMAGE[7:]},Mass,1,2,3\n{IMAGE[7:]},Mass,1,2,3,4\n".encode()),
+        r"BBox_List_2017\.csv, row 2: it ends after 5 of 6 fields",
+    ),
     "a box lacks a column": (overwritten("BBox_List_2017.csv", b"a,b\nx.png,Mass,1,2,3\n"), "has 5 columns"),
     "the list of boxes has no rows": (overwritten("BBox_List_2017.csv", b"a,b\n"), "BBox_List_2017.csv cannot be read"),
     "the list of boxes is no UTF-8": (boxed("00000001_000.png,M\udcff,1,2,3,4"), "BBox_List_2017.csv cannot be read"),

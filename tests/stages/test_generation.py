@@ -212,6 +212,14 @@ def test_an_output_folder_that_is_not_set_or_cannot_be_made(make, tree):
         make(out=str(tree.studies / "made"))
 
 
+@pytest.mark.parametrize("name", ["all_diseases.json", "mimic_pair_questions.csv"])
+def test_a_folder_where_a_file_is_to_stand_is_named_before_anything_is_written(make, name):
+    (make.folder / name).mkdir(parents=True)
+    with pytest.raises(InputError, match=rf"out: .*{name} is a folder, a file is to stand there"):
+        make()
+    assert [path.name for path in make.folder.iterdir()] == [name]
+
+
 def test_questions_of_other_records_are_not_left_beside_new_ones(make):
     make()
     before = written(make.folder)
