@@ -11,7 +11,7 @@ import polars as pl
 
 from cfvqa.errors import InputError, check_choice
 from cfvqa.sources.checks import validate
-from cfvqa.sources.csv_files import check_unique, integers, read_csv
+from cfvqa.sources.csv_files import integers, read_csv
 from cfvqa.sources.image_files import Corruption, measure_images
 from cfvqa.sources.image_labels import whole_image_findings
 from cfvqa.sources.nih_boxes import BOXES, IMAGE_NAME, LABELS, read_finding_boxes
@@ -176,7 +176,6 @@ def _read_entries(root: Path) -> pl.DataFrame:
     patient = pl.col("Patient ID").str.strip_chars_start("0")
     view = pl.col("View Position")
     order = integers(table, "Follow-up #", path)
-    check_unique(table.with_columns(order, patient), ["Patient ID", "Follow-up #"], path)
     return (
         table.select(
             name.alias("image_id"),

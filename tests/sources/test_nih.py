@@ -198,10 +198,6 @@ MALFORMED = {
     "a follow-up is a word": (entered(",0,1,058Y", ",zero,1,058Y"), "row 2: Follow-up # is 'zero'"),
     "a patient is a word": (entered(",0,1,058Y", ",0,one,058Y"), "row 2: Patient ID is 'one'"),
     "a patient is another's": (entered(",0,1,058Y", ",0,2,058Y"), rf"{TABLE}, row 2: Patient ID is '2', but the name"),
-    "a follow-up is doubled": (
-        entered(",1,1,058Y", ",0,01,058Y"),
-        rf"{TABLE}, rows 2 and 3: Patient ID \+ Follow-up # '1, 0' twice",
-    ),
     "a column is missing": (entered("Finding Labels", "Labels"), "column 'Finding Labels' is missing"),
     "a row is too wide": (entered("0.168,0.168,", "0.168,0.168,1,1,"), rf"{TABLE}, row 2: it has 14 fields"),
     "the table has no rows": (overwritten(TABLE, NIH_HEADER.encode() + b"\n"), rf"{TABLE} has no rows"),
