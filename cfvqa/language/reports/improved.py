@@ -7,6 +7,7 @@ What an addendum says of a finding replaces what the report says of it.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from cfvqa.language.reports.assertion import Status, borders, statuses
 from cfvqa.language.reports.records import Entity, KeyInformation, Mention
@@ -44,7 +45,12 @@ def _all_said(read: Iterable[Sentence]) -> list[_Said]:
     return [one for sentence in read for one in _statements(sentence)]
 
 
-def _statements(sentence: Sentence) -> Iterator[_Said]:
+@lru_cache(maxsize=2**16)  # reports say the same again and again
+def _statements(sentence: Sentence) -> tuple[_Said, ...]:
+    return tuple(_said_by(sentence))
+
+
+def _said_by(sentence: Sentence) -> Iterator[_Said]:
     text = plain(sentence.text)
     names = find_names(text)
     if not names:
