@@ -4,6 +4,8 @@ from cfvqa.evaluation.charts import Figure
 from cfvqa.evaluation.report import SmallRow, SmallTable
 from cfvqa.evaluation.report_figures import Metrics, dig
 
+_KINDS = ("added", "removed", "level", "none")
+
 
 def answer_tables_of(metrics: Metrics) -> tuple[SmallTable, ...]:
     """Return what was taken for what and, of answers with a score, what is left if the model may abstain."""
@@ -12,16 +14,15 @@ def answer_tables_of(metrics: Metrics) -> tuple[SmallTable, ...]:
 
 def _confusion(metrics: Metrics) -> SmallTable:
     counts = metrics["changes"]["confusion"]
-    kinds = tuple(counts)
     rows = (
-        SmallRow(f"{kind} ({sum(given.values()):,})", tuple(_share(given, answered) for answered in kinds))
-        for kind, given in counts.items()
+        SmallRow(f"{kind} ({sum(counts[kind].values()):,})", tuple(_share(counts[kind], said) for said in _KINDS))
+        for kind in _KINDS
     )
     return SmallTable(
         "What was taken for what",
         "Of the findings that have truly been added, removed, or have changed their level (in brackets how many), the "
         "share that answers call so. Of those without a change only the findings that an answer names are counted.",
-        tuple(f"answered: {kind}" for kind in kinds),
+        tuple(f"answered: {kind}" for kind in _KINDS),
         tuple(rows),
     )
 

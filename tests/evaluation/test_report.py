@@ -17,11 +17,11 @@ URI = "data:image/jpeg;base64,AAAA"
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 
-CONFUSION = {
-    "added": {"added": 3, "removed": 1, "level": 0, "none": 0},
-    "removed": {"added": 0, "removed": 0, "level": 0, "none": 0},
-    "level": {"added": 1, "removed": 0, "level": 0, "none": 1},
-    "none": {"added": 1, "removed": 0, "level": 0},
+CONFUSION = {  # in the order of a file with sorted keys
+    "added": {"added": 3, "level": 0, "none": 0, "removed": 1},
+    "level": {"added": 1, "level": 0, "none": 1, "removed": 0},
+    "none": {"added": 1, "level": 0, "removed": 0},
+    "removed": {"added": 0, "level": 0, "none": 0, "removed": 0},
 }
 
 
@@ -147,6 +147,7 @@ def test_tables_of_contrasts_and_maps_of_words_are_there_where_something_was_jud
 def test_what_was_taken_for_what_is_a_share_of_what_is_true():
     [table] = answer_tables_of(metrics())  # without scores nothing tells which answers to keep
     rows = {row.label: [figure.value for figure in row.figures] for row in table.rows}
+    assert list(rows) == ["added (4)", "removed (0)", "level (2)", "none (1)"]
     assert rows["added (4)"] == [0.75, 0.25, 0, 0]
     assert rows["removed (0)"] == [None] * 4
     assert rows["level (2)"] == [0.5, 0, 0, 0.5]
