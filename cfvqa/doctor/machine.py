@@ -16,7 +16,7 @@ from cfvqa.processes import cores
 from cfvqa.settings.building import plain
 from cfvqa.settings.checking import check_folders, select
 from cfvqa.settings.training_checks import TRAINERS, TRAINING_CHECKS
-from cfvqa.training.precision import EMULATED, computes_bf16
+from cfvqa.training.precision import EMULATED, is_emulated
 from cfvqa.training.ranks import by_slurm, check_machines, uses_gpu
 
 NETWORKS = ("vision networks", "readers")
@@ -37,9 +37,9 @@ def machine_notes(config: DictConfig) -> list[Note]:
 
 def precision_notes(content: dict[str, Any]) -> list[Note]:
     """Warn of a reader in 16 bits on a processor that only emulates them; a GPU that does is refused."""
-    on_processor = not uses_gpu(content["trainer"])
-    emulated = content["precision"] == "bf16" and on_processor and not computes_bf16(content["trainer"])
-    return [Note(WARNING, "precision", EMULATED)] if emulated else []
+    trainer = content["trainer"]
+    told = is_emulated(content["precision"], trainer) and not uses_gpu(trainer)
+    return [Note(WARNING, "precision", EMULATED)] if told else []
 
 
 def load_notes() -> list[Note]:

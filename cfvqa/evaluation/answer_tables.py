@@ -1,10 +1,12 @@
 """From `metrics.json` to the two small tables of the page about answers to difference questions."""
 
+from cfvqa.evaluation.changes import NO_CHANGE
 from cfvqa.evaluation.charts import Figure
 from cfvqa.evaluation.report import SmallRow, SmallTable
 from cfvqa.evaluation.report_figures import Metrics, dig
+from cfvqa.language.grammar import ChangeKind
 
-_KINDS = ("added", "removed", "level", "none")
+_KINDS = (ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.LEVEL, NO_CHANGE)
 
 
 def answer_tables_of(metrics: Metrics) -> tuple[SmallTable, ...]:

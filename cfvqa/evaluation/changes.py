@@ -15,7 +15,7 @@ from cfvqa.evaluation.intervals import f1, macro_f1, precision, ratio, recall
 from cfvqa.language.grammar import Change, ChangeKind, parse_changes
 
 Changes = frozenset[Change]
-_NO_CHANGE = "none"
+NO_CHANGE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +181,13 @@ def _named(changes: Changes) -> set[str]:
 
 
 def _confusion(pairs: Sequence[tuple[Changes, Changes]]) -> dict[str, dict[str, int]]:
-    kinds = [kind.value for kind in ChangeKind] + [_NO_CHANGE]
+    kinds = [kind.value for kind in ChangeKind] + [NO_CHANGE]
     table = {true: dict.fromkeys(kinds, 0) for true in kinds}
     for truth, answer in pairs:
         true, given = _kinds(truth), _kinds(answer)
         for finding in true.keys() | given.keys():
-            table[true.get(finding, _NO_CHANGE)][given.get(finding, _NO_CHANGE)] += 1
-    del table[_NO_CHANGE][_NO_CHANGE]  # of findings that nobody names there is no number
+            table[true.get(finding, NO_CHANGE)][given.get(finding, NO_CHANGE)] += 1
+    del table[NO_CHANGE][NO_CHANGE]  # of findings that nobody names there is no number
     return table
 
 

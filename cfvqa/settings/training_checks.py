@@ -26,7 +26,7 @@ from cfvqa.settings.reader import Widths, build_model, check_needs, train_tokeni
 from cfvqa.settings.schema import RANK, WRITE, ranks
 from cfvqa.training.compiling import has_compiler
 from cfvqa.training.fit import quiet_lightning
-from cfvqa.training.precision import computes_bf16, settled
+from cfvqa.training.precision import is_emulated, settled
 from cfvqa.training.ranks import device_count, environment, one_of_several, process_count, started_processes, uses_gpu
 
 TRAINERS = ("trainer", "detector.training.trainer", "classifier.training.trainer", "extraction.trainer")
@@ -69,7 +69,7 @@ def _check_precision(content: dict[str, Any]) -> None:
     for place in TRAINERS:
         key = "precision" if place == "trainer" else f"{place}.precision"
         _check_half(str(select(content, key) or 32), select(content, place), key)
-    if str(content["precision"]) == "bf16" and uses_gpu(content["trainer"]) and not computes_bf16(content["trainer"]):
+    if uses_gpu(content["trainer"]) and is_emulated(content["precision"], content["trainer"]):
         raise InputError(f"precision=bf16: {torch.cuda.get_device_name()} has none: give precision=16 or precision=32")
 
 

@@ -33,7 +33,7 @@ from cfvqa.stages.vision import anatomy, describe_vision, findings
 from cfvqa.training.checkpoints import check_weights, load_weights
 from cfvqa.training.compiling import compile_parts
 from cfvqa.training.fit import FitSettings, fit
-from cfvqa.training.precision import EMULATED, computes_bf16
+from cfvqa.training.precision import EMULATED, is_emulated
 from cfvqa.training.pruning import TrialReport
 from cfvqa.training.ranks import check_machines, rank
 from cfvqa.training.trackers import TrackedRun
@@ -178,7 +178,7 @@ def _new_reader(training: _Training) -> _Reader:
 
 def _train(training: _Training, reader: _Reader) -> dict[str, str]:
     folder = training.folder
-    if training.blocks["precision"] == "bf16" and not computes_bf16(training.blocks["trainer"]):
+    if is_emulated(training.blocks["precision"], training.blocks["trainer"]):
         training.console.print(f"warning: {EMULATED}", highlight=False, soft_wrap=True)
     if rank() == 0:
         reader.tokenizer.save(folder / TOKENIZER)

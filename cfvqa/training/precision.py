@@ -23,6 +23,11 @@ def settled(trainer: Mapping[str, Any]) -> dict[str, Any]:
     return {**trainer, "precision": "bf16-mixed" if computes_bf16(trainer) else "32-true"}
 
 
+def is_emulated(precision: str | int, trainer: Mapping[str, Any]) -> bool:
+    """Whether a reader's precision is bf16, and the device of its `Trainer` has no instructions for it."""
+    return str(precision) == "bf16" and not computes_bf16(trainer)
+
+
 def computes_bf16(trainer: Mapping[str, Any]) -> bool:
     """Whether the device of a `Trainer` has instructions for bf16, or for what libraries make it of."""
     if uses_gpu(trainer):

@@ -120,14 +120,15 @@ _BEGINS = frozenset({
 })  # fmt: skip
 """What may lead from one finding to the words of the next."""
 _NOUNS = frozenset({"lobe", "lobes", "lung", "lungs", "base"})
+_PREPOSITIONS = ("in", "at", "within", "of", "on", "over", "overlying", "along", "involving", "throughout")
 _PREDICATES = frozenset({
-    "is", "are", "was", "were", "has", "have", "had", "remains", "remain", "appears", "appear", "seems", "in", "at",
-    "within", "of", "on", "over", "overlying", "along", "involving", "throughout",
+    "is", "are", "was", "were", "has", "have", "had", "remains", "remain", "appears", "appear", "seems",
+    *_PREPOSITIONS,
 })  # fmt: skip
 """What leads from a finding to its own level or place."""
 _SIDE_WORDS = re.compile(r"\b(?:left|right|bilateral)\b")
 
-_PREPOSITION = "(?:in|at|within|of|on|over|overlying|along|involving|throughout)"
+_PREPOSITION = f"(?:{'|'.join(_PREPOSITIONS)})"
 _PLACE = re.compile(rf"\b{_PREPOSITION} (?:the )?({any_of(place.removeprefix('the ') for place in PLACES)})\b")
 _SOMEWHERE = re.compile(rf"\b{_PREPOSITION} (?:the |its )?((?:[\w-]+ ){{0,1}}(?:left|right)\b(?: [\w-]+){{0,3}})")
 _LEVELS = any_of(LEVEL_WORDS)
