@@ -15,8 +15,8 @@ EMULATED = "precision=bf16: this processor has no instructions for 16 bits, and 
 def settled(trainer: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a `Trainer`, `precision: auto` replaced by what its device is fast in.
 
-    That is bf16-mixed where it has instructions for 16 bits, and 32-true elsewhere: a processor without them takes some
-    sixty times as long for a matrix product.
+    That is bf16-mixed where it has instructions for 16 bits, and 32-true elsewhere: a processor without them takes many
+    times as long.
     """
     if trainer.get("precision") != _OPEN:
         return dict(trainer)
