@@ -2,18 +2,34 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.sources.image_files import missing_files
-from cfvqa.sources.paths import existing_root
+from cfvqa.sources.paths import existing_root, safe_path
 
 KEY = "reports"
 SUFFIX = ".txt"
 _SUBJECT = re.compile("p[0-9]+")
 _REPORT = re.compile(r"s[0-9]+\.txt")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The report of a study.
+
+    Attributes:
+        study: its id.
+        text: what it says.
+        is_latin: whether its file is no UTF-8, and was read as Latin-1.
+    """
+
+    study: str
+    text: str
+    is_latin: bool
 
 
 def subject_folders(root: Path | str | None) -> list[Path]:
@@ -54,17 +70,34 @@ def without_report(studies: pl.DataFrame, root: Path) -> list[str]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if _SUBJECT.fullmatch(path.name) and path.is_dir())
+    return [path for path in _inside(folder, _SUBJECT) if path.is_dir()]
 
 
-def read_reports(subject: Path) -> Iterator[tuple[str, str]]:
-    """Yield the reports of a subject, by study id: the id, and the text.
+def read_reports(subject: Path) -> Iterator[Report]:
+    """Yield the reports of a subject, by study id.
 
     Raises:
-        InputError: naming a file that is no text.
+        InputError: naming a file that is no text, or a link that leaves the folder.
     """
-    for path in sorted(path for path in subject.iterdir() if _REPORT.fullmatch(path.name)):
+    for path in _inside(subject, _REPORT):
         try:
-            yield path.stem[1:], path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} cannot be read as text ({error}): restore the file") from error
+            content = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error}): restore the file") from error
+        if b"\0" in content:
+            raise InputError(f"{path} is no text, a NUL character is in it: restore the file, in UTF-8 or Latin-1")
+        text, is_latin = _decoded(content)
+        yield Report(path.stem[1:], text, is_latin)
+
+
+def _inside(folder: Path, name: re.Pattern[str]) -> list[Path]:
+    """Return what lies in a folder under names of a form, in their order; a link may not leave the folder."""
+    found = sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
+    return [safe_path(folder, path.name) if path.is_symlink() else path for path in found]
+
+
+def _decoded(content: bytes) -> tuple[str, bool]:
+    try:
+        return content.decode("utf-8"), False
+    except UnicodeDecodeError:
+        return content.decode("latin-1"), True

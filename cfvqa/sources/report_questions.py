@@ -23,6 +23,7 @@ INDENT = 4
 """Of the published records."""
 
 NO_TEXT = "report without text (its record is empty)"
+LATIN = "report that is no UTF-8 (read as Latin-1)"
 NOT_LISTED = "report whose study is not in the table of studies (no questions)"
 NOT_FRONTAL = "study without a frontal view (no questions)"
 NONE_EARLIER = "study without an earlier frontal one (no questions)"
@@ -123,9 +124,10 @@ def write_subjects(parser: str, seed: int, subjects: Sequence[Subject]) -> Writt
 
 def _read(rules: Rules, subject: Subject, counts: Counter[str]) -> dict[str, KeyInformation]:
     read = {}
-    for study, text in read_reports(subject.folder):
-        counts[NO_TEXT] += not text.strip()
-        read[study] = rules.parse(f"s{study}", text)
+    for report in read_reports(subject.folder):
+        counts[NO_TEXT] += not report.text.strip()
+        counts[LATIN] += report.is_latin
+        read[report.study] = rules.parse(f"s{report.study}", report.text)
     return read
 
 

@@ -29,8 +29,8 @@ def test_reports_that_are_not_there(call, tree):
 
 
 def test_a_report_that_is_no_text(call, tree):
-    tree.path(19_000_003, 59_000_032).write_bytes(b"Edema \xff\xfe.")
-    refused(call, ["s59000032.txt", "cannot be read as text", "restore the file"], *command(tree))
+    tree.path(19_000_003, 59_000_032).write_bytes("Edema.".encode("utf-16"))
+    refused(call, ["s59000032.txt", "is no text", "restore the file"], *command(tree))
 
 
 def test_a_study_of_two_subjects(call, tree):

@@ -175,8 +175,25 @@ def test_a_dry_run_reads_the_first_subjects(make):
 
 
 def test_nothing_is_left_where_something_is_wrong(make, tree):
-    tree.path(19_000_003, 59_000_032).write_bytes(b"Edema \xff\xfe.")
-    with pytest.raises(InputError, match=r"s59000032\.txt cannot be read as text"):
+    tree.path(19_000_003, 59_000_032).write_bytes("Edema.".encode("utf-16"))
+    with pytest.raises(InputError, match=r"s59000032\.txt is no text"):
+        make()
+    assert not make.folder.exists()
+
+
+def test_a_report_in_latin_1_is_read_and_counted(make, tree):
+    tree.path(19_000_003, 59_000_032).write_bytes("Mild \xd6dem, no pneumothorax.".encode("latin-1"))
+    assert "report that is no UTF-8 (read as Latin-1) 1" in make()
+    assert "pneumothorax" in {record["study_id"]: record for record in records_of(make)}["59000032"]["no_entity"]
+
+
+@pytest.mark.parametrize("report", [True, False], ids=["a report", "a folder"])
+def test_a_link_that_leaves_the_folder_of_reports(make, tree, tmp_path, report):
+    inside = tree.path(19_000_003, 59_000_032)
+    inside = inside if report else inside.parent
+    outside = inside.rename(tmp_path / "outside")
+    inside.symlink_to(outside)
+    with pytest.raises(InputError, match="leaves the data folder"):
         make()
     assert not make.folder.exists()
 

@@ -83,8 +83,8 @@ _CUES: dict[str, str] = {
     rf"|no longer {_WELL}{_SEEN}|not {_WELL}{_SEEN}",
     "absent_answer_behind": _ANSWER,
     "absent_either": "resolved|unlikely|absent|less likely",
-    "absent_before": "no longer|no|without|not|nor|neither|negative for|free (?:of|from)|clear of|absence of"
-    "|rather than|as opposed to|resolution of|clearing of|disappearance of|denies",
+    "absent_before": "(?:no longer|no|without|not|nor|neither|negative for|free (?:of|from)|clear of|absence of"
+    "|rather than|as opposed to|resolution of|clearing of|disappearance of|denies)(?: ?:)?",
 }
 _CUE = re.compile(r"\b(?:" + "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _CUES.items()) + r")(?!\w)")
 

@@ -137,6 +137,10 @@ _GRADED = re.compile(
     rf"\b(?:is|are|remains?|appears?|now)(?: (?:now|again|still|also|overall|currently))* ({_LEVELS}(?: to {_LEVELS})?)"
     r"\b(?! [\w-]*ed\b)"
 )
+_ANSWERED = re.compile(
+    rf" ?: ?(?>({any_of(_KIND)}\b(?:,? (?:to )?{any_of(_KIND)}\b)*))(?! (?:is|are|was|were|[\w-]+ed)\b)"
+)
+_COLON = re.compile(" ?:")
 _BOTH = re.compile(r"\bbilateral\b")
 _EACH_SIDE = re.compile(rf"\b({_LEVELS}|large) on the (left|right)\b")  # "large" alone is no level
 
@@ -191,8 +195,9 @@ def describe(sentence: str, part: Part) -> list[Mention]:
     """Return what a plain sentence says of a finding: one mention, or one for each of two sides."""
     inside = " ".join(_INSIDE.findall(sentence[part.named.start : part.named.end]))
     groups = _sides(_WORD.findall(sentence[part.start : part.named.start]))
-    groups[-1] = f"{groups[-1]} {inside}".strip()
     behind = sentence[part.named.end : part.end]
+    answered = _ANSWERED.match(behind)  # "edema: mild"
+    groups[-1] = f"{groups[-1]} {inside} {answered[1] if answered else ''}".strip()
     if len(graded := _EACH_SIDE.findall(behind)) > 1:
         said = _ATTRIBUTE.findall(" ".join(groups))
         shared = [word for word in said if _KIND[word] != "level" and not _SIDE_WORDS.fullmatch(word)]
@@ -278,7 +283,9 @@ def parts(sentence: str, names: list[Named], borders: list[int]) -> Iterator[Par
     """Yield the part of a sentence that speaks of each finding: between the words of its neighbours and the borders."""
     starts = [_start(sentence, place, names, borders) for place in range(len(names))]
     for named, start, following in zip(names, starts, [*starts[1:], len(sentence)], strict=True):
-        yield Part(named, start, min([following, *(border for border in borders if border >= named.end)]))
+        asked = _COLON.match(sentence, named.end)  # what answers it stands behind
+        earliest = asked.end() + 1 if asked else named.end
+        yield Part(named, start, min([following, *(border for border in borders if border >= earliest)]))
 
 
 def _start(sentence: str, place: int, names: list[Named], borders: list[int]) -> int:
