@@ -1,10 +1,12 @@
 import os
+import shutil
 import subprocess
 import sys
 from importlib import import_module
 
 import pytest
 import torch
+from filelock import FileLock
 from hydra.core.global_hydra import GlobalHydra
 from layouts import MimicTree, write_nih
 from processes import THREADS, run
@@ -12,11 +14,15 @@ from processes import THREADS, run
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """A folder in which the tiny phantom has gone through every stage."""
-    path = tmp_path_factory.mktemp("pipeline")
-    status, output = run(path, "run")
-    assert status == 0, output
-    return path
+    """A folder in which the tiny phantom has gone through every stage; each process of a test run has a copy."""
+    base = tmp_path_factory.getbasetemp()
+    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made"
+    with FileLock(made.with_suffix(".lock")):
+        if not made.exists():
+            made.mkdir()
+            status, output = run(made, "run")
+            assert status == 0, output
+    return shutil.copytree(made, tmp_path_factory.mktemp("pipeline"), dirs_exist_ok=True)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_the_report_holds_the_figures_and_is_made_once(folder, call_tiny):
 @pytest.mark.slow
 def test_a_second_call_makes_nothing_and_a_changed_setting_only_what_it_shapes(folder, call_tiny):
     before = markers(folder)
-    status, output = run(folder, "run")
+    status, output = call_tiny("run")
     assert status == 0, output
     assert markers(folder) == before
     status, output = call_tiny("run", "evaluation.draws=60")
@@ -93,7 +93,7 @@ def test_a_second_call_makes_nothing_and_a_changed_setting_only_what_it_shapes(f
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_and_ends_in_the_same_figures(folder):
+def test_a_killed_training_goes_on_and_ends_in_the_same_figures(folder, call_tiny):
     expected = metrics(folder)
     process = subprocess.Popen(
         command("run", "name=killed"),
@@ -108,7 +108,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_figures(folder):
     process.wait()
     assert (folder / watched).exists()
     assert not (folder / "runs" / "killed" / "vqa" / "_SUCCESS").exists()
-    status, output = run(folder, "run", "name=killed")
+    status, output = call_tiny("run", "name=killed")
     assert status == 0, output
     figures = metrics(folder, "killed")
     figures["data"], expected["data"] = None, None
@@ -235,17 +235,17 @@ def test_a_process_ends_with_the_status_and_help_and_config_are_shown(tmp_path, 
 
 
 @pytest.mark.long
-def test_other_systems_are_trained_and_judged_by_the_same_commands(folder):
+def test_other_systems_are_trained_and_judged_by_the_same_commands(folder, call_tiny):
     # mccformers_d is in tests/pipeline/test_published.py.
-    status, output = run(folder, "evaluate", "name=ekaid", "variant=ekaid")
+    status, output = call_tiny("evaluate", "name=ekaid", "variant=ekaid")
     assert status == 0, output
     check_judged(folder, "ekaid")
 
 
 @pytest.mark.long
-def test_gloria_is_trained_judged_by_answers_and_contrasts_and_shown_with_maps_of_words(folder):
+def test_gloria_is_trained_judged_by_answers_and_contrasts_and_shown_with_maps_of_words(folder, call_tiny):
     tasks = "evaluation.tasks=[answers,retrieval,zero_shot]"
-    status, output = run(folder, "run", "name=gloria", "variant=gloria", tasks, "+trainer.limit_train_batches=0.3")
+    status, output = call_tiny("run", "name=gloria", "variant=gloria", tasks, "+trainer.limit_train_batches=0.3")
     assert status == 0, output
     figures = check_judged(folder, "gloria")
     assert figures["retrieval"]["answer_to_pair"]["n"] == figures["zero_shot"]["n"] == figures["changes"]["n"]

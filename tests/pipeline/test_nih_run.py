@@ -5,7 +5,6 @@ import json
 import polars as pl
 import pytest
 from layouts import write_nih
-from processes import run
 
 SMALL = (
     "image_size=64",
@@ -21,16 +20,16 @@ SMALL = (
 
 
 @pytest.mark.slow
-def test_public_radiographs_go_through_every_stage(tmp_path):
+def test_public_radiographs_go_through_every_stage(call, tmp_path):
     root = write_nih(tmp_path / "nih", subjects=40)
-    status, output = run(tmp_path, "run", f"source.root={root}", *SMALL, experiment="nih_sample")
+    status, output = call("run", "experiment=nih_sample", f"source.root={root}", *SMALL)
     assert status == 0, output
-    evaluation = tmp_path / "runs" / "nih_sample" / "evaluation"
+    evaluation = call.folder / "runs" / "nih_sample" / "evaluation"
     figures = json.loads((evaluation / "metrics.json").read_text())
     assert figures["data"]["name"] == "nih"
     assert set(figures["baseline"]) == {"question_only", "majority", "constant", "prior"}
     answers = pl.read_parquet(evaluation / "predictions.parquet")
     assert set(answers["question_type"]) == {"abnormality", "presence", "view", "difference"}
-    assert (tmp_path / "runs" / "nih_sample" / "report.html").is_file()
+    assert (call.folder / "runs" / "nih_sample" / "report.html").is_file()
     # Two data sets were read: the radiographs, and the phantom that the detector learned from.
-    assert len(list(tmp_path.glob("work/tables/*/_SUCCESS"))) == 2
+    assert len(list(call.folder.glob("work/tables/*/_SUCCESS"))) == 2

@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
-from processes import run
 
 from cfvqa.sources.image_files import read_image
 from cfvqa.sources.tables import read_tables
@@ -116,7 +115,7 @@ def test_figures_are_tracked_and_data_only_when_they_are_shared(folder, planted,
         "work=tracked",
         f"source.root={planted}",
     )
-    status, output = run(folder, "run", *tracked)
+    status, output = call_tiny("run", *tracked)
     assert status == 0, output
     assert "wandb sync runs/tracked/wandb/offline-run-*" in output
     trained = [next((folder / "tracked" / stage).glob("*/wandb")).parent for stage in ("anatomy", "findings", "blind")]

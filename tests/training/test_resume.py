@@ -1,26 +1,22 @@
 """A training stopped anywhere ends as one that was never stopped, bit by bit."""
 
-import os
-import signal
 from dataclasses import replace
 
 import lightning as L
 import polars as pl
 import pytest
 import torch
-from killing import PARTS, Processes, Way, train, train_in_group
-from resuming import assert_same, kill_and_finish, wait_for_checkpoints, whole
+from killing import PARTS, Way, train
+from resuming import assert_same, kill_and_finish, whole
 
 from cfvqa.progress import StageConsole
 from cfvqa.stages.asking import Decoding, ask, pair_set
 from cfvqa.stages.trained import TrainedReader, for_answering
 from cfvqa.training.checkpoints import load_weights
-from cfvqa.training.keeping import PREEMPTED, preemptible
 
 WAYS = {
     "plain": Way(),
     "findings, bf16": Way("findings", precision="bf16-mixed"),
-    "two processes, workers, bf16": Way(world=2, workers=2, units=8, precision="bf16-mixed"),
 }
 
 
@@ -50,7 +46,7 @@ def test_a_training_killed_now_and_then_ends_in_the_same_weights_and_curves(base
 
 @pytest.mark.long
 def test_a_training_killed_twenty_times_ends_in_the_same_weights_curves_and_predictions(base):
-    killed, never = kill_and_finish(base, "often", replace(WAYS["plain"], epochs=8), kills=20)
+    killed, never = kill_and_finish(base, "often", replace(WAYS["plain"], epochs=5), kills=20)
     found, expected = predictions(killed), predictions(never)
     assert len(found) > 20
     assert found.equals(expected)
@@ -105,66 +101,3 @@ def test_a_new_training_starts_from_the_weights_of_a_finished_one(base):
     assert all(torch.equal(weight, expected[name]) for name, weight in beginning.weights.items())
     trained = torch.load(base / "started" / "final.pt", weights_only=True)
     assert not all(torch.equal(weight, expected[name]) for name, weight in trained.items())
-
-
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [("plain", signal.SIGTERM), pytest.param("two processes, workers, bf16", signal.SIGUSR1, marks=pytest.mark.long)],
-)
-def test_a_preempted_training_saves_ends_with_75_and_goes_on(base, name, number):
-    way = WAYS[name]
-    expected = whole(base, name, way)
-    folder = base / f"preempted {name} {number}"
-    processes = Processes(folder, replace(way, workers=2), work=train_in_group)
-    wait_for_checkpoints(processes, folder, 1)
-    # The scheduler of a cluster tells every process, those that load too; one that trains is enough.
-    os.killpg(processes.all[-1].pid, number)
-    processes.wait()
-    assert processes.statuses() == [75] * way.world
-    processes = Processes(folder, way)
-    processes.wait()
-    assert_same(folder, expected)
-
-
-class AskedInValidation(L.Callback):
-    """Have a training asked to stop while it validates for the second time."""
-
-    def __init__(self):
-        self.seen = []
-
-    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
-        self.seen.append(batch_idx)
-        if trainer.current_epoch == 1 and batch_idx == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
-def test_a_validation_is_left_at_its_next_batch_and_repeated(base):
-    way, asked = WAYS["plain"], AskedInValidation()
-    expected = whole(base, "plain", way)
-    folder = base / "preempted in validation"
-    with pytest.raises(SystemExit) as end, preemptible():
-        train(folder, way, 0, 0, callbacks=[asked])
-    assert end.value.code == PREEMPTED
-    assert asked.seen == [*range(max(asked.seen) + 1), 0, 1]
-    assert max(asked.seen) > 1
-    train(folder, way, 0, 0)
-    assert_same(folder, expected)
-
-
-@pytest.mark.parametrize("damage", ["truncated", "foreign"])
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(base, damage):
-    way = WAYS["plain"]
-    expected = whole(base, "plain", way)
-    folder = base / f"damaged {damage}"
-    processes = Processes(folder, way)
-    wait_for_checkpoints(processes, folder, 2)
-    processes.kill()
-    last = folder / "checkpoints" / "last.ckpt"
-    if damage == "truncated":
-        last.write_bytes(last.read_bytes()[:1000])
-    else:
-        torch.save({"state_dict": {"other": torch.ones(1)}}, last)
-    processes = Processes(folder, way)
-    processes.wait()
-    assert processes.statuses() == [0]
-    assert_same(folder, expected)
