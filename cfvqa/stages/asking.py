@@ -13,12 +13,14 @@ from torch.utils.data import DataLoader
 from cfvqa.data.batches import PairBatch, swap_images
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.data.pair_sets import PairSet, PairSettings
+from cfvqa.errors import InputError
 from cfvqa.evaluation.predictions import predictions_of
 from cfvqa.language.questions import DIFFERENCE
 from cfvqa.models.constrained import FollowGrammar
 from cfvqa.models.outputs import Reading
 from cfvqa.progress import StageConsole, counting
-from cfvqa.settings.schema import follows_grammar, words_of
+from cfvqa.settings.schema import follows_grammar, ranks, words_of
+from cfvqa.sources.tables import Tables
 from cfvqa.stages.closed_answers import ClosedAnswers
 from cfvqa.stages.trained import TrainedReader, device
 
@@ -64,6 +66,13 @@ class Decoding:
     settings: dict[str, Any]
     closed: ClosedAnswers | None = None
 
+    @classmethod
+    def of(cls, settings: dict[str, Any], questions: pl.DataFrame) -> "Decoding":
+        """Return how answers are found; a closed list is of training questions."""
+        if not ranks(settings):
+            return cls(settings)
+        return cls(settings, ClosedAnswers.of_training(questions, settings.get("candidates")))
+
     def answer(
         self, reader: TrainedReader, reading: Reading, batch: PairBatch, kinds: Sequence[str | None]
     ) -> tuple[list[str], list[float]]:
@@ -85,6 +94,29 @@ class Decoding:
             return {}
         kept = [kind == DIFFERENCE for kind in kinds]
         return {"logits_processor": [FollowGrammar(reader.constraint, kept)]}
+
+
+def questions_of(read: Tables, split: str) -> pl.DataFrame:
+    """Return the questions of a split.
+
+    Raises:
+        InputError: if it has none.
+    """
+    questions = read.questions.filter(pl.col("split") == split)
+    if not len(questions):
+        raise InputError(f"evaluation.split '{split}' has no question: choose val or test")
+    return questions
+
+
+def training(read: Tables) -> pl.DataFrame:
+    """Return the training questions."""
+    return read.questions.filter(pl.col("split") == "train")
+
+
+def shaping_answers(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of an evaluation that shape what is answered: its batch size only where words are drawn."""
+    drawn = settings["decoding"]["do_sample"]
+    return {key: value for key, value in settings.items() if key != "batch_size" or drawn}
 
 
 def ask_batch(reader: TrainedReader, batch: PairBatch, decoding: Decoding, kinds: Sequence[str | None]) -> BatchAnswers:

@@ -1,4 +1,4 @@
-"""The evaluation stage: ask the reader, its blind control and the baselines, and score them alike; judge contrasts."""
+"""The evaluation stage: ask the reader and score its answers beside the baselines; judge contrasts."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from torch import nn
 from cfvqa.data.feature_store import FeatureStore
 from cfvqa.errors import InputError
 from cfvqa.evaluation.grounding import Pointing, pointing
-from cfvqa.evaluation.metrics import MEANING, Figures, add_tests, write_metrics
+from cfvqa.evaluation.metrics import MEANING, Figures, add_tests, read_metrics, write_metrics
 from cfvqa.evaluation.predictions import PREDICTIONS, join_predictions, write_predictions
 from cfvqa.evaluation.report_figures import dig
 from cfvqa.evaluation.retrieval import Retrieval
@@ -22,20 +22,30 @@ from cfvqa.objectives.base import Contrast
 from cfvqa.progress import StageConsole
 from cfvqa.settings.building import plain
 from cfvqa.settings.reader import contrasts_of
-from cfvqa.settings.schema import ANSWERS, ranks
+from cfvqa.settings.schema import ANSWERS
 from cfvqa.sources.tables import Tables
-from cfvqa.stages.asking import Asked, Decoding, ask, exchange_images, pair_set
-from cfvqa.stages.closed_answers import FILE, ClosedAnswers
+from cfvqa.stages.asking import (
+    Asked,
+    Decoding,
+    ask,
+    exchange_images,
+    pair_set,
+    questions_of,
+    shaping_answers,
+    training,
+)
+from cfvqa.stages.baselines import FIGURES, baselines
+from cfvqa.stages.closed_answers import FILE
 from cfvqa.stages.contrasting import Comparing
 from cfvqa.stages.evaluation_table import show, written
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.run_folders import run_lock
-from cfvqa.stages.scoring import data_of, questions_of, score_file, score_run, training
+from cfvqa.stages.scoring import data_of, score_file, score_run
 from cfvqa.stages.tables import load_tables, tables
 from cfvqa.stages.tracking import track_evaluation
 from cfvqa.stages.trained import TrainedReader, load_reader
-from cfvqa.stages.vqa import blind, vqa
+from cfvqa.stages.vqa import vqa
 from cfvqa.stages.word_maps import attended_by_words, local_of
 
 
@@ -61,31 +71,25 @@ def judged_contrasts(config: DictConfig) -> dict[str, Contrast]:
     return contrasts_of(blocks, judged_phase(config))
 
 
-def shaping_figures(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of an evaluation that shape its figures: the size of a batch only where words are drawn."""
-    drawn = settings["decoding"]["do_sample"]
-    return {key: value for key, value in settings.items() if key != "batch_size" or drawn}
-
-
 def evaluation(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage `runs/<name>/evaluation` (see `evaluation_folder`), made if need be."""
     source, extracted = tables(config, console), features(config, console)
     trained = vqa(config, console)
     settings = {key: value for key, value in plain(config.evaluation).items() if key != "blind"}
-    control = blind(config, console) if ANSWERS in settings["tasks"] else None
-    stage_id = identify(MEANING, shaping_figures(settings), trained.id, control and control.id)
+    beside = baselines(config, console) if ANSWERS in settings["tasks"] else None
+    stage_id = identify(MEANING, shaping_answers(settings), trained.id, beside and beside.id)
     stage = Stage("evaluation", evaluation_folder(config), stage_id)
 
     def make(folder: Path) -> dict[str, str]:
         read = load_tables(source)
         reader = load_reader(trained.folder, settings["phase"])
         asking = _Asking(
-            settings, FeatureStore(extracted.folder), console, _decoding(settings["decoding"], read.questions)
+            settings, FeatureStore(extracted.folder), console, Decoding.of(settings["decoding"], read.questions)
         )
         metrics: Figures = {"interval": {}, "undefined": {}, "data": data_of(read, settings)}
         predictions = None
-        if control is not None:
-            metrics, predictions = _judge_answers(asking, read, reader, load_reader(control.folder))
+        if beside is not None:
+            metrics, predictions = _judge_answers(asking, read, reader, read_metrics(beside.folder / FIGURES))
             metrics = add_tests(
                 metrics, {"word_grounding": _pointing_of_words(config, asking, read, reader, predictions)}
             )
@@ -177,9 +181,9 @@ class _Asking:
 
 
 def _judge_answers(
-    asking: _Asking, read: Tables, reader: TrainedReader, control: TrainedReader
+    asking: _Asking, read: Tables, reader: TrainedReader, beside: dict[str, Figures]
 ) -> tuple[Figures, pl.DataFrame]:
-    """Return the figures of a reader's answers beside those of its blind control and the baselines, and the answers."""
+    """Return the figures of a reader's answers beside those of the baselines, and the answers."""
     settings = asking.settings
     questions = questions_of(read, settings["split"])
     difference = questions.filter(pl.col("question_type") == DIFFERENCE)
@@ -189,11 +193,10 @@ def _judge_answers(
         name: asking.ask(reader, shown, f"asking with {name.replace('_', ' ')}")
         for name, shown in controls_of(reader.model, difference, settings["seed"]).items()
     }
-    blind_answers = asking.ask(control, questions, "asking the blind control")
     turned = swapped.predictions.select("question_id", swapped="prediction")
     both = answers.predictions.drop("swapped").join(turned, on="question_id", how="left", maintain_order="left")
     answers = replace(answers, predictions=both)
-    return score_run(settings, read, answers, controls, blind_answers, asking.store), answers.predictions
+    return score_run(settings, read, answers, controls, beside, asking.store), answers.predictions
 
 
 def _pointing_of_words(
@@ -219,13 +222,6 @@ def _judge_contrasts(
     comparing = Comparing(reader, contrasts, asking.store, training(read), asking.settings, asking.console)
     questions = questions_of(read, asking.settings["split"])
     return {task: comparing.judge(task, questions) for task in tasks}
-
-
-def _decoding(settings: dict[str, Any], questions: pl.DataFrame) -> Decoding:
-    """Return how answers are found; a closed list is of training questions."""
-    if not ranks(settings):
-        return Decoding(settings)
-    return Decoding(settings, ClosedAnswers.of_training(questions, settings.get("candidates")))
 
 
 def _write_answers(decoding: Decoding, folder: Path) -> None:

@@ -13,6 +13,7 @@ from cfvqa.evaluation.metrics import decoding_in
 from cfvqa.evaluation.report import Facts
 from cfvqa.progress import StageConsole
 from cfvqa.settings.building import plain
+from cfvqa.stages.baselines import baselines
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage
 from cfvqa.stages.importing import imports
@@ -36,6 +37,7 @@ class Ran:
     features: Stage
     reader: Stage
     control: Stage
+    baselines: Stage
     evaluation: Stage
 
     @classmethod
@@ -48,7 +50,7 @@ class Ran:
             console: of the command, for which the data set was looked through, and which has named the stages already.
         """
         vision = (None, None) if imports(config) else (anatomy(config, console), findings(config, console))
-        stages = (stage(config, console) for stage in (features, vqa, blind))
+        stages = (stage(config, console) for stage in (features, vqa, blind, baselines))
         return cls(tables(config, console), *vision, *stages, judged)
 
     def named(self) -> dict[str, Stage]:
@@ -64,6 +66,7 @@ _TITLES = {
     "features": "features",
     "reader": "reader",
     "control": "blind control",
+    "baselines": "baselines",
     "evaluation": "evaluation",
 }
 

@@ -1,4 +1,4 @@
-"""The figures of an evaluation: of the model, its controls, the blind baselines, and of a reader without any error."""
+"""The figures of an evaluation: the model and its controls, beside blind baselines and a reader without any error."""
 
 import math
 from typing import Any
@@ -7,41 +7,23 @@ import numpy as np
 import polars as pl
 
 from cfvqa.data.feature_store import FeatureStore
-from cfvqa.errors import InputError
-from cfvqa.evaluation.baselines import constant, majority, prior
 from cfvqa.evaluation.calibration import Calibration, calibration
 from cfvqa.evaluation.changes import count_changes, score_changes
 from cfvqa.evaluation.flip import FlipScores, flip_consistency
 from cfvqa.evaluation.grounding import Pointing, pointing
 from cfvqa.evaluation.labels import answers_of_labels, names_of_nodes
-from cfvqa.evaluation.metrics import assemble, evaluate_predictions
+from cfvqa.evaluation.metrics import Figures, assemble
 from cfvqa.evaluation.predictions import predictions_of
 from cfvqa.evaluation.rules import SeenFindings, answers_by_rule, learn_rule
 from cfvqa.evaluation.text_scores import TextScorer
 from cfvqa.language.questions import DIFFERENCE
 from cfvqa.settings.schema import ranks
 from cfvqa.sources.tables import Tables
-from cfvqa.stages.asking import Asked
+from cfvqa.stages.asking import Asked, training
+from cfvqa.stages.baselines import judge, judge_untrained
 
 _READ = 512  # images at once
 _HALF = 0.5  # probability of "at least moderate", "at least severe" from which a level is taken
-
-
-def questions_of(read: Tables, split: str) -> pl.DataFrame:
-    """Return the questions of a split.
-
-    Raises:
-        InputError: if it has none.
-    """
-    questions = read.questions.filter(pl.col("split") == split)
-    if not len(questions):
-        raise InputError(f"evaluation.split '{split}' has no question: choose val or test")
-    return questions
-
-
-def training(read: Tables) -> pl.DataFrame:
-    """Return the training questions."""
-    return read.questions.filter(pl.col("split") == "train")
 
 
 def score_run(
@@ -49,7 +31,7 @@ def score_run(
     read: Tables,
     answers: Asked,
     controls: dict[str, Asked],
-    blind_answers: Asked,
+    baselines: dict[str, Figures],
     store: FeatureStore,
 ) -> dict[str, Any]:
     """Return the content of `metrics.json` of a run.
@@ -59,24 +41,22 @@ def score_run(
         read: the tables.
         answers: of the model.
         controls: name -> what the model answers, shown images of others.
-        blind_answers: of the control that never sees an image.
+        baselines: name -> figures of answers for which no image was looked at.
         store: what the classifier saw.
     """
     with TextScorer() as scorer:
-        baselines = _baselines(read, settings, scorer)
-        baselines["question_only"] = _judge(blind_answers.predictions, settings, scorer)
         figures = assemble(
-            _judge(answers.predictions, settings, scorer),
+            judge(answers.predictions, settings, scorer),
             _trust(answers.predictions, read, settings),
             baselines,
-            {name: _judge(asked.predictions, settings, scorer) for name, asked in controls.items()},
+            {name: judge(asked.predictions, settings, scorer) for name, asked in controls.items()},
             _decode(settings["decoding"], answers),
             data_of(read, settings),
         )
         names = _names(read)
         ruled = _by_rule(read, settings["split"], store, names)
         if ruled is not None:
-            figures["rules"] = _judge(ruled, settings, scorer)
+            figures["rules"] = judge(ruled, settings, scorer)
     shown = {name: asked.predictions for name, asked in {"pairs": answers, **controls}.items()}
     return figures | {"labels": _of_labels(read, shown, names)}
 
@@ -138,7 +118,7 @@ def score_file(
 ) -> dict[str, Any]:
     """Return the content of `metrics.json` of the answers of a file; `given` says which."""
     with TextScorer() as scorer:
-        judged, baselines = _judge(predictions, settings, scorer), _baselines(read, settings, scorer)
+        judged, baselines = judge(predictions, settings, scorer), judge_untrained(read, settings, scorer)
     figures = assemble(judged, _trust(predictions, read, settings), baselines, {}, given, data_of(read, settings))
     return figures | {"labels": _of_labels(read, {"pairs": predictions}, _names(read))}
 
@@ -158,21 +138,6 @@ def _trust(
         "calibration": calibration(predictions.filter(is_difference), **drawn),
         "calibration_others": calibration(predictions.filter(~is_difference), **drawn),
     }
-
-
-def _judge(predictions: pl.DataFrame, settings: dict[str, Any], scorer: TextScorer) -> dict[str, Any]:
-    return evaluate_predictions(predictions, bootstrap_seed=settings["seed"], draws=settings["draws"], scorer=scorer)
-
-
-def _baselines(read: Tables, settings: dict[str, Any], scorer: TextScorer) -> dict[str, Any]:
-    questions = questions_of(read, settings["split"])
-    train = training(read)
-    answers = {
-        "majority": majority(train, questions),
-        "constant": constant(train, questions),
-        "prior": prior(train, questions, generator=np.random.default_rng(settings["seed"])),
-    }
-    return {name: _judge(table, settings, scorer) for name, table in answers.items()}
 
 
 def data_of(read: Tables, settings: dict[str, Any]) -> dict[str, Any]:

@@ -108,12 +108,14 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_figures(folder, call_tin
     process.wait()
     assert (folder / watched).exists()
     assert not (folder / "runs" / "killed" / "vqa" / "_SUCCESS").exists()
+    baselines = {path: path.stat().st_mtime_ns for path in folder.glob("work/baselines/*/_SUCCESS")}
     status, output = call_tiny("run", "name=killed")
     assert status == 0, output
     figures = metrics(folder, "killed")
     figures["data"], expected["data"] = None, None
     assert figures == expected
     assert predictions(folder, "killed").equals(predictions(folder, "phantom_tiny"))
+    assert baselines == {path: path.stat().st_mtime_ns for path in folder.glob("work/baselines/*/_SUCCESS")}
 
 
 @pytest.mark.long

@@ -96,10 +96,10 @@ def test_a_file_of_answers_has_no_report():
 
 def test_a_report_does_not_look_through_the_data_set_again(monkeypatch):
     asked, console = [], StageConsole(quiet=True)
-    for name in ("tables", "anatomy", "findings", "features", "vqa", "blind"):
+    for name in ("tables", "anatomy", "findings", "features", "vqa", "blind", "baselines"):
         monkeypatch.setattr(report_facts, name, lambda config, console: asked.append(console))
     report_facts.Ran.behind(OmegaConf.create({"extraction": {"published": None}}), None, console)
-    assert asked == [console] * 6
+    assert asked == [console] * 7
 
 
 @pytest.mark.parametrize("truth", ["none", "findings"])

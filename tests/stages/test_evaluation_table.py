@@ -8,7 +8,8 @@ from cfvqa.errors import InputError
 from cfvqa.evaluation.metrics import add_tests
 from cfvqa.evaluation.retrieval import retrieval
 from cfvqa.progress import StageConsole
-from cfvqa.stages.evaluation import evaluate_file, evaluation_folder, shaping_figures
+from cfvqa.stages.asking import shaping_answers
+from cfvqa.stages.evaluation import evaluate_file, evaluation_folder
 from cfvqa.stages.evaluation_table import show
 
 
@@ -85,7 +86,7 @@ def test_of_a_file_only_answers_are_judged(config):
 
 def test_the_size_of_a_batch_shapes_figures_only_where_words_are_drawn():
     def shaped(batch_size, drawn):
-        return shaping_figures({"batch_size": batch_size, "seed": 1, "decoding": {"do_sample": drawn}})
+        return shaping_answers({"batch_size": batch_size, "seed": 1, "decoding": {"do_sample": drawn}})
 
     assert shaped(8, drawn=False) == shaped(16, drawn=False)
     assert shaped(8, drawn=True) != shaped(16, drawn=True)
