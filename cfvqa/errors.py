@@ -13,6 +13,11 @@ class InputError(Exception):
     """
 
 
+def quoted(value: object) -> str:
+    """Return a value of a table as messages show it."""
+    return "blank" if value is None or value == "" else f"'{value}'"
+
+
 def check_choice(key: str, value: str, choices: Iterable[str]) -> None:
     """Refuse a value of a key that is none of its choices."""
     if value not in (known := tuple(choices)):

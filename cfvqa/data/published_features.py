@@ -193,7 +193,11 @@ def _readable(path: Path) -> Iterator[None]:
 
 def _table(file: h5py.File, path: Path, name: str, kind: str, shape: tuple[int | None, ...]) -> h5py.Dataset:
     """Return a data set of rows of a shape, None being any width; its kind is that of numpy, "f" or "i"."""
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink | None):
+        raise InputError(f"{path}: {name} is a link, which may lead out of the file: copy the data set into it")
     table = file.get(name)
+    if isinstance(table, h5py.Dataset) and (table.is_virtual or table.external):
+        raise InputError(f"{path}: {name} lies in other files: copy the data set into this one")
     if not isinstance(table, h5py.Dataset):
         raise InputError(f"{path} holds no data set {name}: give one that combine_dicts.py of EKAID wrote")
     wanted, rank = ("M", *(side or "W" for side in shape)), len(shape) + 1

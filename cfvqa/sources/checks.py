@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from cfvqa.errors import InputError
+from cfvqa.errors import InputError, quoted
 from cfvqa.language.questions import DIFFERENCE, QUESTION_TYPES
 from cfvqa.sources.order import reversed_pairs
 from cfvqa.sources.splits import SPLITS
@@ -162,8 +162,12 @@ def _check_pairs(tables: Tables) -> None:
         ),
     ):
         if wrong.any():
-            first = questions.filter(wrong)["question_id"][0]
-            raise InputError(f"table questions: question '{first}' {what} ({int(wrong.sum())} such rows)")
+            first = questions.filter(wrong).row(0, named=True)
+            raise InputError(
+                f"question '{first['question_id']}' of subject '{first['subject_id']}', main image "
+                f"'{first['main_image']}', reference image {quoted(first['reference_image'])}: it {what} "
+                f"({int(wrong.sum())} such questions)"
+            )
 
 
 def _check_splits(tables: Tables) -> None:

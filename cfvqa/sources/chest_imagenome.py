@@ -75,7 +75,8 @@ def read_graphs(
 
     Args:
         root: folder of the release.
-        images: image_id, width and height (pixels of the file), original_width and original_height.
+        images: image_id, subject_id, study_id, width and height (pixels of the file), original_width and
+            original_height.
         boxes: "silver" takes those of the scene graphs; "gold" those of `gold_boxes` where an image has them.
         progress: called with the number of images read so far.
 
@@ -123,7 +124,8 @@ def _gold(root: Path) -> dict[str, _Objects]:
 def _read_part(part: _Part) -> _Read:
     """Read the scene graphs of some images."""
     read = _Read([], [], Counter())
-    for image, path, graph in zip(part.images, part.paths, in_threads(_graph, part.paths), strict=True):
+    graphs = in_threads(_graph, list(zip(part.paths, part.images, strict=True)))
+    for image, path, graph in zip(part.images, part.paths, graphs, strict=True):
         objects = part.gold.get(image["image_id"])
         if graph is not None:
             read.findings.extend(_findings(graph["attributes"], image["image_id"], path, read.skipped))
@@ -136,8 +138,9 @@ def _read_part(part: _Part) -> _Read:
     return read
 
 
-def _graph(path: Path) -> dict[str, Any] | None:
-    return load_graph(path) if path.is_file() else None
+def _graph(place: tuple[Path, dict[str, Any]]) -> dict[str, Any] | None:
+    path, image = place
+    return load_graph(path, image) if path.is_file() else None
 
 
 def _boxes(

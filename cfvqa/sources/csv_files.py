@@ -13,7 +13,7 @@ from typing import IO, cast
 
 import polars as pl
 
-from cfvqa.errors import InputError
+from cfvqa.errors import InputError, quoted
 
 LARGEST_ORDER = 2**31 - 1
 """Of the numbers that order studies: the tables hold 32 bits."""
@@ -51,6 +51,8 @@ def load_csv(path: Path, *, has_header: bool = True, skip_rows: int = 0, least: 
             path, infer_schema=False, has_header=has_header, skip_rows=skip_rows, separator=_separator(path)
         )
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        _refuse_other_letters(path)
+        _refuse_open_quote(path)
         _refuse_wide_row(path, skip_rows, least)
         reason = str(error).partition("\n")[0].rstrip(".")  # what follows is for programmers
         raise InputError(f"{path} cannot be read as CSV ({reason}): restore the file") from error
@@ -66,6 +68,28 @@ def _refuse_other_encoding(path: Path) -> None:
         start = file.read(2)
         if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in start:
             raise InputError(f"{path} is no UTF-8 text, but UTF-16 or UTF-32: save it as UTF-8")
+
+
+def _refuse_other_letters(path: Path) -> None:
+    """Refuse the first row that is no UTF-8."""
+    with _readable(), _opened(path) as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise InputError(f"{path}, row {number}: it is no UTF-8 text: save the file as UTF-8") from error
+
+
+def _refuse_open_quote(path: Path) -> None:
+    """Refuse the row in which a quote begins that does not end."""
+    with suppress(OSError, EOFError, zlib.error), _opened(path) as file:
+        rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8", newline=""), delimiter=_separator(path), strict=True)
+        row = 1
+        try:
+            for _ in rows:
+                row += 1
+        except csv.Error as error:
+            raise InputError(f"{path}, row {row}: a quote in it ends nowhere, or too early: correct it") from error
 
 
 def _refuse_wide_row(path: Path, skip_rows: int, least: int) -> None:
@@ -127,7 +151,11 @@ def read_csv(
     Raises:
         InputError: if the file is unreadable, lacks a column or has it twice, has no rows, or one that ends early.
     """
-    table = load_csv(path).rename(spellings or {}, strict=False)
+    table = load_csv(path)
+    known = {other: name for other, name in (spellings or {}).items() if other in table.columns}
+    if doubled := [name for name in known.values() if name in table.columns]:
+        raise InputError(f"{path}: column '{doubled[0]}' occurs twice, in two spellings: remove one of them")
+    table = table.rename(known)
     columns = table.columns if columns is None else columns
     if missing := [column for column in columns if column not in table.columns]:
         raise InputError(
@@ -165,7 +193,7 @@ def integers(table: pl.DataFrame, column: str, path: Path, *, least: int = 0, mo
     if not good.all():
         row = int((~good).arg_true()[0])
         raise InputError(
-            f"{path}, row {row + 2}: {column} is '{table[column][row]}'; expected a whole number from {least} to "
+            f"{path}, row {row + 2}: {column} is {quoted(table[column][row])}; expected a whole number from {least} to "
             f"{most}: correct the row"
         )
     return values.cast(pl.Int64)
@@ -188,8 +216,9 @@ def numbers(table: pl.DataFrame, columns: Sequence[str], path: Path) -> list[pl.
         good = values.is_finite().fill_null(value=False)
         if not good.all():
             row = int((~good).arg_true()[0])
-            shown = "blank" if table[column][row] is None else f"'{table[column][row]}'"
-            raise InputError(f"{path}, row {row + 2}: {column} is {shown}; expected a number: correct the row")
+            raise InputError(
+                f"{path}, row {row + 2}: {column} is {quoted(table[column][row])}; expected a number: correct the row"
+            )
         found.append(values)
     return found
 
@@ -203,7 +232,12 @@ def one_row_each(table: pl.DataFrame, key: str, path: Path) -> pl.DataFrame:
     rows = table.unique(maintain_order=True)
     doubled = rows.filter(pl.col(key).is_duplicated())
     if len(doubled):
-        raise InputError(f"{path}: {key} '{doubled[key][0]}' has rows that contradict each other: keep one of them")
+        of_one = doubled.filter(pl.col(key) == doubled[key][0])
+        column = next(name for name in of_one.columns if of_one[name].n_unique() > 1)
+        said = " and ".join(map(quoted, of_one[column].unique(maintain_order=True)[:2]))
+        raise InputError(
+            f"{path}: {key} '{doubled[key][0]}' has rows that contradict each other, {column} is {said}: keep one"
+        )
     return rows
 
 
@@ -217,9 +251,9 @@ def check_unique(table: pl.DataFrame, keys: Sequence[str], path: Path) -> None:
     doubled = rows.with_columns(first=pl.col("row").first().over(keys)).filter(pl.col("row") > pl.col("first"))
     if len(doubled):
         row, *values, first = doubled.row(0)
-        shown = ", ".join(str(value) for value in values if value is not None)
+        same = ", ".join(str(value) for value in values if value is not None)
         raise InputError(
-            f"{path}, rows {first} and {row}: {' + '.join(keys)} '{shown}' twice: correct or remove one of the rows"
+            f"{path}, rows {first} and {row}: {' + '.join(keys)} '{same}' twice: correct or remove one of the rows"
         )
 
 
@@ -232,6 +266,7 @@ def check_values(table: pl.DataFrame, column: str, allowed: Sequence[str], path:
     good = table[column].is_in(list(allowed)).fill_null(value=blanks)
     if not good.all():
         row = int((~good).arg_true()[0])
-        found = "blank" if table[column][row] is None else f"'{table[column][row]}'"
         expected = f"expected {', '.join(allowed)}{' or a blank' if blanks else ''}"
-        raise InputError(f"{path}, row {row + 2}: {column} is {found}; {expected}: correct the row")
+        raise InputError(
+            f"{path}, row {row + 2}: {column} is {quoted(table[column][row])}; {expected}: correct the row"
+        )

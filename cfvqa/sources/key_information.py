@@ -27,14 +27,21 @@ def read_key_information(root: Path, images: pl.DataFrame) -> tuple[pl.DataFrame
 
     Args:
         root: folder of the release.
-        images: study_id, image_id.
+        images: subject_id, study_id, image_id.
 
     Raises:
         InputError: naming file and record of what is wrong, or the file if no record is of these studies.
     """
     path = existing_file(root, RECORDS, KEY)
     image_of = dict(zip(images["study_id"], images["image_id"], strict=True))
+    subject_of = dict(zip(images["study_id"], images["subject_id"], strict=True))
     records = {study: record for study, record in _by_study(_load(path), path).items() if study in image_of}
+    for study, record in records.items():
+        if str(subject := record.get("subject_id", subject_of[study])) != subject_of[study]:
+            raise InputError(
+                f"{path}: subject_id of study '{study}' is {subject!r}, but its image is of '{subject_of[study]}': "
+                "correct the record or restore the file"
+            )
     if not records:
         raise InputError(f"{path} has no record of any of the {len(images)} studies of the data set: restore the file")
     skipped = Counter({_UNSAID: len(image_of) - len(records)})

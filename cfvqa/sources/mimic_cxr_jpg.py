@@ -6,7 +6,7 @@ from typing import Literal
 import polars as pl
 
 from cfvqa.errors import InputError, check_choice
-from cfvqa.sources.csv_files import check_values, find_csv, integers, one_row_each, read_csv
+from cfvqa.sources.csv_files import check_unique, check_values, find_csv, integers, one_row_each, read_csv
 from cfvqa.sources.paths import check_ids
 from cfvqa.sources.tables import conform
 
@@ -63,9 +63,7 @@ def read_images(root: Path, suffix: str = ".jpg") -> pl.DataFrame:
     metadata = read_csv(path, named)
     for column, pattern in (("dicom_id", "[0-9A-Za-z-]+"), ("subject_id", "[0-9]+"), ("study_id", "[0-9]+")):
         check_ids(metadata, column, pattern, path)
-    if metadata["dicom_id"].is_duplicated().any():
-        doubled = metadata.filter(pl.col("dicom_id").is_duplicated())["dicom_id"][0]
-        raise InputError(f"{path}: dicom_id '{doubled}' occurs more than once, but ids are unique: remove a row")
+    check_unique(metadata, ["dicom_id"], path)
     meaning = pl.col("ViewCodeSequence_CodeMeaning").replace_strict(VIEW_OF_MEANING, default=None)
     position = pl.col("ViewPosition").replace_strict(VIEW_OF_POSITION, default=None)
     subject, study = pl.col("subject_id"), pl.col("study_id")

@@ -9,9 +9,9 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from cfvqa.errors import InputError, check_choice
+from cfvqa.errors import InputError, check_choice, quoted
 from cfvqa.sources.checks import validate
-from cfvqa.sources.csv_files import integers, read_csv
+from cfvqa.sources.csv_files import check_unique, integers, read_csv
 from cfvqa.sources.image_files import Corruption, measure_images
 from cfvqa.sources.image_labels import whole_image_findings
 from cfvqa.sources.nih_boxes import BOXES, IMAGE_NAME, LABELS, read_finding_boxes
@@ -99,6 +99,10 @@ class NihSource:
             refuse_unlisted(folder, ".png", labelled["image_id"] + ".png", _entry_table(root))
         images = images.with_columns(self._split(images, root))
         boxes, skipped = read_finding_boxes(root, labelled.select("image_id"), images)
+        if self.split == "official":
+            named = pl.Series([name for part in _LISTS for name in _names_in(root / part)], dtype=pl.String)
+            rows = (labelled["image_id"] + ".png").implode()
+            skipped["name in the official lists without a row"] = int((~named.is_in(rows)).sum())
         return validate(
             Tables(
                 images=conform(images, "images"),
@@ -168,9 +172,7 @@ def _read_entries(root: Path) -> pl.DataFrame:
     table = read_csv(path, needed, optional=["View Position"])
     check_ids(table, "Image Index", IMAGE_NAME, path)
     check_ids(table, "Patient ID", "[0-9]+", path)
-    if table["Image Index"].is_duplicated().any():
-        doubled = table.filter(pl.col("Image Index").is_duplicated())["Image Index"][0]
-        raise InputError(f"{path}: Image Index '{doubled}' occurs more than once, but ids are unique: remove a row")
+    check_unique(table, ["Image Index"], path)
     _check_patients(table, path)
     name = pl.col("Image Index").str.strip_suffix(".png")
     patient = pl.col("Patient ID").str.strip_chars_start("0")
@@ -220,8 +222,8 @@ def _found(texts: pl.Series, path: Path) -> pl.Series:
     if not good.all():
         row = int((~good).arg_true()[0])
         raise InputError(
-            f"{path}, row {row + 2}: Finding Labels is '{texts[row]}'; expected some of the 14 labels, joined by |, "
-            f"or '{_NO_FINDING}': correct the row"
+            f"{path}, row {row + 2}: Finding Labels is {quoted(texts[row])}; expected some of the 14 labels, joined by "
+            f"|, or '{_NO_FINDING}': correct the row"
         )
     known = labels.list.set_difference([_NO_FINDING])
     order = pl.element().replace_strict(place, return_dtype=pl.Int64).sort()
@@ -231,9 +233,16 @@ def _found(texts: pl.Series, path: Path) -> pl.Series:
 
 
 def _place(entries: pl.DataFrame, root: Path) -> pl.DataFrame:
-    """Return the table with the path of every image below `root`; a missing one is where it should be."""
-    folders = _image_folders(root)
-    place = {file.name: file.relative_to(root).as_posix() for folder in folders for file in folder.iterdir()}
+    """Return the table with the path of every image below `root`; a missing one is where it should be.
+
+    Raises:
+        InputError: naming two files of one image.
+    """
+    place: dict[str, str] = {}
+    for file in (file for folder in _image_folders(root) for file in folder.iterdir()):
+        path = file.relative_to(root).as_posix()
+        if (other := place.setdefault(file.name, path)) != path:
+            raise InputError(f"{root}: {other} and {path} are of one image: remove one of them")
     names = entries["image_id"] + ".png"
     paths = [place.get(name, f"{_IMAGES}/{name}") for name in names]
     return entries.with_columns(pl.Series("path", paths, dtype=pl.String))

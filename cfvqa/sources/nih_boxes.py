@@ -1,5 +1,6 @@
 """The list of boxes of ChestX-ray14: where one radiologist saw a finding, in about one image of 130."""
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -67,13 +68,19 @@ def read_finding_boxes(root: Path, entries: pl.DataFrame, images: pl.DataFrame) 
     )
     boxes, unfit = within_images(scaled, images)
     node = pl.col("finding").replace_strict(NODE_OF_ANSWER, return_dtype=pl.String)
-    skipped = {"box of an image without labels": len(table) - len(labelled), UNFIT: unfit}
-    return conform(boxes.unique(maintain_order=True).with_columns(node, readers=1), "finding_boxes"), skipped
+    single = boxes.unique(maintain_order=True)
+    skipped = {
+        "box of an image without labels": len(table) - len(labelled),
+        UNFIT: unfit,
+        "box of a finding that is listed twice (kept once)": len(boxes) - len(single),
+    }
+    return conform(single.with_columns(node, readers=1), "finding_boxes"), skipped
 
 
 def _read_box_list(path: Path) -> pl.DataFrame:
     """Return image_id, finding (as in answers), and x, y, w, h in the published frame."""
     # Its header holds commas inside brackets, and some copies end with commas: columns are taken by position.
+    _check_header(path)
     raw = load_csv(path, has_header=False, skip_rows=1, least=len(_COLUMNS))
     if raw.width < len(_COLUMNS):
         raise InputError(f"{path} has {raw.width} columns; expected image, finding, x, y, w, h: restore the file")
@@ -87,3 +94,14 @@ def _read_box_list(path: Path) -> pl.DataFrame:
         pl.col("Finding Label").replace_strict(names, return_dtype=pl.String).alias("finding"),
         *numbers(table, ["x", "y", "w", "h"], path),
     )
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a list whose first row is a box already."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            first = file.readline().partition(",")[0]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error}): restore the file") from error
+    if re.fullmatch(IMAGE_NAME, first.strip('"')):
+        raise InputError(f"{path}, row 1: it is a box, the header is missing: restore the first row of the file")

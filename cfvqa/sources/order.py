@@ -46,10 +46,11 @@ def order_pairs(
     if count == 0:
         return questions, {}
     if on_reversed == "error":
-        first = questions.filter(wrong)["question_id"][0]
+        first = questions.filter(wrong).row(0, named=True)
         raise InputError(
             f"{count} difference questions have their main image before their reference image, the first is "
-            f"'{first}': choose source.on_reversed=swap or source.on_reversed=drop"
+            f"'{first['question_id']}' of main image '{first['main_image']}': choose source.on_reversed=swap or "
+            "source.on_reversed=drop"
         )
     if on_reversed == "drop":
         return questions.filter(~wrong), {"reversed pair: dropped": count}

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from cfvqa.errors import InputError
+from cfvqa.errors import InputError, quoted
 
 
 def safe_path(root: Path, relative: str) -> Path:
@@ -105,8 +105,8 @@ def check_ids(table: pl.DataFrame, column: str, pattern: str, path: Path) -> Non
     good = table[column].str.contains(f"^(?:{pattern})$").fill_null(value=False)
     if not good.all():
         row = int((~good).arg_true()[0])
-        found = table[column][row]
-        raise InputError(f"{path}, row {row + 2}: {column} is '{found}'; expected {pattern}: correct the row")
+        found = quoted(table[column][row])
+        raise InputError(f"{path}, row {row + 2}: {column} is {found}; expected {pattern}: correct the row")
 
 
 def refuse_unlisted(folder: Path, suffix: str, listed: pl.Series, table: Path) -> None:

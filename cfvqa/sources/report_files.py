@@ -33,18 +33,23 @@ class Report:
 
 
 def subject_folders(root: Path | str | None) -> list[Path]:
-    """Return the folders of the subjects below a data folder, in their order.
+    """Return the folders files/p*/p* of the subjects of a data folder, in their order.
 
     Raises:
-        InputError: if there is none.
+        InputError: if there is none, or two are of one subject.
     """
-    files = existing_root(root, KEY) / "files"
-    groups = _folders(files) if files.is_dir() else []
-    subjects = [subject for group in groups for subject in _folders(group)]
+    folder = existing_root(root, KEY)
+    files = folder / "files"
+    groups = _folders(files, folder) if files.is_dir() else []
+    subjects = [subject for group in groups for subject in _folders(group, folder)]
     if not subjects:
         raise InputError(
             f"{KEY}: no folder {files}/p*/p*: give the folder that holds the folder files of the reports, {KEY}=FOLDER"
         )
+    place: dict[str, Path] = {}
+    for subject in subjects:
+        if (other := place.setdefault(subject.name, subject)) != subject:
+            raise InputError(f"{KEY}: {other} and {subject} are of one subject: put the reports into one folder")
     return subjects
 
 
@@ -69,8 +74,8 @@ def without_report(studies: pl.DataFrame, root: Path) -> list[str]:
     return missing
 
 
-def _folders(folder: Path) -> list[Path]:
-    return [path for path in _inside(folder, _SUBJECT) if path.is_dir()]
+def _folders(folder: Path, root: Path) -> list[Path]:
+    return [path for path in _named(folder, _SUBJECT, root) if path.is_dir()]
 
 
 def read_reports(subject: Path) -> Iterator[Report]:
@@ -79,7 +84,7 @@ def read_reports(subject: Path) -> Iterator[Report]:
     Raises:
         InputError: naming a file that is no text, or a link that leaves the folder.
     """
-    for path in _inside(subject, _REPORT):
+    for path in _named(subject, _REPORT, subject.parents[2]):
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -90,10 +95,10 @@ def read_reports(subject: Path) -> Iterator[Report]:
         yield Report(path.stem[1:], text, is_latin)
 
 
-def _inside(folder: Path, name: re.Pattern[str]) -> list[Path]:
-    """Return what lies in a folder under names of a form, in their order; a link may not leave the folder."""
+def _named(folder: Path, name: re.Pattern[str], root: Path) -> list[Path]:
+    """Return what lies in a folder under names of a form, in their order; a link may not leave the data folder."""
     found = sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
-    return [safe_path(folder, path.name) if path.is_symlink() else path for path in found]
+    return [safe_path(root, str(path.relative_to(root))) if path.is_symlink() else path for path in found]
 
 
 def _decoded(content: bytes) -> tuple[str, bool]:

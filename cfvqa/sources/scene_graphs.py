@@ -1,16 +1,18 @@
 """Loading a scene graph file of Chest ImaGenome: what comes out has the types that the reader relies on."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cfvqa.errors import InputError
 
-_SUFFIX = "_SceneGraph.json"
+_IDS = {"image_id": "image_id", "patient_id": "subject_id", "study_id": "study_id"}
+"""Key of a graph -> column of the images."""
 
 
-def load_graph(path: Path) -> dict[str, Any]:
-    """Return a scene graph.
+def load_graph(path: Path, image: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the scene graph of an image, of which image_id, subject_id and study_id are known.
 
     Its `objects` and `attributes` are lists of objects; in them, `bbox_name` is a text or says nothing, and
     `attributes` and `severity_cues` hold a list of texts for each sentence, or are absent.
@@ -28,17 +30,17 @@ def load_graph(path: Path) -> dict[str, Any]:
             raise InputError(f"{path}: key '{key}' is no list of objects, as a scene graph has it: restore the file")
         for item in items:
             _check_name(item, key, path)
-    _check_image(graph.get("image_id"), path)
+    for key, name in _IDS.items():
+        _check_id(graph.get(key), key, image[name], path)
     for attribute in graph["attributes"]:
         _check_sentences(attribute, path)
     return graph
 
 
-def _check_image(image_id: Any, path: Path) -> None:
-    """Refuse the graph of another image than the file is named after; one that names no image may stay."""
-    named = path.name.removesuffix(_SUFFIX)
-    if image_id is not None and image_id != named:
-        raise InputError(f"{path}: image_id is {image_id!r}, but the file is named after '{named}': restore the file")
+def _check_id(found: Any, key: str, known: str, path: Path) -> None:
+    """Refuse the graph of another image, patient or study than the file is of; one that names none may stay."""
+    if found is not None and str(found) != known:
+        raise InputError(f"{path}: {key} is {found!r}, but its image is of '{known}': restore the file")
 
 
 def _check_name(item: dict[str, Any], key: str, path: Path) -> None:

@@ -67,6 +67,8 @@ def generate(config: DictConfig, console: Console) -> Path:
     start = time.monotonic()
     with _writing(out, asks=studies is not None) as (records, questions):
         total = _write(config, folders, studies, console, records, questions)
+        if studies is not None and not total.types:
+            raise InputError(_why_none(config.studies, total))
     if studies is not None:
         listed = sum(map(len, studies.values()))
         total.counts[_NO_REPORT] = listed - sum(
@@ -74,6 +76,15 @@ def generate(config: DictConfig, console: Console) -> Path:
         )
     _show(total, out, time.monotonic() - start, len(folders), console, asked=studies is not None)
     return out
+
+
+def _why_none(studies: str, total: _Total) -> str:
+    """Say why there is no question."""
+    reasons = "".join(f"; {reason} {count}" for reason, count in sorted((+total.counts).items()))
+    return (
+        f"studies={studies} leads to no question about the {len(total.subject_of)} reports{reasons}: give the table "
+        "of their studies, with their order and views"
+    )
 
 
 def _out(config: DictConfig) -> Path:

@@ -2,6 +2,7 @@
 
 import os
 
+import h5py
 import numpy as np
 import polars as pl
 import pytest
@@ -139,6 +140,40 @@ def test_files_that_are_not_of_the_layout_are_refused(tree, spoiled):
 def test_classes_that_are_no_whole_numbers_are_refused(tree):
     tree.arrays["bbox_label"] = tree.arrays["bbox_label"].astype(np.float32)
     refused(tree.write(), r"bbox_label is \(13, 52\) float32; it must be whole numbers \(M, 52\)")
+
+
+def linked(link):
+    def change(path):
+        with h5py.File(path, "a") as file:
+            del file["image_features"]
+            file["image_features"] = link
+
+    return change
+
+
+def lies_elsewhere(path):
+    with h5py.File(path.with_name("other.h5"), "w") as other:
+        other["image_features"] = np.zeros((13, 52, 6), np.float32)
+    layout = h5py.VirtualLayout((13, 52, 6), np.float32)
+    layout[:] = h5py.VirtualSource(path.with_name("other.h5"), "image_features", shape=(13, 52, 6))
+    with h5py.File(path, "a") as file:
+        del file["image_features"]
+        file.create_virtual_dataset("image_features", layout)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (linked(h5py.SoftLink("/image_features")), "image_features is a link"),
+        (linked(h5py.ExternalLink("other.h5", "image_features")), "image_features is a link"),
+        (lies_elsewhere, "image_features lies in other files"),
+    ],
+    ids=["a circle", "another file", "parts of another file"],
+)
+def test_features_that_lie_elsewhere_are_refused(tree, change, words):
+    tree.write()
+    change(tree.file)
+    refused(tree, words)
 
 
 @pytest.mark.parametrize("file", ["file", "rows"])

@@ -60,7 +60,7 @@ def test_an_image_path_that_leaves_the_data_folder(call, nih, tmp_path):
 def test_ids_that_occur_twice(call, nih):
     table = nih / "Data_Entry_2017.csv"
     table.write_text(table.read_text().replace("00000003_001.png", "00000003_000.png"))
-    refused(call, ["Data_Entry_2017.csv", "00000003_000.png", "more than once"], *prepare_nih(nih))
+    refused(call, ["Data_Entry_2017.csv", "00000003_000.png", "twice"], *prepare_nih(nih))
 
 
 def test_an_unknown_question_type(call, mimic):

@@ -372,11 +372,19 @@ def test_a_row_with_too_many_fields_is_named(tree, name):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("content", [b'a,b\n1,"2\n3,4\n', b"a,b\n1,\xff\n", b""])
-def test_what_is_no_csv_is_refused_in_one_line(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'a,b\n1,2\n3,"4\n5,6\n', r"table\.csv, row 3: a quote in it ends nowhere"),
+        (b'a,b\n1,"2\n3"\n4,"5\n', r"table\.csv, row 3: a quote in it ends nowhere"),
+        (b"a,b\n1,2\n3,\xe9\n", r"table\.csv, row 3: it is no UTF-8 text: save the file as UTF-8"),
+        (b"", r"table\.csv cannot be read as CSV \(.*\): restore the file"),
+    ],
+)
+def test_what_is_no_csv_is_refused_in_one_line(tmp_path, content, words):
     path = tmp_path / "table.csv"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"table\.csv cannot be read as CSV \(.*\): restore the file") as refused:
+    with pytest.raises(InputError, match=words) as refused:
         load_csv(path)
     assert "\n" not in str(refused.value)
 
@@ -410,7 +418,7 @@ def test_an_unknown_question_type_is_named_with_its_row_of_the_file(tree, wrong,
 
 def test_a_doubled_image_id_is_named(tree):
     tree.metadata.append(tree.metadata[0])
-    with pytest.raises(InputError, match=rf"dicom_id '{dicom_id(FIRST)}' occurs more than once"):
+    with pytest.raises(InputError, match=rf"rows 2 and 26: dicom_id '{dicom_id(FIRST)}' twice"):
         read(tree.write())
 
 

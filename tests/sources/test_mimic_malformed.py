@@ -97,7 +97,10 @@ DAMAGES = {
     "split without its last bytes": (cut(SPLIT, 4), [SPLIT, "cannot be read as CSV"]),
     "labels without a byte": (overwrite(LABELS, b""), [LABELS, "empty CSV"]),
     "labels without a row": (edit(LABELS, lambda text: text.split(b"\n")[0] + b"\n"), [LABELS, "has no rows"]),
-    "questions in another encoding": (replace(QUESTIONS, b"hernia", b"h\xe9rnia"), [QUESTIONS, "utf-8"]),
+    "questions in another encoding": (
+        replace(QUESTIONS, b"hernia", b"h\xe9rnia"),
+        [f"{QUESTIONS}, row 2: it is no UTF-8"],
+    ),
     "a question that ends early": (
         replace(QUESTIONS, b"is there edema?,yes,", b"is there edema?"),
         [f"{QUESTIONS}, row 3: it ends after 5 of 7 fields"],
@@ -115,7 +118,7 @@ DAMAGES = {
     "an order that is blank": (replace(STUDIES, b",1.0\n", b",\n"), [f"{STUDIES}, row 2: study_order is"]),
     "an image of two rows": (
         edit(METADATA, lambda text: text + text.split(b"\n")[2] + b"\n"),
-        [METADATA, f"dicom_id '{dicom_id(SECOND)}' occurs more than once"],
+        [METADATA, f"rows 3 and 8: dicom_id '{dicom_id(SECOND)}' twice"],
     ),
     "an image path that climbs": (
         replace(METADATA, dicom_id(SECOND).encode(), b"../../outside"),
@@ -129,6 +132,18 @@ DAMAGES = {
         replace(GRAPH, dicom_id(SECOND).encode(), dicom_id(FIRST).encode()),
         [GRAPH, f"image_id is '{dicom_id(FIRST)}'", "restore the file"],
     ),
+    "a scene graph of another patient": (
+        replace(GRAPH, b'"patient_id": 19000001', b'"patient_id": 19000002'),
+        [GRAPH, "patient_id is 19000002", "'19000001'", "restore the file"],
+    ),
+    "a scene graph of another study": (
+        replace(GRAPH, b'"study_id": 59000012', b'"study_id": 59000011'),
+        [GRAPH, "study_id is 59000011", "'59000012'", "restore the file"],
+    ),
+    "a record of another patient": (
+        replace(RECORDS, b'"subject_id": "19000001"', b'"subject_id": "19000002"'),
+        [RECORDS, f"subject_id of study '{FIRST}' is '19000002'", "'19000001'"],
+    ),
     "a study folder that is a link": (linked_outside, [IMAGE, "goes through a link that leaves the data folder"]),
     "a study of another subject": (
         replace(STUDIES, b"19000001", b"19000002"),
@@ -136,7 +151,7 @@ DAMAGES = {
     ),
     "a question about another subject": (
         replace(QUESTIONS, b"59000012,19000001", b"59000012,19000002"),
-        ["question 'q0000000' is about images of another subject"],
+        ["question 'q0000000' of subject", dicom_id(SECOND), "it is about images of another subject"],
     ),
     "a JPEG without a header": (overwrite(IMAGE, b"no image" * 90), [IMAGE, "cannot be read"]),
     "a JPEG without a byte": (overwrite(IMAGE, b""), [IMAGE, "cannot be read"]),

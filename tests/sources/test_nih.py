@@ -1,4 +1,5 @@
 import re
+import shutil
 
 import polars as pl
 import pytest
@@ -96,6 +97,19 @@ def test_boxes_of_images_left_out_by_limit_are_left_out_and_those_without_labels
     assert tables.skipped == {"box of an image without labels": 1}
 
 
+def test_a_box_that_is_listed_twice_is_kept_once_and_counted(root):
+    row = BOX_LIST.format(label="Mass", end="")
+    (root / "BBox_List_2017.csv").write_text(row + row.partition("\n")[2])
+    tables = NihSource(root).read()
+    assert len(tables.finding_boxes) == 1
+    assert tables.skipped == {"box of a finding that is listed twice (kept once)": 1}
+
+
+def test_names_of_the_official_lists_without_a_row_are_counted(root):
+    listed([*MANY[60:], "00000099_000.png", "zzz"], MANY[:60])(root)
+    assert NihSource(root, split="official").read().skipped == {"name in the official lists without a row": 2}
+
+
 def test_the_table_of_labels_has_one_of_its_two_published_names(root):
     (root / "Data_Entry_2017 (1).csv").write_text("not looked at")
     (root / TABLE).rename(root / "Data_Entry_2017_v2020.csv")
@@ -164,6 +178,11 @@ def linked(root):
     (root / IMAGE).symlink_to(root.parent / "elsewhere.png")
 
 
+def doubled_image(root):
+    (root / "images_001" / "images").mkdir(parents=True)
+    shutil.copy(root / IMAGE, root / "images_001" / "images")
+
+
 def listed(test, others):
     def change(root):
         (root / "test_list.txt").write_text("\n".join(test))
@@ -184,11 +203,11 @@ def garbled_list(root):
 
 MALFORMED = {
     "a label does not exist": (entered("Cardiomegaly|Effusion", "Hiccups"), "row 2: Finding Labels is 'Hiccups'"),
-    "a label is blank": (entered("Cardiomegaly|Effusion", ""), "row 2: Finding Labels is 'None'"),
+    "a label is blank": (entered("Cardiomegaly|Effusion", ""), "row 2: Finding Labels is blank"),
     "a label contradicts": (entered("Cardiomegaly|Eff", "No Finding|Eff"), "row 2: Finding Labels is 'No Finding|Eff"),
     "an image is doubled": (
         entered("00000001_001.png", "00000001_000.png"),
-        "'00000001_000.png' occurs more",
+        "rows 2 and 3: Image Index '00000001_000.png' twice",
     ),
     "a name leaves the folder": (
         entered("00000001_001.png", "../secret.png"),
@@ -204,7 +223,7 @@ MALFORMED = {
     "the table is empty": (overwritten(TABLE, b""), rf"{TABLE} cannot be read as CSV"),
     "the table is no UTF-8": (
         overwritten(TABLE, NIH_HEADER.encode() + b"\n\xff\xfe,Mass\n"),
-        rf"{TABLE} cannot be read",
+        rf"{TABLE}, row 2: it is no UTF-8 text: save the file as UTF-8",
     ),
     "the table is UTF-16": (
         overwritten(TABLE, f"{NIH_HEADER}\n".encode("utf-16")),
@@ -223,14 +242,22 @@ MALFORMED = {
     "a side is infinite": (boxed("00000001_000.png,Mass,1,2,inf,4"), r"BBox_List_2017\.csv, row 3: w is 'inf'"),
     "a side is blank": (boxed("00000001_000.png,Mass,1,2,3,", ",,,"), r"BBox_List_2017\.csv, row 3: h is blank"),
     "a box has an unknown label": (boxed("00000001_000.png,Flu,1,2,3,4"), "row 3: Finding Label is 'Flu'"),
-    "a box has no image": (boxed(",Mass,1,2,3,4"), r"BBox_List_2017\.csv, row 3: Image Index is 'None'"),
+    "a box has no image": (boxed(",Mass,1,2,3,4"), r"BBox_List_2017\.csv, row 3: Image Index is blank"),
     "the first box lacks a side": (
         overwritten("BBox_List_2017.csv", f"a,b\n{IMAGE[7:]},Mass,1,2,3\n{IMAGE[7:]},Mass,1,2,3,4\n".encode()),
         r"BBox_List_2017\.csv, row 2: it ends after 5 of 6 fields",
     ),
     "a box lacks a column": (overwritten("BBox_List_2017.csv", b"a,b\nx.png,Mass,1,2,3\n"), "has 5 columns"),
     "the list of boxes has no rows": (overwritten("BBox_List_2017.csv", b"a,b\n"), "BBox_List_2017.csv cannot be read"),
-    "the list of boxes is no UTF-8": (boxed("00000001_000.png,M\udcff,1,2,3,4"), "BBox_List_2017.csv cannot be read"),
+    "the list of boxes is no UTF-8": (
+        boxed("00000001_000.png,M\udcff,1,2,3,4"),
+        r"BBox_List_2017\.csv, row 3: it is no UTF-8 text: save the file as UTF-8",
+    ),
+    "the list of boxes has no header": (
+        overwritten("BBox_List_2017.csv", b"00000001_000.png,Mass,1,2,3,4\n00000001_001.png,Mass,1,2,3,4\n"),
+        r"BBox_List_2017\.csv, row 1: it is a box, the header is missing",
+    ),
+    "an image is there twice": (doubled_image, rf"{IMAGE} and images_001/{IMAGE} are of one image"),
     "a list is missing": (without_list, r"test_list\.txt is missing"),
     "a list is no text": (garbled_list, r"test_list\.txt cannot be read as a list of image names"),
     "an image is in no list": (listed(NAMES[6:], NAMES[1:6]), r"'00000001_000\.png' is in neither list"),

@@ -208,7 +208,11 @@ MALFORMED = {
     "a corner is blank": (boxed(y_max=None), r"annotations_train\.csv, row 2: y_max is blank"),
     "a table has no rows": (emptied("image_labels_train", 1), r"image_labels_train\.csv has no rows"),
     "a table is empty": (emptied("annotations_test", 0), r"annotations_test\.csv cannot be read as CSV"),
-    "a table is no UTF-8": (garbled, r"annotations_test\.csv cannot be read as CSV \(invalid utf-8"),
+    "a label in two spellings": (
+        rewritten("image_labels_train", "Other diseases", "Other disease,Other diseases"),
+        r"image_labels_train\.csv: column 'Other diseases' occurs twice, in two spellings",
+    ),
+    "a table is no UTF-8": (garbled, r"annotations_test\.csv, row 2: it is no UTF-8"),
     "a row is too wide": (
         rewritten("annotations_train", ",44,40", ",44,40,1,1"),
         r"annotations_train\.csv, row 2: it has 9 fields",

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 
 import polars as pl
 import pytest
@@ -100,8 +101,8 @@ def asks(row, pair, kind):
 @pytest.mark.parametrize("parser", ["improved", "published"])
 def test_what_is_written_is_read_by_the_reader_of_the_release(make, tree, parser):
     make(parser=parser)
-    studies = [str(study) for _, study, _, _ in tree.rows]
-    images = pl.DataFrame({"study_id": studies, "image_id": [f"i{study}" for study in studies]})
+    known = [(str(subject), str(study), f"i{study}") for subject, study, _, _ in tree.rows]
+    images = pl.DataFrame(known, schema=["subject_id", "study_id", "image_id"], orient="row")
     questions, skipped = read_questions(make.folder, images, pairing="auto")
     assert len(questions) == len(rows_of(make))
     assert not any(skipped.values())
@@ -187,6 +188,30 @@ def test_a_report_in_latin_1_is_read_and_counted(make, tree):
     assert "pneumothorax" in {record["study_id"]: record for record in records_of(make)}["59000032"]["no_entity"]
 
 
+def test_a_subject_that_lies_in_two_folders(make, tree):
+    folder = tree.path(19_000_003, 59_000_032).parent
+    shutil.copytree(folder, tree.root / "files" / "p20" / folder.name)
+    with pytest.raises(InputError, match=r"files/p19/p19000003 and .*files/p20/p19000003 are of one subject"):
+        make()
+
+
+def test_a_table_of_other_studies_leads_to_no_question(make, tree):
+    tree.rows = [[subject, study + 500, order, view] for subject, study, order, view in tree.rows]
+    tree.tell()
+    words = r"leads to no question about the 9 reports; report whose study is not in the table .* 9: give the table"
+    with pytest.raises(InputError, match=words):
+        make()
+    assert not make.folder.exists()
+
+
+def test_a_link_within_the_folder_of_reports_is_followed(make, tree):
+    inside = tree.path(19_000_003, 59_000_032)
+    inside.rename(tree.root / "files" / "kept.txt")
+    inside.symlink_to(tree.root / "files" / "kept.txt")
+    make()
+    assert len(records_of(make)) == 9
+
+
 @pytest.mark.parametrize("report", [True, False], ids=["a report", "a folder"])
 def test_a_link_that_leaves_the_folder_of_reports(make, tree, tmp_path, report):
     inside = tree.path(19_000_003, 59_000_032)
@@ -201,7 +226,8 @@ def test_a_link_that_leaves_the_folder_of_reports(make, tree, tmp_path, report):
 def test_a_study_that_the_table_names_twice(make, tree):
     tree.rows.append([19_000_001, 59_000_011, 3, AP])
     tree.tell()
-    with pytest.raises(InputError, match="study_id '59000011' has rows that contradict each other"):
+    words = "study_id '59000011' has rows that contradict each other, study_order is '1' and '3'"
+    with pytest.raises(InputError, match=words):
         make()
 
 
