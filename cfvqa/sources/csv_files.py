@@ -1,19 +1,19 @@
 """Reading the CSV files of published data sets, with messages that name file and column."""
 
-import codecs
-import csv
-import gzip
-import io
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, cast
 
 import polars as pl
 
 from cfvqa.errors import InputError, quoted
+from cfvqa.sources.csv_faults import (
+    refuse_open_quote,
+    refuse_other_encoding,
+    refuse_other_letters,
+    refuse_short_row,
+    refuse_wide_row,
+    separator,
+)
 
 LARGEST_ORDER = 2**31 - 1
 """Of the numbers that order studies: the tables hold 32 bits."""
@@ -45,92 +45,17 @@ def load_csv(path: Path, *, has_header: bool = True, skip_rows: int = 0, least: 
     Raises:
         InputError: if the file is unreadable, naming the first row with too many or too few fields if there is one.
     """
-    _refuse_other_encoding(path)
+    refuse_other_encoding(path)
     try:
         return pl.read_csv(
-            path, infer_schema=False, has_header=has_header, skip_rows=skip_rows, separator=_separator(path)
+            path, infer_schema=False, has_header=has_header, skip_rows=skip_rows, separator=separator(path)
         )
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
-        _refuse_other_letters(path)
-        _refuse_open_quote(path)
-        _refuse_wide_row(path, skip_rows, least)
+        refuse_other_letters(path)
+        refuse_open_quote(path)
+        refuse_wide_row(path, skip_rows, least)
         reason = str(error).partition("\n")[0].rstrip(".")  # what follows is for programmers
         raise InputError(f"{path} cannot be read as CSV ({reason}): restore the file") from error
-
-
-def _separator(path: Path) -> str:
-    return "\t" if ".txt" in path.suffixes else ","
-
-
-def _refuse_other_encoding(path: Path) -> None:
-    """Refuse text of two or four bytes a letter, as spreadsheets save it: read as UTF-8, it has strange columns."""
-    with _readable(), _opened(path) as file:
-        start = file.read(2)
-        if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in start:
-            raise InputError(f"{path} is no UTF-8 text, but UTF-16 or UTF-32: save it as UTF-8")
-
-
-def _refuse_other_letters(path: Path) -> None:
-    """Refuse the first row that is no UTF-8."""
-    with _readable(), _opened(path) as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise InputError(f"{path}, row {number}: it is no UTF-8 text: save the file as UTF-8") from error
-
-
-def _refuse_open_quote(path: Path) -> None:
-    """Refuse the row in which a quote begins that does not end."""
-    with suppress(OSError, EOFError, zlib.error), _opened(path) as file:
-        rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8", newline=""), delimiter=_separator(path), strict=True)
-        row = 1
-        try:
-            for _ in rows:
-                row += 1
-        except csv.Error as error:
-            raise InputError(f"{path}, row {row}: a quote in it ends nowhere, or too early: correct it") from error
-
-
-def _refuse_wide_row(path: Path, skip_rows: int, least: int) -> None:
-    """Refuse the first row with more fields than the first row has, or the first row if it has too few."""
-    rows = islice(_rows(path), skip_rows, None)
-    first, fields = next(rows, (0, []))
-    width = len(fields)
-    if 0 < width < least:
-        raise InputError(f"{path}, row {first}: it ends after {width} of {least} fields: correct the row")
-    number, fields = next(((number, len(row)) for number, row in rows if len(row) > width), (0, 0))
-    if number:
-        raise InputError(f"{path}, row {number}: it has {fields} fields, the first row {width}: correct the row")
-
-
-def _refuse_short_row(path: Path) -> None:
-    """Refuse the first row that ends before the last column that has a name; a blank line is no row."""
-    rows = _rows(path)
-    header = next(rows, (0, []))[1]
-    width = max((place for place, name in enumerate(header, 1) if name), default=0)
-    number, fields = next(((number, len(row)) for number, row in rows if 0 < len(row) < width), (0, 0))
-    if number:
-        raise InputError(f"{path}, row {number}: it ends after {fields} of {width} fields: correct the row")
-
-
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield number and fields of every row, as far as the file can be read."""
-    with _readable(), _opened(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="", errors="replace")
-        yield from enumerate(csv.reader(text, delimiter=_separator(path)), 1)
-
-
-def _readable() -> suppress:
-    """Return what ends the block where a file cannot be read any further."""
-    return suppress(OSError, EOFError, zlib.error, csv.Error)
-
-
-def _opened(path: Path) -> IO[bytes]:
-    """Return the content of a file, unzipped."""
-    with path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"  # some programs unzip a file and leave it its name
-    return cast(IO[bytes], gzip.open(path) if zipped else path.open("rb"))
 
 
 def read_csv(
@@ -166,7 +91,7 @@ def read_csv(
     if not len(table):
         raise InputError(f"{path} has no rows: restore the file")
     if table[table.columns[-1]].null_count():  # as it has where a row ends early
-        _refuse_short_row(path)
+        refuse_short_row(path)
     absent = [pl.lit(None, dtype=pl.String).alias(column) for column in optional if column not in table.columns]
     return table.with_columns(absent).select(*columns, *optional)
 
