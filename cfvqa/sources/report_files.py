@@ -102,7 +102,9 @@ def _named(folder: Path, name: re.Pattern[str], root: Path) -> list[Path]:
 
 
 def _decoded(content: bytes) -> tuple[str, bool]:
+    """Return the text of a file with the ends of lines that Unix has, and whether it is Latin-1."""
+    content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     try:
-        return content.decode("utf-8"), False
+        return content.decode("utf-8-sig"), False
     except UnicodeDecodeError:
         return content.decode("latin-1"), True

@@ -188,6 +188,14 @@ def test_a_report_in_latin_1_is_read_and_counted(make, tree):
     assert "pneumothorax" in {record["study_id"]: record for record in records_of(make)}["59000032"]["no_entity"]
 
 
+@pytest.mark.parametrize("start", [b"", "\ufeff".encode()])
+def test_a_report_with_the_ends_of_lines_of_windows(make, tree, start):
+    text = " HISTORY: Pneumonia.\r\n\r\n FINDINGS: Mild edema.\r\n"
+    tree.path(19_000_003, 59_000_032).write_bytes(start + text.encode())
+    make()
+    assert list({record["study_id"]: record for record in records_of(make)}["59000032"]["entity"]) == ["edema"]
+
+
 def test_a_subject_that_lies_in_two_folders(make, tree):
     folder = tree.path(19_000_003, 59_000_032).parent
     shutil.copytree(folder, tree.root / "files" / "p20" / folder.name)
