@@ -8,6 +8,7 @@ from report_sentences import FILE, HELD_OUT, entries_of, examples, f1, written
 
 import cfvqa.language.reports
 from cfvqa.language.reports import improved, published
+from cfvqa.language.reports.sections import sentences
 from cfvqa.phantom.evolution import sample_subject
 from cfvqa.phantom.records import choose_absent, key_information, report
 
@@ -45,7 +46,7 @@ def test_sentences_written_by_hand_are_read_but_for_the_misses_that_are_listed()
 
 
 def test_the_published_rules_on_the_same_sentences():
-    assert f1(judged(published)) == pytest.approx(0.605, abs=0.002)
+    assert f1(judged(published)) == pytest.approx(0.607, abs=0.002)
 
 
 def test_sentences_that_no_rule_was_made_for_are_read_nearly_as_well():
@@ -80,6 +81,14 @@ def test_the_table_of_disagreements_is_true(on, example, by_published, by_improv
     assert written(read(published, text)) == by_published
     assert written(read(improved, text)) == by_improved
     assert by_published != by_improved
+
+
+def test_a_damaged_sentence_is_cut_so_that_its_cues_do_not_all_look_at_all_of_it():
+    words = [*["no"] * 4000, "edema", "x" * 2500]
+    texts = [sentence.text for sentence in sentences("FINDINGS: " + " ".join(words))]
+    assert max(map(len, texts)) <= 1000
+    assert "".join(texts).replace(" ", "") == "".join(words)
+    assert all(set(text.split()) == {"no"} for text in texts[:12])
 
 
 def test_types_are_read():

@@ -1,6 +1,7 @@
 """Whether a sentence says that a finding is there, that it is not, or neither: cues and how far they reach."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -30,23 +31,33 @@ _GOES_ON = (
     r"|(?:worsen|improv|increas|decreas)(?:ed|ing)))"
 )
 _OTHERWISE = "and|or|since|as|after|when|because|who|that"  # what follows is said of something else
+_ANEW = f"a|an|the|now|again|stable|unchanged|persistent|{_GRADES}"  # what begins to say of a finding that it is there
+_APART = (
+    "only|some|new|old|known|chronic|interval|continued|residual|slight|tiny|large|left|right|bilateral|bibasilar"
+    "|(?:improv|worsen|increas|decreas)(?:ed|ing)"
+)
 _SOFT = re.compile(
-    rf"(?:, and|,| and) (?=(?:a|an|the|there|no|is|are|now|again|stable|unchanged|persistent|{_GRADES})\b)"
+    rf"(?:, and|,| and) (?=(?:{_ANEW}|there|no|is|are)\b)"
+    rf"| with (?<!(?:consistent|compatible|associated|in keeping) with )(?=(?:{_ANEW}|{_APART})\b)"
     rf"|(?:, and| and) (?=(?:(?!(?:{_OTHERWISE})\b)[\w-]+ ){{1,6}}?{_GOES_ON}\b)"
 )
 _OR = re.compile(r"\b(?:or|nor)\b")
+_NEXT = re.compile(r",| or\b")
 _LISTED = re.compile(r"\b(?:and|or)\b")
 _ASIDE = re.compile(r",| with\b")
 _VERB = re.compile(r"\b(?:is|are|was|were|has|have|remains?|persists?|appears?)\b")
 
 _DEGREES = (
-    r"(?:(?:significant|substantial|interval|appreciable|definite|major|marked|new|further|relevant|real|gross) )*"
+    "(?:(?:significant|substantial|interval|complete|full|appreciable|definite|major|marked|new|further|relevant|real"
+    "|gross) )*"
 )
 _CHANGE = (
-    rf"{_DEGREES}(?:changes?|increase|decrease|improvement|worsening|progression|growth) ?(?:in|of|from|since|to|$)"
+    rf"(?:evidence of )?{_DEGREES}(?:changes?|increase|decrease|improvement|worsening|progression|growth"
+    "|resolution|clearing) ?(?:in|of|from|since|to|$)"
 )
 _PARTLY = (
-    r"(?:not(?: yet)?|nearly|almost|partially|partly|largely|mostly|incompletely|near)(?: completely| complete| fully)?"
+    "(?:not(?: yet)?|nearly|almost|partially|partly|largely|mostly|incompletely|near)"
+    "(?:[ -](?:completely|complete|fully|total|totally))?(?: interval)?"
 )
 _WELL = r"(?:\w+ly )?"
 _SHOW = "(?:document|confirm|ensure|establish|verify|demonstrate|show|monitor|(?:assess|evaluate)(?: for)?)"
@@ -65,7 +76,7 @@ _STUDIES = "(?:exam|examination|study|studies|radiographs?|films?|images?|ct|x-r
 
 _CUES: dict[str, str] = {
     # What only looks like a cue.
-    "none": rf"(?:no|without) {_CHANGE}|{_PARTLY} (?:resolved|resolution|cleared|clearing|disappeared)"
+    "none": rf"(?:no|without) {_CHANGE}|{_PARTLY}[ -](?:resolved|resolution|cleared|clearing|disappeared)"
     rf"|(?:partial|incomplete) (?:resolution|clearing)|not only|unresolved|no doubt"
     rf"|not {_WELL}(?:changed|improved|increased|decreased|worsened|progressed)"
     rf"|not (?:previously|formerly) {_SEEN}|not {_WELL}{_SEEN} {_EARLIER}",
@@ -78,8 +89,8 @@ _CUES: dict[str, str] = {
     r"|rule out|evaluat(?:e|ion) for|evaluat(?:e|ion) of (?:possible|suspected|potential)|assess(?:ment)? for"
     r"|looking for|correlat(?:e|ion) (?:\w+ ){0,3}(?:for|(?:signs?|symptoms?) of)|^if\b|, if\b|\bif there is",
     "past": rf"history of|status post|^(?:prior|previous|past)(?! {_STUDIES}\b)",
-    "absent_behind": rf"(?:has|have|had|is|are|was|were) {_NOW}(?:resolved|cleared|disappeared)"
-    rf"|(?:has been|have been|is|are|was|were) {_NOW}(?:excluded|ruled out|absent|{_WELL}unlikely|less likely)"
+    "absent_behind": rf"(?:has|have|had|is|are|was|were) {_NOW}(?:resolved|cleared|disappeared|gone away)"
+    rf"|(?:has been|have been|is|are|was|were) {_NOW}(?:excluded|ruled out|absent|gone|{_WELL}unlikely|less likely)"
     rf"|no longer {_WELL}{_SEEN}|not {_WELL}{_SEEN}",
     "absent_answer_behind": _ANSWER,
     "absent_either": "resolved|unlikely|absent|less likely",
@@ -127,27 +138,36 @@ def _scope(sentence: str, cue: re.Match[str], names: list[Named]) -> _Scope | No
     if kind == "none":
         return None
     status = Status.ABSENT if kind.startswith("absent") else Status.OPEN
-    ahead = _Scope(status, cue.end(), _reach(sentence, cue.end(), past=kind == "past"))
+    ahead = _Scope(status, cue.end(), _reach(sentence, cue.end(), names, past=kind == "past"))
     behind = _Scope(status, _backward(sentence, cue, names), cue.start())
     if kind.endswith("either"):
         return ahead if any(ahead.holds(named) for named in names) else behind
     return behind if kind.endswith("behind") else ahead
 
 
-def _reach(sentence: str, start: int, *, past: bool) -> int:
+def _reach(sentence: str, start: int, names: list[Named], *, past: bool) -> int:
     """Return where a cue ends that reaches ahead: at the next part of the sentence, or of a list that changes over.
 
-    A comma before an article or a level ends it too, unless "or" shows that the list goes on; and so does "and" before
-    a finding of which the sentence says how it goes on.
+    A comma before an article or a level ends it too, unless "or" shows that the list goes on; and so do "with" before
+    one, and "and" before a finding of which the sentence says how it goes on.
     """
     hard = _HARD.search(sentence, start)
     end = hard.start() if hard else len(sentence)
     if past and (comma := _ASIDE.search(sentence, start, end)):
         return comma.start()
-    for soft in _SOFT.finditer(sentence, start, end):
+    for soft in _turns(sentence, names, start, end):
         if soft[0] != ", " or not _OR.search(sentence, soft.end(), end):
             return soft.start()
     return end
+
+
+def _turns(sentence: str, names: list[Named], start: int, end: int) -> Iterator[re.Match[str]]:
+    """Yield where a sentence seems to turn to something else; at "with" only if a finding is what comes next."""
+    for soft in _SOFT.finditer(sentence, start, end):
+        following = _NEXT.search(sentence, soft.end(), end) if soft[0] == " with " else None
+        last = following.start() if following else end
+        if soft[0] != " with " or any(soft.end() < named.end <= last for named in names):
+            yield soft
 
 
 def _backward(sentence: str, cue: re.Match[str], names: list[Named]) -> int:
@@ -165,7 +185,7 @@ def _backward(sentence: str, cue: re.Match[str], names: list[Named]) -> int:
 def _beginning(sentence: str, end: int, names: list[Named]) -> int:
     """Return where a cue begins that reaches back: at the part of the sentence that it stands in."""
     start = max((match.end() for match in _HARD.finditer(sentence, 0, end)), default=0)
-    for soft in _SOFT.finditer(sentence, start):
+    for soft in _turns(sentence, names, start, len(sentence)):
         if soft.end() < end and _VERB.search(sentence, start, soft.start()):
             start = soft.end()
     comma = sentence.rfind(",", start, end)

@@ -1,21 +1,35 @@
 """The parts of a report: which of its sentences speak of this study, and which of them correct the others."""
 
 import re
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+_EXAM = "(?:EXAM(?:INATION)?|STUDY|PROCEDURE)"
+_FOR_EXAM = f"(?:FOR|OF) (?:THE |THIS )?{_EXAM}"
 _ASIDE = (
-    "EXAMINATION", "EXAM", "INDICATIONS?", "HISTORY", "CLINICAL HISTORY", "CLINICAL INFORMATION", "CLINICAL INDICATION",
-    "REASON FOR EXAM", "REASON FOR EXAMINATION", "REASON FOR STUDY", "TECHNIQUE", "COMPARISONS?", "STUDY",
-    "TYPE OF EXAMINATION", "PATIENT HISTORY",
+    f"(?:TYPE OF )?{_EXAM}", f"(?:CLINICAL )?INDICATIONS?(?: {_FOR_EXAM})?", f"REASON {_FOR_EXAM}",
+    "(?:(?:CLINICAL|PATIENT|MEDICAL) )?HISTORY", "CLINICAL (?:INFO(?:RMATION)?|DATA)", "TECHNIQUE", "COMPARISONS?",
 )  # fmt: skip
-_DROPPED = ("WET READ", "RECOMMENDATIONS?", r"RECOMMENDATION\(S\)", "NOTIFICATION")
+_ASIDE_STEMS = (
+    "INDI?C", "REASON", "HISTORY", "HX", "COMPARI", "PRIOR", "CLINI?C", "TECHNI", "CONDITION", "COMPLAINT", "SYMPTOM",
+)  # fmt: skip
+_NOT_ASIDE = ("FINDING", "IMPRESSION", "CONCLUSION", "COMPARED", "CHANGE", "SINCE")
+_IN_CAPITALS = (
+    rf"(?-i:(?=[A-Z][A-Z ()/&,'-]{{1,60}}:)(?![^:]*\b(?:{'|'.join(_NOT_ASIDE)}))"
+    rf"(?=(?:EXAM|STUDY|PROCEDURE)|[^:]*\b(?:{'|'.join(_ASIDE_STEMS)}))[^:]*)"
+)
+"""A header of a few words, all in capitals so that no sentence is taken for one, that is spelled or joined freely."""
+_DROPPED = (
+    r"(?:(?-i:(?!(?:FROM|WITH|TO|OF|PER|SEE)\b)[A-Z]+)[ \t]+){0,2}WET READ", "RECOMMENDATIONS?",
+    r"RECOMMENDATION\(S\)", "NOTIFICATION",
+)  # fmt: skip
 _READ = ("FINDINGS?", "IMPRESSION", "CONCLUSIONS?", "FINDINGS AND IMPRESSION", "FINDINGS/IMPRESSION")
 
 
 _HEADER = re.compile(
-    rf"^[ \t]*(?:(?P<aside>{'|'.join(_ASIDE)})[ \t]*:|(?P<dropped>{'|'.join(_DROPPED)})\b[ \t]*:?"
-    rf"|(?P<read>{'|'.join(_READ)})[ \t]*:|(?P<read_>FINAL REPORT)\b|(?P<addendum>ADDENDUM)\b[ \t]*:?)",
+    rf"^[ \t]*(?=[A-Z])(?:(?P<read>{'|'.join(_READ)})[ \t]*:|(?P<read_>FINAL REPORT)\b|(?P<addendum>ADDENDUM)\b[ \t]*:?"
+    rf"|(?P<dropped>{'|'.join(_DROPPED)})\b[ \t]*:?|(?P<aside>{'|'.join(_ASIDE)}|{_IN_CAPITALS})[ \t]*:)",
     re.IGNORECASE | re.MULTILINE,
 )
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
@@ -23,6 +37,7 @@ _ANSWERED = r"\s*(?:none|nil|no|absent|negative)\s*(?:[.;]|$)"
 _SENTENCE = re.compile(rf"\.(?!\d)|(?<=\?)(?!{_ANSWERED})|!|\n[ \t]*\n", re.IGNORECASE)  # a question keeps its mark
 _CLOSED = re.compile(r"[.?!_:)]\s*$")
 _LONG = 50  # characters of a line that may have been wrapped
+_LONGEST = 1000  # characters of a sentence: rules that look at all of it for each of its cues shall not hold up a run
 _VERSUS = re.compile(r"\bvs\.", re.IGNORECASE)
 
 
@@ -59,7 +74,12 @@ def _split(parts: list[tuple[str, bool]]) -> Iterator[Sentence]:
         for content, is_addendum in parts:
             if addendum == is_addendum:
                 texts = (" ".join(text.lower().split()) for text in _SENTENCE.split(content))
-                yield from (Sentence(text, addendum) for text in texts if text)
+                yield from (Sentence(piece, addendum) for text in texts if text for piece in _pieces(text))
+
+
+def _pieces(text: str) -> list[str]:
+    """Return a sentence, or what it becomes when a damaged one is cut at blanks."""
+    return [text] if len(text) <= _LONGEST else textwrap.wrap(text, _LONGEST, break_on_hyphens=False)
 
 
 def _after_paragraph(content: str) -> str:

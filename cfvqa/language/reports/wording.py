@@ -21,7 +21,10 @@ _ABBREVIATIONS: dict[str, str] = {
     "the bases": "the lung bases",
 }  # fmt: skip
 _COMPARED = re.compile(r"\b(?:left|right|l|r) ?(?:>|(?:greater|larger|more|worse) than) ?(?:left|right|l|r)\b")
-
+_SIZED = rf"(?:{'|'.join((*LEVEL_WORDS, 'large', 'tiny'))}) (?:left|right)\b"
+_OTHER_SIDE = re.compile(
+    rf"\b({_SIZED}),? (?:and|but) no (?:left|right)\b|\bno (?:left|right),? (?:and|but) (?=(?:a )?{_SIZED})"
+)
 
 _ABBREVIATION = re.compile(rf"\b{any_of(_ABBREVIATIONS)}\b(?!/)")
 
@@ -175,8 +178,10 @@ class Part:
 
 
 def plain(sentence: str) -> str:
-    """Return a sentence in lower case without abbreviations, and without what only compares two sides."""
-    return _ABBREVIATION.sub(lambda match: _ABBREVIATIONS[match[0]], _COMPARED.sub("", sentence))
+    """Return a sentence in lower case without abbreviations, and without a side that is only compared or denied."""
+    text = _ABBREVIATION.sub(lambda match: _ABBREVIATIONS[match[0]], _COMPARED.sub("", sentence))
+    one_sided = "no left" in text or "no right" in text  # "small left and no right effusion"
+    return _OTHER_SIDE.sub(r"\1", text) if one_sided else text
 
 
 def find_names(sentence: str) -> list[Named]:
