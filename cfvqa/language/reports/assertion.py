@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from cfvqa.language.reports.wording import Named
+from cfvqa.language.reports.naming import Named
 from cfvqa.vocabulary.levels import LEVEL_WORDS
 
 

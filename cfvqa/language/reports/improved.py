@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cfvqa.language.reports.assertion import Status, borders, statuses
+from cfvqa.language.reports.naming import FINDINGS, find_names, plain
 from cfvqa.language.reports.records import Entity, KeyInformation, Mention
 from cfvqa.language.reports.sections import Sentence, sentences, sentences_behind_headers
-from cfvqa.language.reports.wording import FINDINGS, describe, find_names, parts, plain
+from cfvqa.language.reports.wording import describe, parts
 
 
 @dataclass(frozen=True, slots=True)
