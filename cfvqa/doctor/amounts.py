@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cfvqa.doctor.note import MISSING, Note
+from cfvqa.doctor.note import MISSING, WARNING, Note
 from cfvqa.doctor.sample import Sample
 from cfvqa.sources.tables import Tables, write_tables
 
@@ -65,12 +65,13 @@ def described(tables: Tables) -> pl.DataFrame:
     return training(_with(tables, tables.findings))
 
 
-def label_notes(boxes: Tables | None, findings: Tables | None) -> list[Note]:
-    """Say where there is nothing to learn from.
+def label_notes(boxes: Tables | None, findings: Tables | None, *, all_read: bool) -> list[Note]:
+    """Say where there is nothing to learn from, or to choose a classifier by.
 
     Args:
         boxes: tables that the detector learns from; None where it is not to be trained.
         findings: tables that the classifier learns from; None where it is not to be trained.
+        all_read: whether these are all images, so that what is not in them is not there.
     """
     notes = []
     if boxes is not None and not len(boxed(boxes)):
@@ -78,7 +79,19 @@ def label_notes(boxes: Tables | None, findings: Tables | None) -> list[Note]:
         notes.append(Note(MISSING, "boxes", text))
     if findings is not None and not len(described(findings)):
         notes.append(Note(MISSING, "findings", "the sample has none, and the classifier learns from nothing else"))
+    elif findings is not None and not _is_varied(findings):
+        text = "none that one validation image has and another has not, by which the classifier is chosen"
+        notes.append(Note(MISSING if all_read else WARNING, "findings", text if all_read else f"in the sample {text}"))
     return notes
+
+
+def _is_varied(tables: Tables) -> bool:
+    """Return whether validation images have a finding that others are said not to have."""
+    images = _with(tables, tables.findings).filter(pl.col("split") == "val")
+    said = tables.findings.filter(pl.col("image_id").is_in(images["image_id"].implode()))
+    has = said.filter(pl.col("presence") == "yes").group_by("finding").agg(has=pl.col("image_id").n_unique())
+    open_ = said.filter(pl.col("presence") != "no").group_by("finding").agg(open=pl.col("image_id").n_unique())
+    return bool((has.join(open_, on="finding")["open"] < len(images)).any())
 
 
 def _with(tables: Tables, labels: pl.DataFrame) -> pl.DataFrame:

@@ -89,8 +89,10 @@ def _costs(config: DictConfig, samples: dict[str, Sample], page: Page) -> list[C
         return []
     boxes, source = samples.get(_BOXES, samples[_SOURCE]), samples[_SOURCE]
     detects, extracts = _learns_regions(config), config.extraction.published is None
-    if notes := label_notes(boxes.tables if detects else None, source.tables if extracts else None):
-        page.show("labels", notes)
+    learned = boxes.tables if detects else None, source.tables if extracts else None
+    if labels := label_notes(*learned, all_read=source.times <= 1):
+        page.show("labels", labels)
+    if any(note.state == MISSING for note in labels):
         return []
     parts: list[Callable[[], list[Cost]]] = [lambda: reader_costs(config, amounts_of(source))]
     if extracts:

@@ -6,7 +6,7 @@ import polars as pl
 
 from cfvqa.language.grammar import ChangeKind, parse_changes
 from cfvqa.language.questions import DIFFERENCE, QUESTION_TYPES
-from cfvqa.sources.leakage import Leakage
+from cfvqa.sources.leakage import Divided, Leakage
 from cfvqa.sources.splits import SPLITS
 from cfvqa.sources.tables import PRESENCES, Tables
 
@@ -21,11 +21,10 @@ def data_card(tables: Tables, leaks: Leakage) -> str:
         _table(["", *SPLITS, "all"], _sizes(tables)),
         "Questions by type:",
         _table(["", *SPLITS, "all"], [_by_split(kind, rows) for kind, rows in _of_types(tables.questions)]),
-        "On two sides of the split: "
-        f"{leaks.subjects} subjects, {leaks.studies} studies, {leaks.images} radiographs of equal content. "
-        f"Radiographs that are there twice: {leaks.doubled}.",
-        "Detector and classifier learn from all radiographs of their side, also where nothing is asked: of these, "
-        f"{leaks.unasked} are equal in content to one of another side.",
+        f"Questions on two sides of the split are about {_parts_of(leaks.asked)}. Radiographs that are there twice: "
+        f"{leaks.doubled}.",
+        "Detector and classifier learn from all radiographs of their side, also where nothing is asked: with these, "
+        f"{_parts_of(leaks.learned)} are on two sides.",
         "## Changes",
         _table(["difference questions whose answer", *SPLITS, "all"], _changes(tables.questions)),
         "## Findings",
@@ -39,6 +38,10 @@ def data_card(tables: Tables, leaks: Leakage) -> str:
         _table(["reason", "rows"], [[reason, str(count)] for reason, count in tables.skipped.items()] or [["-", "0"]]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _parts_of(sides: Divided) -> str:
+    return f"{sides.subjects} subjects, {sides.studies} studies, {sides.images} radiographs (or of equal content)"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

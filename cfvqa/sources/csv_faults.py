@@ -4,6 +4,7 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,6 +14,8 @@ from typing import IO, cast
 
 from cfvqa.errors import InputError
 
+_START = 2**20  # bytes that tell how a file is written
+
 
 def separator(path: Path) -> str:
     """Return what divides the columns of a file: tabs in a text file (.txt)."""
@@ -20,11 +23,13 @@ def separator(path: Path) -> str:
 
 
 def refuse_other_encoding(path: Path) -> None:
-    """Refuse text of two or four bytes a letter, as spreadsheets save it: read as UTF-8, it has strange columns."""
+    """Refuse text of two or four bytes a letter, or with lines of old Macs: read otherwise, it has strange columns."""
     with _readable(), _opened(path) as file:
-        start = file.read(2)
-        if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in start:
+        start = file.read(_START)
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start[:2]:
             raise InputError(f"{path} is no UTF-8 text, but UTF-16 or UTF-32: save it as UTF-8")
+        if b"\r" in start and b"\n" not in start:
+            raise InputError(f"{path} ends its lines with CR alone, as old Macs did: save it with LF or CR LF")
 
 
 def refuse_other_letters(path: Path) -> None:
@@ -47,6 +52,17 @@ def refuse_open_quote(path: Path) -> None:
                 row += 1
         except csv.Error as error:
             raise InputError(f"{path}, row {row}: a quote in it ends nowhere, or too early: correct it") from error
+
+
+def refuse_bare_quote(path: Path) -> None:
+    """Refuse the first line with a quote amid a text, where it is to be doubled, and the text quoted."""
+    bare = re.compile(rf"""[^{separator(path)}"]"[^{separator(path)}"\r\n]""")
+    with _readable(), _opened(path) as file:
+        for number, line in enumerate(io.TextIOWrapper(file, encoding="utf-8", errors="replace"), 1):
+            if bare.search(line):
+                raise InputError(
+                    f"{path}, row {number}: a quote stands amid a text: double it, and put the text into quotes"
+                )
 
 
 def refuse_wide_row(path: Path, skip_rows: int, least: int) -> None:

@@ -7,6 +7,7 @@ import polars as pl
 
 from cfvqa.errors import InputError, quoted
 from cfvqa.sources.csv_faults import (
+    refuse_bare_quote,
     refuse_open_quote,
     refuse_other_encoding,
     refuse_other_letters,
@@ -15,6 +16,7 @@ from cfvqa.sources.csv_faults import (
     separator,
 )
 
+_NAMED = 50  # columns in a message
 LARGEST_ORDER = 2**31 - 1
 """Of the numbers that order studies: the tables hold 32 bits."""
 
@@ -53,6 +55,7 @@ def load_csv(path: Path, *, has_header: bool = True, skip_rows: int = 0, least: 
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         refuse_other_letters(path)
         refuse_open_quote(path)
+        refuse_bare_quote(path)
         refuse_wide_row(path, skip_rows, least)
         reason = str(error).partition("\n")[0].rstrip(".")  # what follows is for programmers
         raise InputError(f"{path} cannot be read as CSV ({reason}): restore the file") from error
@@ -83,9 +86,8 @@ def read_csv(
     table = table.rename(known)
     columns = table.columns if columns is None else columns
     if missing := [column for column in columns if column not in table.columns]:
-        raise InputError(
-            f"{path}: column '{missing[0]}' is missing; found {', '.join(table.columns)}: restore the file"
-        )
+        found = ", ".join([*table.columns[:_NAMED], *(["..."] if table.width > _NAMED else [])])
+        raise InputError(f"{path}: column '{missing[0]}' is missing; found {found}: restore the file")
     if doubled := [column for column in (*columns, *optional) if f"{column}_duplicated_0" in table.columns]:
         raise InputError(f"{path}: column '{doubled[0]}' occurs twice: remove one of them")
     if not len(table):

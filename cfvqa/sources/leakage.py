@@ -17,44 +17,53 @@ _PIECE = 64 * 1024  # bytes
 
 
 @dataclass(frozen=True)
-class Leakage:
-    """What a split does not keep apart. A side is where the questions about something are asked.
+class Divided:
+    """What lies on more than one side of a split.
 
     Attributes:
-        subjects: with questions on more than one side.
-        studies: that questions of more than one side are about.
-        images: radiographs of one side that are equal, byte by byte, to one of another side.
-        unasked: the same, where a side is that of the radiograph itself, whether anything is asked about it or not:
-            detector and classifier learn from all.
-        doubled: radiographs that are equal to an earlier one, wherever it is.
+        subjects: how many.
+        studies: how many.
+        images: radiographs of one side that are equal, byte by byte, to one of another side, or lie on both.
     """
 
     subjects: int
     studies: int
     images: int
-    unasked: int
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What a split does not keep apart.
+
+    Attributes:
+        asked: where a side is that of the questions about something.
+        learned: where it is that of the radiograph itself too, whether anything is asked about it or not: detector and
+            classifier learn from all.
+        doubled: radiographs that are equal to an earlier one, wherever it is.
+    """
+
+    asked: Divided
+    learned: Divided
     doubled: int
 
 
 def leakage(tables: Tables) -> Leakage:
     """Look for leaks; image files are read where another one has the same size."""
-    asked = tables.questions.select("subject_id", "main_image", "reference_image", "split")
-    seen = pl.concat([asked.select("split", image_id=column) for column in ("main_image", "reference_image")])
     content = contents([tables.root / path for path in tables.images["path"]])
-    images = tables.images.select("image_id", "study_id", "split").with_columns(pl.Series("content", content))
-    seen = seen.drop_nulls().unique().join(images.drop("split"), on="image_id")
-    return Leakage(
-        subjects=len(on_two_sides(asked, "subject_id")),
-        studies=len(on_two_sides(seen, "study_id")),
-        images=_alike(seen),
-        unasked=_alike(images),
-        doubled=len(content) - len(set(content)),
+    known = ("image_id", "study_id", "subject_id", "content")
+    images = tables.images.with_columns(pl.Series("content", content)).select(*known, "split")
+    asked = [tables.questions.select("split", image_id=column) for column in ("main_image", "reference_image")]
+    seen = pl.concat(asked).drop_nulls().unique().join(images.drop("split"), on="image_id").select(*known, "split")
+    return Leakage(_divided(seen), _divided(pl.concat([seen, images])), doubled=len(content) - len(set(content)))
+
+
+def _divided(sides: pl.DataFrame) -> Divided:
+    alike = sides.filter(pl.col("content").is_in(on_two_sides(sides, "content").implode()))
+    return Divided(
+        subjects=len(on_two_sides(sides, "subject_id")),
+        studies=len(on_two_sides(sides, "study_id")),
+        images=alike["image_id"].n_unique(),
     )
-
-
-def _alike(sides: pl.DataFrame) -> int:
-    """Return how many images are of equal content to one of another side."""
-    return sides.filter(pl.col("content").is_in(on_two_sides(sides, "content").implode()))["image_id"].n_unique()
 
 
 def contents(paths: Sequence[Path]) -> list[str]:

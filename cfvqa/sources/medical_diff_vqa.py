@@ -85,7 +85,14 @@ def read_questions(
         "question whose study has no image": len(joined) - len(known),
         "question without an answer": len(known) - len(answered),
         "difference question of a pair in both orders, like the other (kept)": int(table["repeats"].sum()),
+        "question that has two answers (both kept)": _contradicted(table),
     }
+
+
+def _contradicted(table: pl.DataFrame) -> int:
+    """Return how many questions occur with more than one answer."""
+    asked = [column for column in QUESTION_COLUMNS if column != "answer"]
+    return int((table.group_by(asked).agg(pl.col("answer").n_unique())["answer"] > 1).sum())
 
 
 def _with_images(table: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:

@@ -152,7 +152,7 @@ def _image_folders(root: Path) -> list[Path]:
 
 def _names_in(path: Path) -> list[str]:
     try:
-        return path.read_text().split()
+        return path.read_text(encoding="utf-8-sig").split()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as a list of image names ({error}): restore the file") from error
 
@@ -239,7 +239,7 @@ def _place(entries: pl.DataFrame, root: Path) -> pl.DataFrame:
         InputError: naming two files of one image.
     """
     place: dict[str, str] = {}
-    for file in (file for folder in _image_folders(root) for file in folder.iterdir()):
+    for file in (file for folder in _image_folders(root) for file in folder.glob("*.png")):
         path = file.relative_to(root).as_posix()
         if (other := place.setdefault(file.name, path)) != path:
             raise InputError(f"{root}: {other} and {path} are of one image: remove one of them")

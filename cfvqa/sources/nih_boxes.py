@@ -99,7 +99,7 @@ def _read_box_list(path: Path) -> pl.DataFrame:
 def _check_header(path: Path) -> None:
     """Refuse a list whose first row is a box already."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
             first = file.readline().partition(",")[0]
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error}): restore the file") from error

@@ -67,6 +67,8 @@ def generate(config: DictConfig, console: Console) -> Path:
     start = time.monotonic()
     with _writing(out, asks=studies is not None) as (records, questions):
         total = _write(config, folders, studies, console, records, questions)
+        if studies is not None:
+            _check_subjects(total, studies)
         if studies is not None and not total.types:
             raise InputError(_why_none(config.studies, total))
     if studies is not None:
@@ -76,6 +78,17 @@ def generate(config: DictConfig, console: Console) -> Path:
         )
     _show(total, out, time.monotonic() - start, len(folders), console, asked=studies is not None)
     return out
+
+
+def _check_subjects(total: _Total, studies: dict[str, dict[str, Study]]) -> None:
+    """Refuse a table of studies that gives a report to another subject than its folder."""
+    listed = {study: subject for subject, known in studies.items() for study in known}
+    for study, subject in total.subject_of.items():
+        if (other := listed.get(study, subject)) != subject:
+            raise InputError(
+                f"studies: study {study} is of subject {other}, but its report lies in the folder of subject "
+                f"{subject}: correct the table, or move the report"
+            )
 
 
 def _why_none(studies: str, total: _Total) -> str:

@@ -204,7 +204,8 @@ def check_varied(finding: np.ndarray) -> None:
     if not ((finding == 1).any(0) & (finding == 0).any(0)).any():
         raise InputError(
             f"split 'val' has no finding that one of its {len(finding)} images has and another has not, and the "
-            "classifier is chosen by that: take more subjects, with a larger limit=N or limit=null"
+            "classifier is chosen by that: take more subjects or label more images (source.limit, source.split_seed, "
+            "or findings.csv of your own)"
         )
 
 

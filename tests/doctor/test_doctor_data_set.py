@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 
+import polars as pl
 import pytest
 from layouts import MimicTree, write_image, write_nih
 
@@ -200,9 +201,18 @@ def test_pairs_in_the_order_of_the_first_release_are_told(tmp_path):
 
 def test_labels_that_nothing_can_be_learned_from(tmp_path):
     _, sample = look(DataSet("source", NihSource(write_nih(tmp_path / "nih", subjects=40))), SIDE)
-    [boxes] = label_notes(sample.tables, sample.tables)
+    [boxes] = label_notes(sample.tables, sample.tables, all_read=True)
     assert "source@detector_source=phantom" in boxes.text
-    assert not label_notes(None, sample.tables)
+    assert not label_notes(None, sample.tables, all_read=True)
+
+
+@pytest.mark.parametrize(("all_read", "state"), [(True, MISSING), (False, WARNING)])
+def test_validation_images_that_do_not_differ(tmp_path, all_read, state):
+    tables = NihSource(write_nih(tmp_path / "nih", subjects=40)).read()
+    alike = replace(tables, findings=tables.findings.with_columns(presence=pl.lit("no")))
+    [note] = label_notes(None, alike, all_read=all_read)
+    assert note.state == state
+    assert "by which the classifier is chosen" in note.text
 
 
 def test_files_of_ones_own_are_looked_at_like_published_ones(tmp_path):

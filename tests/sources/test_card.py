@@ -8,7 +8,7 @@ import pytest
 from layouts import write_nih
 
 from cfvqa.sources.card import data_card
-from cfvqa.sources.leakage import Leakage, contents, leakage
+from cfvqa.sources.leakage import Divided, Leakage, contents, leakage
 from cfvqa.sources.nih import NihSource
 
 
@@ -24,12 +24,15 @@ def distinct(root):
     return NihSource(root).read()
 
 
+NOTHING = Divided(0, 0, 0)
+
+
 def line(card, name):
     return next(row for row in card.splitlines() if row.startswith(f"| {name} |"))
 
 
 def test_a_split_of_subjects_leaks_nothing(root):
-    assert leakage(distinct(root)) == Leakage(subjects=0, studies=0, images=0, unasked=0, doubled=0)
+    assert leakage(distinct(root)) == Leakage(NOTHING, NOTHING, doubled=0)
 
 
 def test_radiographs_of_equal_content_on_two_sides_are_found_under_any_name(root):
@@ -37,7 +40,7 @@ def test_radiographs_of_equal_content_on_two_sides_are_found_under_any_name(root
     sides = tables.images.group_by("split", maintain_order=True).first()
     first, second = (root / path for path in sides["path"].head(2))
     shutil.copy(first, second)
-    assert leakage(tables) == Leakage(subjects=0, studies=0, images=2, unasked=2, doubled=1)
+    assert leakage(tables) == Leakage(Divided(0, 0, 2), Divided(0, 0, 2), doubled=1)
 
 
 def test_radiographs_without_questions_that_are_equal_to_one_of_another_side_are_counted_apart(root):
@@ -46,7 +49,7 @@ def test_radiographs_without_questions_that_are_equal_to_one_of_another_side_are
     shutil.copy(*(root / path for path in sides["path"].head(2)))
     silent = sides["subject_id"][0]
     tables = replace(tables, questions=tables.questions.filter(pl.col("subject_id") != silent))
-    assert leakage(tables) == Leakage(subjects=0, studies=0, images=0, unasked=2, doubled=1)
+    assert leakage(tables) == Leakage(NOTHING, Divided(0, 0, 2), doubled=1)
 
 
 def test_subjects_and_studies_of_a_split_by_rows_are_counted(root):
@@ -56,10 +59,18 @@ def test_subjects_and_studies_of_a_split_by_rows_are_counted(root):
     later = own & (pl.int_range(pl.len()) > 2)
     other = pl.when(tables.questions["split"] == "test").then(pl.lit("val")).otherwise(pl.lit("test"))
     divided = tables.questions.with_columns(split=pl.when(later).then(other).otherwise(pl.col("split")))
-    found = leakage(replace(tables, questions=divided))
+    found = leakage(replace(tables, questions=divided)).asked
     assert found.subjects == 1
     assert 1 <= found.studies <= 3
     assert found.images == found.studies
+
+
+def test_a_training_image_that_test_questions_are_about_is_counted(root):
+    tables = distinct(root)
+    [image, *_] = tables.questions.filter(pl.col("split") == "test")["reference_image"].drop_nulls()
+    moved = pl.when(pl.col("image_id") == image).then(pl.lit("train")).otherwise("split")
+    found = leakage(replace(tables, images=tables.images.with_columns(split=moved)))
+    assert found == Leakage(NOTHING, Divided(1, 1, 1), doubled=0)
 
 
 def test_files_of_equal_size_are_told_apart_by_their_content(tmp_path):
@@ -79,10 +90,10 @@ def test_large_files_that_differ_at_one_end_alone_are_told_apart(tmp_path):
 
 def test_the_card_counts_what_the_tables_hold_and_names_nobody(root):
     tables = distinct(root)
-    card = data_card(tables, Leakage(subjects=3, studies=5, images=2, unasked=7, doubled=1))
+    card = data_card(tables, Leakage(Divided(3, 5, 2), Divided(4, 6, 7), doubled=1))
     assert "Data card: nih 2017" in card
-    assert "3 subjects, 5 studies, 2 radiographs" in card
-    assert "also where nothing is asked: of these, 7 are equal" in card
+    assert "on two sides of the split are about 3 subjects, 5 studies, 2 radiographs" in card
+    assert "also where nothing is asked: with these, 4 subjects, 6 studies, 7 radiographs" in card
     assert line(card, "subjects").endswith("| 30 |")
     assert line(card, "pairs").endswith("| 60 |")
     assert line(card, "abnormality").endswith(f"| {(tables.questions['question_type'] == 'abnormality').sum()} |")

@@ -377,6 +377,8 @@ def test_a_row_with_too_many_fields_is_named(tree, name):
     [
         (b'a,b\n1,2\n3,"4\n5,6\n', r"table\.csv, row 3: a quote in it ends nowhere"),
         (b'a,b\n1,"2\n3"\n4,"5\n', r"table\.csv, row 3: a quote in it ends nowhere"),
+        (b'a,b\n1,2\n3,a 3" mass, or\n4,"b"\n', r"table\.csv, row 3: a quote stands amid a text"),
+        (b"a,b\r" + b"1,2\r" * 20_000, r"table\.csv ends its lines with CR alone"),
         (b"a,b\n1,2\n3,\xe9\n", r"table\.csv, row 3: it is no UTF-8 text: save the file as UTF-8"),
         (b"", r"table\.csv cannot be read as CSV \(.*\): restore the file"),
     ],

@@ -69,11 +69,15 @@ def test_images_of_the_split_download_are_found(root):
     (root / "images_001").rename(root / "parts")
     (root / "images_001").mkdir()
     (root / "parts").rename(root / "images_001" / "images")
+    (root / "images_002" / "images").mkdir(parents=True)
+    for part in ("images_001", "images_002"):
+        (root / part / "images" / ".DS_Store").write_bytes(b"of a file browser")
     assert NihSource(root).read().images["path"][0].startswith("images_001/images/")
 
 
-def test_the_official_lists_decide_the_test_images(root):
-    listed(MANY[60:], MANY[:60])(root)
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_the_official_lists_decide_the_test_images(root, start):
+    listed([start + MANY[60], *MANY[61:]], MANY[:60])(root)
     images = NihSource(root, split="official").read().images
     assert set(images.filter(pl.col("split") == "test")["subject_id"]) == {f"{n:08d}" for n in range(21, 31)}
 

@@ -212,6 +212,13 @@ def test_a_table_of_other_studies_leads_to_no_question(make, tree):
     assert not make.folder.exists()
 
 
+def test_a_study_that_the_table_gives_to_another_subject(make, tree):
+    tree.rows[0][0] = 19_000_002
+    tree.tell()
+    with pytest.raises(InputError, match="study 59000011 is of subject 19000002, but its report lies in the folder"):
+        make()
+
+
 def test_a_link_within_the_folder_of_reports_is_followed(make, tree):
     inside = tree.path(19_000_003, 59_000_032)
     inside.rename(tree.root / "files" / "kept.txt")
