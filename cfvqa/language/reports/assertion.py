@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from cfvqa.language.grammar import any_of
 from cfvqa.language.reports.naming import Named
 from cfvqa.vocabulary.levels import LEVEL_WORDS
+from cfvqa.vocabulary.reports import LOCATION_WORDS, TYPE_WORDS
 
 
 class Status(Enum):
@@ -20,29 +22,34 @@ class Status(Enum):
 _GRADES = "|".join(LEVEL_WORDS)
 _HARD = re.compile(
     r"[;:()]|\b(?:but|however|although|though|while|whereas|yet|except(?: for)?|(?:aside|apart) from|other than|besides"
-    r"|which|in addition to)\b|, (?:with|likely|probably|possibly)\b"
+    r"|which|in addition to)\b|, (?:with|(?:more |most )?likely|probably|possibly)\b"
 )
 _SEEN = (
     r"(?:seen|identified|present|evident|visible|visuali[sz]ed|apparent|appreciated|noted|demonstrated|detected|found)"
 )
-_GOES_ON = (
-    rf"(?:(?:has|have) (?!(?:not )?(?:been )?(?:{_SEEN}|developed|occurred|recurred|appeared)\b)|remains?|persists?"
-    r"|(?:is|are) (?:\w+ly )?(?:unchanged|stable|persistent|worse|better|larger|smaller"
-    r"|(?:worsen|improv|increas|decreas)(?:ed|ing)))"
-)
-_OTHERWISE = "and|or|since|as|after|when|because|who|that"  # what follows is said of something else
+_OCCURS = rf"(?:{_SEEN}|suspected|suggested|developed|occurred|recurred|appeared)"
+_COPULA = "(?:is|are|was|were|has|have)"
+_GOES_ON = rf"(?:{_COPULA} (?!(?:not )?(?:been )?(?:\w+ly )?{_OCCURS}\b)|remains?\b|persists?\b|(?:appears?|seems?)\b)"
+_OTHERWISE = "and|or|nor|since|as|after|when|where|because|who|that|what|if|than"  # it is said of something else
 _ANEW = f"a|an|the|now|again|stable|unchanged|persistent|{_GRADES}"  # what begins to say of a finding that it is there
 _APART = (
     "only|some|new|old|known|chronic|interval|continued|residual|slight|tiny|large|left|right|bilateral|bibasilar"
     "|(?:improv|worsen|increas|decreas)(?:ed|ing)"
 )
+_SUBJECT = rf"(?:(?!(?:{_OTHERWISE}|evidence|signs?)\b)[\w-]+ ){{1,6}}?"
 _SOFT = re.compile(
-    rf"(?:, and|,| and) (?=(?:{_ANEW}|there|no|is|are)\b)"
-    rf"| with (?<!(?:consistent|compatible|associated|in keeping) with )(?=(?:{_ANEW}|{_APART})\b)"
-    rf"|(?:, and| and) (?=(?:(?!(?:{_OTHERWISE})\b)[\w-]+ ){{1,6}}?{_GOES_ON}\b)"
+    rf"(?P<told>(?:, and|,| and) )(?={_SUBJECT}{_GOES_ON})"
+    rf"|(?:, and|,| and) (?=(?:{_ANEW}|there|no|is|are)\b)"
+    rf"|(?P<beside> with )(?<!(?:consistent|compatible|associated|in keeping) with )(?=(?:{_ANEW}|{_APART})\b)"
+    rf"|(?P<seen>, )(?={_SUBJECT}{_COPULA} (?:been )?(?:\w+ly )?{_OCCURS}\b)"
 )
+_PLAIN = any_of((
+    *_ANEW.split("|"), *TYPE_WORDS, *LOCATION_WORDS, "lobes", "bases", "to", "and", "very", "amounts", "amount", "of",
+    "pulmonary", "congestive", "thoracic", "hiatal", "airspace", "basal", "hazy", "diffuse",
+))  # fmt: skip
+_ONLY_PLAIN = re.compile(rf"(?:(?:{_PLAIN}|{_APART})(?:, | ))*")
 _OR = re.compile(r"\b(?:or|nor)\b")
-_NEXT = re.compile(r",| or\b")
+_THAN = re.compile(r"(?<!rather) than\b")
 _LISTED = re.compile(r"\b(?:and|or)\b")
 _ASIDE = re.compile(r",| with\b")
 _VERB = re.compile(r"\b(?:is|are|was|were|has|have|remains?|persists?|appears?)\b")
@@ -56,8 +63,8 @@ _CHANGE = (
     "|resolution|clearing) ?(?:in|of|from|since|to|$)"
 )
 _PARTLY = (
-    "(?:not(?: yet)?|nearly|almost|partially|partly|largely|mostly|incompletely|near)"
-    "(?:[ -](?:completely|complete|fully|total|totally))?(?: interval)?"
+    "(?:not(?: yet)?|nearly|almost|partially|partly|largely|mostly|incompletely|near|virtually|essentially|practically"
+    "|for the most part)(?:[ -](?:complete|total|entire|full|all)(?:ly|y)?)?(?: interval)?"
 )
 _WELL = r"(?:\w+ly )?"
 _SHOW = "(?:document|confirm|ensure|establish|verify|demonstrate|show|monitor|(?:assess|evaluate)(?: for)?)"
@@ -79,7 +86,8 @@ _CUES: dict[str, str] = {
     "none": rf"(?:no|without) {_CHANGE}|{_PARTLY}[ -](?:resolved|resolution|cleared|clearing|disappeared)"
     rf"|(?:partial|incomplete) (?:resolution|clearing)|not only|unresolved|no doubt"
     rf"|not {_WELL}(?:changed|improved|increased|decreased|worsened|progressed)"
-    rf"|not (?:previously|formerly) {_SEEN}|not {_WELL}{_SEEN} {_EARLIER}",
+    rf"|not (?:previously|formerly) {_SEEN}|not {_WELL}{_SEEN} {_EARLIER}"
+    "|(?:(?:has|have) )?(?:resolved|cleared),? for the most part",
     "open_behind": rf"cannot be {_WELL}(?:excluded|ruled out)|not {_WELL}(?:be )?{_WELL}(?:excluded|ruled out)"
     r"|(?:should|must|to) be (?:excluded|ruled out)",
     "open_either": "(?:difficult|hard) to (?:exclude|rule out)",
@@ -89,6 +97,9 @@ _CUES: dict[str, str] = {
     r"|rule out|evaluat(?:e|ion) for|evaluat(?:e|ion) of (?:possible|suspected|potential)|assess(?:ment)? for"
     r"|looking for|correlat(?:e|ion) (?:\w+ ){0,3}(?:for|(?:signs?|symptoms?) of)|^if\b|, if\b|\bif there is",
     "past": rf"history of|status post|^(?:prior|previous|past)(?! {_STUDIES}\b)",
+    "absent_other_before": r"(?:(?:is|are|was|were|seems?|appears?) )?(?:felt |thought )?(?:\w+ly )?(?:un|less )likely"
+    rf" to (?:be(?! (?:{_SEEN}|significant)\b)|represent|reflect|indicate|suggest)",
+    "absent_likelier_behind": rf"(?:(?:is|are|was|were) )?{_WELL}less likely than",
     "absent_behind": rf"(?:has|have|had|is|are|was|were) {_NOW}(?:resolved|cleared|disappeared|gone away)"
     rf"|(?:has been|have been|is|are|was|were) {_NOW}(?:excluded|ruled out|absent|gone|{_WELL}unlikely|less likely)"
     rf"|no longer {_WELL}{_SEEN}|not {_WELL}{_SEEN}",
@@ -138,7 +149,9 @@ def _scope(sentence: str, cue: re.Match[str], names: list[Named]) -> _Scope | No
     if kind == "none":
         return None
     status = Status.ABSENT if kind.startswith("absent") else Status.OPEN
-    ahead = _Scope(status, cue.end(), _reach(sentence, cue.end(), names, past=kind == "past"))
+    end = _reach(sentence, cue.end(), names, past=kind == "past")
+    likelier = _THAN.search(sentence, cue.end(), end) if "likely" in cue[0] else None
+    ahead = _Scope(status, cue.end(), likelier.start() if likelier else end)
     behind = _Scope(status, _backward(sentence, cue, names), cue.start())
     if kind.endswith("either"):
         return ahead if any(ahead.holds(named) for named in names) else behind
@@ -149,14 +162,16 @@ def _reach(sentence: str, start: int, names: list[Named], *, past: bool) -> int:
     """Return where a cue ends that reaches ahead: at the next part of the sentence, or of a list that changes over.
 
     A comma before an article or a level ends it too, unless "or" shows that the list goes on; and so do "with" before
-    one, and "and" before a finding of which the sentence says how it goes on.
+    a finding, and a comma or "and" before one of which the sentence says how it is. That it is "seen" may be said of a
+    whole list, but for the first comma.
     """
     hard = _HARD.search(sentence, start)
     end = hard.start() if hard else len(sentence)
     if past and (comma := _ASIDE.search(sentence, start, end)):
         return comma.start()
     for soft in _turns(sentence, names, start, end):
-        if soft[0] != ", " or not _OR.search(sentence, soft.end(), end):
+        goes_on = soft[0] == ", " and not soft["told"] and _OR.search(sentence, soft.end(), end)
+        if not goes_on and not (soft["seen"] and "," in sentence[start : soft.start()]):
             return soft.start()
     return end
 
@@ -164,9 +179,8 @@ def _reach(sentence: str, start: int, names: list[Named], *, past: bool) -> int:
 def _turns(sentence: str, names: list[Named], start: int, end: int) -> Iterator[re.Match[str]]:
     """Yield where a sentence seems to turn to something else; at "with" only if a finding is what comes next."""
     for soft in _SOFT.finditer(sentence, start, end):
-        following = _NEXT.search(sentence, soft.end(), end) if soft[0] == " with " else None
-        last = following.start() if following else end
-        if soft[0] != " with " or any(soft.end() < named.end <= last for named in names):
+        following = next((named.start for named in names if named.start >= soft.end()), -1)
+        if not soft["beside"] or (following >= 0 and _ONLY_PLAIN.fullmatch(sentence, soft.end(), following)):
             yield soft
 
 

@@ -21,8 +21,10 @@ _COMPARED = re.compile(r"\b(?:left|right|l|r) ?(?:>|(?:greater|larger|more|worse
 _SIZED = rf"(?:{'|'.join((*LEVEL_WORDS, 'large', 'tiny'))}) (?:left|right)\b"
 _OTHER_SIDE = re.compile(
     rf"\b({_SIZED}),? (?:and|but) no (?:left|right)\b|\bno (?:left|right),? (?:and|but) (?=(?:a )?{_SIZED})"
+    r"|((?:^|\b(?:is|are|an?|with|has|shows?|only) )(?:left|right)),? but (?:not|no) (?:left|right)\b"
 )
 
+_DENIED_SIDE = re.compile("not? (?:left|right)")
 _ABBREVIATION = re.compile(rf"\b{any_of(_ABBREVIATIONS)}\b(?!/)")
 
 _PREDICATE = r"(?:, which)?(?: (?!and\b|but\b|with\b|normal\b)[\w-]+){0,5}?"
@@ -111,8 +113,8 @@ class Named:
 def plain(sentence: str) -> str:
     """Return a sentence in lower case without abbreviations, and without a side that is only compared or denied."""
     text = _ABBREVIATION.sub(lambda match: _ABBREVIATIONS[match[0]], _COMPARED.sub("", sentence))
-    one_sided = "no left" in text or "no right" in text  # "small left and no right effusion"
-    return _OTHER_SIDE.sub(r"\1", text) if one_sided else text
+    one_sided = _DENIED_SIDE.search(text)  # "small left and no right effusion", "left but not right effusion"
+    return _OTHER_SIDE.sub(r"\1\2", text) if one_sided else text
 
 
 def find_names(sentence: str) -> list[Named]:

@@ -11,15 +11,29 @@ _ASIDE = (
     f"(?:TYPE OF )?{_EXAM}", f"(?:CLINICAL )?INDICATIONS?(?: {_FOR_EXAM})?", f"REASON {_FOR_EXAM}",
     "(?:(?:CLINICAL|PATIENT|MEDICAL) )?HISTORY", "CLINICAL (?:INFO(?:RMATION)?|DATA)", "TECHNIQUE", "COMPARISONS?",
 )  # fmt: skip
-_ASIDE_STEMS = (
-    "INDI?C", "REASON", "HISTORY", "HX", "COMPARI", "PRIOR", "CLINI?C", "TECHNI", "CONDITION", "COMPLAINT", "SYMPTOM",
+_QUALIFIERS = (
+    "CLINI?CAL", "PATIENT(?:'?S)?", "MEDICAL", "SURGICAL", "ADDITIONAL", "FURTHER", "OTHER", "BRIEF", "PAST", "PRESENT",
+    "PRESENTING", "CURRENT", "UNDERLYING", "PERTINENT", "RELEVANT", "PROVIDED", "GIVEN", "STATED", "CHIEF", "MAIN",
+    "PRIMARY", "INTERVAL", "IMAGING", "SPECIFIC",
 )  # fmt: skip
-_NOT_ASIDE = ("FINDING", "IMPRESSION", "CONCLUSION", "COMPARED", "CHANGE", "SINCE")
+_STEMS = (
+    "(?!INDICAT(?:ED|ES|ING|IVE))IN[DI]{1,3}[CA]", "REASON", "HISTORY", "HX", "COMPARI(?!.{3,8} (?:TO|WITH))",
+    r"(?:PRIORS?|PREVIOUS)\b(?! TO\b)", "CLINI?C(?!ALLY)", "TECHNI(?!.{0,4}LY)", "CONDITION", "COMPLAINT", "SYMPTOM",
+    "DX", "(?:REFERRING|ADMITTING|ADMISSION|WORKING) (?:DIAGNOS|DX)", "(?:RULE OUT|R/O|QUESTIONS?|REQUEST) *:",
+    r"(?:EXAM|STUDY|PROCEDURE)[A-Z]*(?: *[:/]| (?:AND|TYPE|DATE|TIME|NAME|DESCRIPTION|PERFORMED|REQUESTED|ORDERED)\b)",
+)  # fmt: skip
+_CONTENT = (
+    "FINDING", "IMPRESSION", "CONCLUSION", "INTERPRET", "RESULT", "COMPARED", "CHANGE", "UNCHANGED", "SINCE", "LIMITED",
+)  # fmt: skip
 _IN_CAPITALS = (
-    rf"(?-i:(?=[A-Z][A-Z ()/&,'-]{{1,60}}:)(?![^:]*\b(?:{'|'.join(_NOT_ASIDE)}))"
-    rf"(?=(?:EXAM|STUDY|PROCEDURE)|[^:]*\b(?:{'|'.join(_ASIDE_STEMS)}))[^:]*)"
+    rf"(?-i:(?=[A-Z][A-Z ()/&,'-]{{1,60}}:)(?![^:]*\b(?:{'|'.join(_CONTENT)}))"
+    rf"(?=(?:(?:{'|'.join(_QUALIFIERS)}) ){{0,2}}(?:{'|'.join(_STEMS)}))[^:]*)"
 )
-"""A header of a few words, all in capitals so that no sentence is taken for one, that is spelled or joined freely."""
+"""A header of a few words, spelled or joined freely, that begins with what heads no content, at most qualified.
+
+It is all in capitals, so that no sentence is taken for one. One that begins with a view
+("CHEST, COMPARISON WITH PRIOR") or speaks of what is seen heads content.
+"""
 _DROPPED = (
     r"(?:(?-i:(?!(?:FROM|WITH|TO|OF|PER|SEE)\b)[A-Z]+)[ \t]+){0,2}WET READ", "RECOMMENDATIONS?",
     r"RECOMMENDATION\(S\)", "NOTIFICATION",
