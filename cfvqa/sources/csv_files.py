@@ -159,11 +159,11 @@ def one_row_each(table: pl.DataFrame, key: str, path: Path) -> pl.DataFrame:
     rows = table.unique(maintain_order=True)
     doubled = rows.filter(pl.col(key).is_duplicated())
     if len(doubled):
-        of_one = doubled.filter(pl.col(key) == doubled[key][0])
+        of_one = doubled.filter(pl.col(key).eq_missing(doubled[key][0]))
         column = next(name for name in of_one.columns if of_one[name].n_unique() > 1)
         said = " and ".join(map(quoted, of_one[column].unique(maintain_order=True)[:2]))
         raise InputError(
-            f"{path}: {key} '{doubled[key][0]}' has rows that contradict each other, {column} is {said}: keep one"
+            f"{path}: {key} {quoted(doubled[key][0])} has rows that contradict each other, {column} is {said}: keep one"
         )
     return rows
 

@@ -37,7 +37,8 @@ def read_key_information(root: Path, images: pl.DataFrame) -> tuple[pl.DataFrame
     subject_of = dict(zip(images["study_id"], images["subject_id"], strict=True))
     records = {study: record for study, record in _by_study(_load(path), path).items() if study in image_of}
     for study, record in records.items():
-        if str(subject := record.get("subject_id", subject_of[study])) != subject_of[study]:
+        subject = record.get("subject_id")
+        if subject is not None and str(subject) != subject_of[study]:
             raise InputError(
                 f"{path}: subject_id of study '{study}' is {subject!r}, but its image is of '{subject_of[study]}': "
                 "correct the record or restore the file"

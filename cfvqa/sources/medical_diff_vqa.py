@@ -85,7 +85,7 @@ def read_questions(
         "question whose study has no image": len(joined) - len(known),
         "question without an answer": len(known) - len(answered),
         "difference question of a pair in both orders, like the other (kept)": int(table["repeats"].sum()),
-        "question that has two answers (both kept)": _contradicted(table),
+        "question that has two answers (both kept)": _contradicted(answered),
     }
 
 

@@ -241,7 +241,8 @@ def _place(entries: pl.DataFrame, root: Path) -> pl.DataFrame:
     place: dict[str, str] = {}
     for file in (file for folder in _image_folders(root) for file in folder.glob("*.png")):
         path = file.relative_to(root).as_posix()
-        if (other := place.setdefault(file.name, path)) != path:
+        other = place.setdefault(file.name, path)
+        if other != path and not file.samefile(root / other):
             raise InputError(f"{root}: {other} and {path} are of one image: remove one of them")
     names = entries["image_id"] + ".png"
     paths = [place.get(name, f"{_IMAGES}/{name}") for name in names]

@@ -21,7 +21,7 @@ from cfvqa.sources.key_information import RECORDS
 from cfvqa.sources.medical_diff_vqa import QUESTION_COLUMNS, QUESTIONS, read_order
 from cfvqa.sources.mimic_cxr_jpg import VIEW_OF_MEANING
 from cfvqa.sources.report_files import subject_folders
-from cfvqa.sources.report_questions import Study, Subject, Written, write_subjects
+from cfvqa.sources.report_questions import NOT_FRONTAL, NOT_LISTED, Study, Subject, Written, write_subjects
 
 _AT_ONCE = 32  # subjects that a process reads before it hands over
 _NO_REPORT = "study of the table without a report"
@@ -69,7 +69,7 @@ def generate(config: DictConfig, console: Console) -> Path:
         total = _write(config, folders, studies, console, records, questions)
         if studies is not None:
             _check_subjects(total, studies)
-        if studies is not None and not total.types:
+        if studies is not None and total.counts[NOT_LISTED] + total.counts[NOT_FRONTAL] == len(total.subject_of):
             raise InputError(_why_none(config.studies, total))
     if studies is not None:
         listed = sum(map(len, studies.values()))
@@ -92,7 +92,7 @@ def _check_subjects(total: _Total, studies: dict[str, dict[str, Study]]) -> None
 
 
 def _why_none(studies: str, total: _Total) -> str:
-    """Say why there is no question."""
+    """Say why no study can be asked about."""
     reasons = "".join(f"; {reason} {count}" for reason, count in sorted((+total.counts).items()))
     return (
         f"studies={studies} leads to no question about the {len(total.subject_of)} reports{reasons}: give the table "

@@ -73,6 +73,14 @@ def overwrite(name: str, content: bytes) -> Callable[[MimicTree], None]:
     return lambda tree: next(tree.root.rglob(name)).write_bytes(content) and None
 
 
+def without_ids(text: bytes) -> bytes:
+    """Take the study out of the first two rows of a table of studies, which differ otherwise."""
+    for study in (FIRST, SECOND):
+        assert str(study).encode() in text
+        text = text.replace(b",%d," % study, b",,", 1)
+    return text
+
+
 def linked_outside(tree: MimicTree) -> None:
     folder = tree.image_path(SECOND).parent
     folder.rename(tree.root.parent / "outside")
@@ -139,6 +147,10 @@ DAMAGES = {
     "a scene graph of another study": (
         replace(GRAPH, b'"study_id": 59000012', b'"study_id": 59000011'),
         [GRAPH, "study_id is 59000011", "'59000012'", "restore the file"],
+    ),
+    "studies without an id": (
+        edit(STUDIES, without_ids),
+        [f"{STUDIES}: study_id blank has rows that contradict each other"],
     ),
     "a record of another patient": (
         replace(RECORDS, b'"subject_id": "19000001"', b'"subject_id": "19000002"'),

@@ -75,6 +75,16 @@ def test_images_of_the_split_download_are_found(root):
     assert NihSource(root).read().images["path"][0].startswith("images_001/images/")
 
 
+def test_images_that_are_linked_into_one_folder_are_read(root):
+    (root / "images").rename(root / "parts")
+    (root / "images_001").mkdir()
+    (root / "parts").rename(root / "images_001" / "images")
+    (root / "images").mkdir()
+    for path in (root / "images_001" / "images").iterdir():
+        (root / "images" / path.name).symlink_to(path)
+    assert NihSource(root).read().images.height == 90
+
+
 @pytest.mark.parametrize("start", ["", "\ufeff"])
 def test_the_official_lists_decide_the_test_images(root, start):
     listed([start + MANY[60], *MANY[61:]], MANY[:60])(root)

@@ -212,6 +212,16 @@ def test_a_table_of_other_studies_leads_to_no_question(make, tree):
     assert not make.folder.exists()
 
 
+def test_a_dry_run_of_a_subject_with_one_study_has_no_question(make, tree):
+    tree.rows = [tree.rows[0]]
+    for path in tree.path(19_000_001, 59_000_012).parent.iterdir():
+        if "59000011" not in path.name:
+            path.unlink()
+    tree.tell()
+    assert "study without an earlier frontal one (no questions) 1" in make(limit=1)
+    assert len(records_of(make)) == 1
+
+
 def test_a_study_that_the_table_gives_to_another_subject(make, tree):
     tree.rows[0][0] = 19_000_002
     tree.tell()

@@ -25,7 +25,8 @@ _HARD = re.compile(
     r"|which|in addition to)\b|, (?:with|(?:more |most )?likely|probably|possibly)\b"
 )
 _SEEN = (
-    r"(?:seen|identified|present|evident|visible|visuali[sz]ed|apparent|appreciated|noted|demonstrated|detected|found)"
+    r"(?:seen|identified|present|evident|visible|visuali[sz]ed|apparent|apprecia(?:ted|ble)|not(?:ed|iced)|demonstrated"
+    r"|detected|found|observed|recogni[sz]ed|discern(?:ed|ible)|shown|delineated|perceived)"
 )
 _OCCURS = rf"(?:{_SEEN}|suspected|suggested|developed|occurred|recurred|appeared)"
 _COPULA = "(?:is|are|was|were|has|have)"
