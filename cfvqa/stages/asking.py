@@ -175,6 +175,36 @@ def ask(
     return Asked(table, seconds)
 
 
+@dataclass(frozen=True)
+class Asking:
+    """How questions are asked.
+
+    Attributes:
+        settings: the config block `evaluation`.
+        store: features of the images.
+        console: where progress is shown.
+        decoding: how answers are found.
+    """
+
+    settings: dict[str, Any]
+    store: FeatureStore
+    console: StageConsole
+    decoding: Decoding
+
+    def ask(self, reader: TrainedReader, questions: pl.DataFrame, title: str, *, swapped: bool = False) -> Asked:
+        """Ask; with main and reference image `swapped` where that is said."""
+        return ask(
+            reader,
+            pair_set(reader, questions, self.store),
+            batch_size=self.settings["batch_size"],
+            decoding=self.decoding,
+            seed=self.settings["seed"],
+            console=self.console,
+            swapped=swapped,
+            title=title,
+        )
+
+
 def _attention(name: str, values: list[np.ndarray | None], image: int) -> pl.Series:
     rows = [None if value is None else value[image].tolist() for value in values]
     return pl.Series(name, rows, dtype=pl.List(pl.Float32))

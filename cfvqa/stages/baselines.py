@@ -14,7 +14,7 @@ from cfvqa.evaluation.text_scores import TextScorer
 from cfvqa.progress import StageConsole
 from cfvqa.settings.building import plain
 from cfvqa.sources.tables import Tables
-from cfvqa.stages.asking import Decoding, ask, pair_set, questions_of, shaping_answers, training
+from cfvqa.stages.asking import Asking, Decoding, questions_of, shaping_answers, training
 from cfvqa.stages.features import features
 from cfvqa.stages.identity import Stage, ensure, identify
 from cfvqa.stages.tables import load_tables, tables
@@ -36,16 +36,9 @@ def baselines(config: DictConfig, console: StageConsole) -> Stage:
 
     def make(folder: Path) -> dict[str, str]:
         read, reader = load_tables(source), load_reader(control.folder)
-        answers = ask(
-            reader,
-            pair_set(reader, questions_of(read, settings["split"]), FeatureStore(extracted.folder)),
-            batch_size=settings["batch_size"],
-            decoding=Decoding.of(settings["decoding"], read.questions),
-            seed=settings["seed"],
-            console=console,
-            swapped=False,
-            title="asking the blind control",
-        )
+        decoding = Decoding.of(settings["decoding"], read.questions)
+        asking = Asking(settings, FeatureStore(extracted.folder), console, decoding)
+        answers = asking.ask(reader, questions_of(read, settings["split"]), "asking the blind control")
         with TextScorer() as scorer:
             judged = judge_untrained(read, settings, scorer)
             judged["question_only"] = judge(answers.predictions, settings, scorer)

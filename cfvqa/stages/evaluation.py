@@ -1,8 +1,7 @@
 """The evaluation stage: ask the reader and score its answers beside the baselines; judge contrasts."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from omegaconf import DictConfig
@@ -25,11 +24,9 @@ from cfvqa.settings.reader import contrasts_of
 from cfvqa.settings.schema import ANSWERS
 from cfvqa.sources.tables import Tables
 from cfvqa.stages.asking import (
-    Asked,
+    Asking,
     Decoding,
-    ask,
     exchange_images,
-    pair_set,
     questions_of,
     shaping_answers,
     training,
@@ -83,7 +80,7 @@ def evaluation(config: DictConfig, console: StageConsole) -> Stage:
     def make(folder: Path) -> dict[str, str]:
         read = load_tables(source)
         reader = load_reader(trained.folder, settings["phase"])
-        asking = _Asking(
+        asking = Asking(
             settings, FeatureStore(extracted.folder), console, Decoding.of(settings["decoding"], read.questions)
         )
         metrics: Figures = {"interval": {}, "undefined": {}, "data": data_of(read, settings)}
@@ -150,38 +147,8 @@ def evaluate_file(config: DictConfig, console: StageConsole) -> Path:
     return folder / "metrics.json"
 
 
-@dataclass(frozen=True)
-class _Asking:
-    """How questions are asked.
-
-    Attributes:
-        settings: the config block `evaluation`.
-        store: features of the images.
-        console: where progress is shown.
-        decoding: how answers are found.
-    """
-
-    settings: dict[str, Any]
-    store: FeatureStore
-    console: StageConsole
-    decoding: Decoding
-
-    def ask(self, reader: TrainedReader, questions: pl.DataFrame, title: str, *, swapped: bool = False) -> Asked:
-        """Ask; with main and reference image `swapped` where that is said."""
-        return ask(
-            reader,
-            pair_set(reader, questions, self.store),
-            batch_size=self.settings["batch_size"],
-            decoding=self.decoding,
-            seed=self.settings["seed"],
-            console=self.console,
-            swapped=swapped,
-            title=title,
-        )
-
-
 def _judge_answers(
-    asking: _Asking, read: Tables, reader: TrainedReader, beside: dict[str, Figures]
+    asking: Asking, read: Tables, reader: TrainedReader, beside: dict[str, Figures]
 ) -> tuple[Figures, pl.DataFrame]:
     """Return the figures of a reader's answers beside those of the baselines, and the answers."""
     settings = asking.settings
@@ -200,7 +167,7 @@ def _judge_answers(
 
 
 def _pointing_of_words(
-    config: DictConfig, asking: _Asking, read: Tables, reader: TrainedReader, predictions: pl.DataFrame
+    config: DictConfig, asking: Asking, read: Tables, reader: TrainedReader, predictions: pl.DataFrame
 ) -> Pointing | None:
     """Return whether the words of answers look where something has changed; None where they have not learned to."""
     contrast = local_of(judged_contrasts(config))
@@ -212,7 +179,7 @@ def _pointing_of_words(
 
 
 def _judge_contrasts(
-    config: DictConfig, asking: _Asking, read: Tables, reader: TrainedReader
+    config: DictConfig, asking: Asking, read: Tables, reader: TrainedReader
 ) -> dict[str, Retrieval | ZeroShot]:
     """Return the figures of the tasks that need no answer; nothing where none is asked for."""
     tasks = [task for task in asking.settings["tasks"] if task != ANSWERS]

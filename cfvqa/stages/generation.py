@@ -69,8 +69,7 @@ def generate(config: DictConfig, console: Console) -> Path:
         total = _write(config, folders, studies, console, records, questions)
         if studies is not None:
             _check_subjects(total, studies)
-        if studies is not None and total.counts[NOT_LISTED] + total.counts[NOT_FRONTAL] == len(total.subject_of):
-            raise InputError(_why_none(config.studies, total))
+            _check_asked(total, config.studies)
     if studies is not None:
         listed = sum(map(len, studies.values()))
         total.counts[_NO_REPORT] = listed - sum(
@@ -91,13 +90,14 @@ def _check_subjects(total: _Total, studies: dict[str, dict[str, Study]]) -> None
             )
 
 
-def _why_none(studies: str, total: _Total) -> str:
-    """Say why no study can be asked about."""
-    reasons = "".join(f"; {reason} {count}" for reason, count in sorted((+total.counts).items()))
-    return (
-        f"studies={studies} leads to no question about the {len(total.subject_of)} reports{reasons}: give the table "
-        "of their studies, with their order and views"
-    )
+def _check_asked(total: _Total, studies: str) -> None:
+    """Refuse a table of studies that knows none of the reports, or none as frontal."""
+    if total.counts[NOT_LISTED] + total.counts[NOT_FRONTAL] == len(total.subject_of):
+        reasons = "".join(f"; {reason} {count}" for reason, count in sorted((+total.counts).items()))
+        raise InputError(
+            f"studies={studies} leads to no question about the {len(total.subject_of)} reports{reasons}: give the "
+            "table of their studies, with their order and views"
+        )
 
 
 def _out(config: DictConfig) -> Path:
