@@ -176,13 +176,13 @@ def _named_images(asked: pl.DataFrame, root: Path) -> pl.DataFrame:
 
 def _check_same_subject(asked: pl.DataFrame, images: pl.DataFrame, path: Path) -> None:
     """Refuse a question whose subject_id, where it has one, is not that of its main image."""
-    subject_of = dict(images.select("path", "subject_id").iter_rows())
-    for row, (image, subject) in enumerate(asked.select("main", "subject_id").iter_rows(), 2):
-        if subject is not None and subject != (known := subject_of.get(image, subject)):
-            raise InputError(
-                f"{path}, row {row}: subject_id is '{subject}', but {IMAGES} says '{known}' of main '{image}': correct "
-                "one of them"
-            )
+    known = images.select(main="path", known="subject_id")
+    rows = asked.with_row_index("row", offset=2).join(known, on="main", maintain_order="left")
+    for wrong in rows.filter(pl.col("subject_id") != pl.col("known")).head(1).iter_rows(named=True):
+        raise InputError(
+            f"{path}, row {wrong['row']}: subject_id is '{wrong['subject_id']}', but {IMAGES} says '{wrong['known']}' "
+            f"of main '{wrong['main']}': correct one of them"
+        )
 
 
 def _read_images(path: Path) -> pl.DataFrame:

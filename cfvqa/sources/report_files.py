@@ -13,6 +13,7 @@ from cfvqa.sources.paths import existing_root, safe_path
 
 KEY = "reports"
 SUFFIX = ".txt"
+_FILES = re.compile("files")
 _SUBJECT = re.compile("p[0-9]+")
 _REPORT = re.compile(r"s[0-9]+\.txt")
 
@@ -39,12 +40,12 @@ def subject_folders(root: Path | str | None) -> list[Path]:
         InputError: if there is none, or two are of one subject.
     """
     folder = existing_root(root, KEY)
-    files = folder / "files"
-    groups = _folders(files, folder) if files.is_dir() else []
-    subjects = [subject for group in groups for subject in _folders(group, folder)]
+    groups = [group for files in _folders(folder, _FILES, folder) for group in _folders(files, _SUBJECT, folder)]
+    subjects = [subject for group in groups for subject in _folders(group, _SUBJECT, folder)]
     if not subjects:
         raise InputError(
-            f"{KEY}: no folder {files}/p*/p*: give the folder that holds the folder files of the reports, {KEY}=FOLDER"
+            f"{KEY}: no folder {folder / 'files'}/p*/p*: give the folder that holds the folder files of the reports, "
+            f"{KEY}=FOLDER"
         )
     place: dict[str, Path] = {}
     for subject in subjects:
@@ -74,8 +75,8 @@ def without_report(studies: pl.DataFrame, root: Path) -> list[str]:
     return missing
 
 
-def _folders(folder: Path, root: Path) -> list[Path]:
-    return [path for path in _named(folder, _SUBJECT, root) if path.is_dir()]
+def _folders(folder: Path, name: re.Pattern[str], root: Path) -> list[Path]:
+    return [path for path in _named(folder, name, root) if path.is_dir()]
 
 
 def read_reports(subject: Path) -> Iterator[Report]:
@@ -88,7 +89,7 @@ def read_reports(subject: Path) -> Iterator[Report]:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise InputError(f"{path} cannot be read ({error}): restore the file") from error
+            raise InputError(f"{path} cannot be read ({error.strerror}): restore the file") from error
         if b"\0" in content:
             raise InputError(f"{path} is no text, a NUL character is in it: restore the file, in UTF-8 or Latin-1")
         text, is_latin = _decoded(content)

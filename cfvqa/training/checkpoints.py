@@ -1,5 +1,6 @@
 """Checkpoints that are whole or not there, and loading that runs no code."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ FORMAT = 1
 
 _FORMAT_KEY = "cfvqa_format"
 _LAST, _PREVIOUS = "last.ckpt", "previous.ckpt"
+_GOES_ON = frozenset({
+    "pytorch-lightning_version", "epoch", "global_step", "loops", "callbacks", "optimizer_states", "lr_schedulers",
+})  # fmt: skip
+"""What a training goes on from, beside the weights."""
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -42,7 +47,7 @@ def find_resumable(module: torch.nn.Module, folder: Path, console: Console) -> P
     problems: list[str] = []
     for path in found:
         try:
-            check_weights(module, path)
+            check_resumable(module, path)
         except InputError as error:
             problems.append(str(error))
             continue
@@ -60,34 +65,59 @@ def load_weights(module: torch.nn.Module, path: Path) -> None:
     Raises:
         InputError: if the file is missing, damaged, or of another model.
     """
-    module.load_state_dict(_fitting_weights(module, path))
+    module.load_state_dict(_fitting_weights(module, _read(path), path))
 
 
 def check_weights(module: torch.nn.Module, path: Path) -> None:
-    """Check that a checkpoint is whole and of this network, before a training goes on from it.
+    """Check that the weights of a checkpoint are whole and of this network, before a training begins with them.
 
     Raises:
         InputError: as `load_weights`.
     """
-    _fitting_weights(module, path)
+    _fitting_weights(module, _read(path), path)
 
 
-def _fitting_weights(module: torch.nn.Module, path: Path) -> dict[str, torch.Tensor]:
+def check_resumable(module: torch.nn.Module, path: Path) -> None:
+    """Check that a checkpoint is whole and of this network, before a training goes on from it.
+
+    Raises:
+        InputError: as `load_weights`, or if it holds weights alone.
+    """
+    content = _read(path)
+    _fitting_weights(module, content, path)
+    if missing := sorted(_GOES_ON - content.keys()):
+        raise InputError(f"checkpoint {path} holds no {missing[0]}, so that no training can go on from it")
+
+
+def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"checkpoint {path} is missing: train first")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        state, written = content["state_dict"], content.get(_FORMAT_KEY)
+        content = _whole_content(path)
     except Exception as error:
         raise InputError(f"checkpoint {path} is damaged or foreign: give another, or train again") from error
-    if written is None:
+    if (written := content.get(_FORMAT_KEY)) is None:
         raise InputError(f"{path} is no checkpoint of cfvqa: give one that cfvqa-train has written, or train again")
     if written != FORMAT:
         raise InputError(
             f"checkpoint {path} has format {written}, this version of cfvqa reads {FORMAT}: "
             "use the version that wrote it, or train again"
         )
-    own = module.state_dict()
+    return content
+
+
+def _whole_content(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():  # torch does not look at the checksums
+            raise zipfile.BadZipFile(damaged)
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if not all(isinstance(weight, torch.Tensor) for weight in content["state_dict"].values()):
+        raise TypeError(type(content["state_dict"]))
+    return content
+
+
+def _fitting_weights(module: torch.nn.Module, content: dict[str, Any], path: Path) -> dict[str, torch.Tensor]:
+    own, state = module.state_dict(), content["state_dict"]
     wrong = sorted(own.keys() ^ state.keys()) or [name for name in own if own[name].shape != state[name].shape]
     if wrong:
         raise InputError(

@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
+from cfvqa.errors import InputError
 from cfvqa.training.callbacks import EpochLine, EpochMeans, StepSeeds
 from cfvqa.training.checkpoints import AtomicCheckpoints, find_resumable, load_weights
 from cfvqa.training.keeping import BestCheckpoint, LastCheckpoint
@@ -104,8 +105,11 @@ def fit(
                 load_weights(module, settings.start)
         with meeting(), _interrupt_kept(trainer):
             trainer.fit(module, datamodule=data, ckpt_path=found, weights_only=True)
-    load_weights(module, checkpoints / "best.ckpt")
-    return checkpoints / "best.ckpt"
+    best = checkpoints / "best.ckpt"
+    if not best.is_file():
+        raise InputError(f"{best} is missing, though the training has ended: to begin anew, delete {checkpoints}")
+    load_weights(module, best)
+    return best
 
 
 @contextmanager

@@ -16,8 +16,8 @@ NAME = "s50000001"
 MISSES = {
     # The fluid is no finding of the library, so that the two seem to be one list.
     "Moderate cardiomegaly, and pericardial effusion cannot be ruled out.",
-    # Where something is stands before the verb.
-    "Left lung is clear. Right lung shows diffuse opacification.",
+    # What the place is shared with is no finding of the library.
+    "Biapical scarring and pleural thickening, unchanged.",
     # What is on the other side has no name of its own.
     "Pleural effusion is absent on the right but large on the left.",
     # Two places behind a finding are read as one.
@@ -46,7 +46,7 @@ def test_sentences_written_by_hand_are_read_but_for_the_misses_that_are_listed()
 
 
 def test_the_published_rules_on_the_same_sentences():
-    assert f1(judged(published)) == pytest.approx(0.611, abs=0.002)
+    assert f1(judged(published)) == pytest.approx(0.641, abs=0.002)
 
 
 def test_sentences_that_no_rule_was_made_for_are_read_nearly_as_well():

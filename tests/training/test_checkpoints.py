@@ -11,9 +11,25 @@ import cfvqa
 from cfvqa.errors import InputError
 from cfvqa.training.checkpoints import AtomicCheckpoints, check_weights, find_resumable, load_weights
 
+STATE = dict.fromkeys(
+    ("pytorch-lightning_version", "epoch", "global_step", "loops", "callbacks", "optimizer_states", "lr_schedulers")
+)
+
 
 def write(path, module):
-    AtomicCheckpoints().save_checkpoint({"state_dict": module.state_dict(), "epoch": 3}, path)
+    save({"state_dict": module.state_dict(), **STATE}, path)
+
+
+def save(content, path):
+    AtomicCheckpoints().save_checkpoint(content, path)
+
+
+def turn_a_byte(path):
+    """Damage a weight in a file whose structure stays whole."""
+    content = bytearray(path.read_bytes())
+    weight = torch.load(path, weights_only=True)["state_dict"]["weight"]
+    content[content.index(weight.numpy().tobytes())] ^= 0xFF
+    path.write_bytes(content)
 
 
 def test_weights_come_back_and_no_temporary_file_stays(tmp_path):
@@ -64,8 +80,15 @@ def test_a_checkpoint_of_another_program_and_one_of_another_format_are_refused_b
         (lambda path: path.write_text("something else"), "is damaged or foreign"),
         (lambda path: torch.save({"state_dict": {"other": torch.ones(1)}}, path), "is no checkpoint of cfvqa"),
         (lambda path: write(path, nn.Linear(4, 2)), "is of another model"),
+        (turn_a_byte, "is damaged or foreign"),
+        (lambda path: save({"state_dict": [1, 2]}, path), "is damaged or foreign"),
+        (lambda path: save({"state_dict": {"weight": None, "bias": None}}, path), "is damaged or foreign"),
+        (lambda path: save({"state_dict": nn.Linear(3, 2).state_dict()}, path), "holds no callbacks"),
     ],
-    ids=["truncated", "foreign", "of another program", "of another model"],
+    ids=[
+        *("truncated", "foreign", "of another program", "of another model", "a byte turned", "a list", "no weights"),
+        "weights alone",
+    ],
 )
 def test_a_last_checkpoint_that_does_not_fit_is_named_in_a_warning_and_the_one_before_is_taken(tmp_path, damage, says):
     last, previous = tmp_path / "last.ckpt", tmp_path / "previous.ckpt"

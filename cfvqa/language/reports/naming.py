@@ -27,7 +27,7 @@ _OTHER_SIDE = re.compile(
 _DENIED_SIDE = re.compile("not? (?:left|right)")
 _ABBREVIATION = re.compile(rf"\b{any_of(_ABBREVIATIONS)}\b(?!/)")
 
-_PREDICATE = r"(?:, which)?(?: (?!and\b|but\b|with\b|normal\b)[\w-]+){0,5}?"
+_PREDICATE = r"(?:, which)?(?: (?!and\b|but\b|with\b|normal\b)[\w-]+){0,5}?(?: and(?: [\w-]+ly)?)?"
 _WINDING = r"(?: (?!but\b|with\b)[\w-]+){0,5}?"
 _WORDINGS: dict[str, tuple[str, ...]] = {
     "pleural effusion": ("effusions?", "pleural effusions?", "pleural fluid"),
@@ -42,7 +42,8 @@ _WORDINGS: dict[str, tuple[str, ...]] = {
     "hernia": ("hernias?",),
     "vascular congestion": (
         "vascular (?:congestion|engorgement)", "venous (?:congestion|engorgement)",
-        "congestion of the (?:pulmonary )?vasculature",
+        "(?:congestion|engorgement) of the (?:pulmonary )?(?:vasculature|vessels)",
+        f"(?:vasculature|vessels){_PREDICATE} (?:congested|engorged)",
     ),
     "hilar congestion": ("hilar congestion", "congestion of the hila"),
     "pneumothorax": ("pneumothora(?:x|ces)", "hydropneumothora(?:x|ces)", "ptx"),
@@ -54,7 +55,9 @@ _WORDINGS: dict[str, tuple[str, ...]] = {
         f"descending (?:thoracic )?aorta{_WINDING} tortuous",
     ),
     "scoliosis": ("scoliosis", "dextroscoliosis", "levoscoliosis", "scoliotic curvature"),
-    "gastric distention": ("gastric disten[ts]ion", "disten[ts]ion of the stomach", "distended stomach"),
+    "gastric distention": (
+        "gastric disten[ts]ion", "disten[ts]ion of the stomach", "distended stomach", f"stomach{_PREDICATE} distended",
+    ),
     "hypoxemia": ("hypoxa?emia",),
     "hypertensive heart disease": ("hypertensive heart disease",),
     "hematoma": ("hematomas?",),

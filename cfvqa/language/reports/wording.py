@@ -50,15 +50,21 @@ _PLACE = re.compile(rf"\b{_PREPOSITION} (?:the )?({any_of(place.removeprefix('th
 _SOMEWHERE = re.compile(rf"\b{_PREPOSITION} (?:the |its )?((?:[\w-]+ ){{0,1}}(?:left|right)\b(?: [\w-]+){{0,3}})")
 _LEVELS = any_of(LEVEL_WORDS)
 _INSIDE = re.compile(rf"\b(?:left|right|bilateral|{_LEVELS})\b")
+_ADVERBS = "(?: (?:now|again|still|also|overall|currently|probably|likely))*"
 _GRADED = re.compile(
-    rf"\b(?:is|are|remains?|appears?|now)(?: (?:now|again|still|also|overall|currently))* ({_LEVELS}(?: to {_LEVELS})?)"
-    r"\b(?! [\w-]*ed\b)"
+    rf"(?:\b(?:is|are|remains?|appears?|now|(?:progressed|increased|worsened|decreased|improved) to){_ADVERBS} "
+    rf"({_LEVELS}(?: to {_LEVELS})?)\b(?! [\w-]*ed\b)"
+    rf"|^, ({_LEVELS})(?=,| ?$| in (?:size|severity|degree|extent)\b))"
 )
 _ANSWERED = re.compile(
     rf" ?: ?(?>({any_of(_KIND)}\b(?:,? (?:to )?{any_of(_KIND)}\b)*))(?! (?:is|are|was|were|[\w-]+ed)\b)"
 )
 _COLON = re.compile(" ?:")
 _BOTH = re.compile(r"\bbilateral\b")
+_SUBJECT = re.compile(
+    rf"\b((?:left|right)(?: {any_of(_KIND)})*?)(?: lung)?{_ADVERBS} (?:shows?|demonstrates?|has|contains?|exhibits?)"
+    "(?: an?| the)? ?$"
+)
 _EACH_SIDE = re.compile(rf"\b({_LEVELS}|large) on the (left|right)\b")  # "large" alone is no level
 
 
@@ -87,8 +93,9 @@ def describe(sentence: str, part: Part) -> list[Mention]:
     if len(graded := _EACH_SIDE.findall(behind)) > 1:
         said = _ATTRIBUTE.findall(" ".join(groups))
         shared = [word for word in said if _KIND[word] != "level" and not _SIDE_WORDS.fullmatch(word)]
-        return [_mention(" ".join((level, side, *shared)), behind) for level, side in graded]
-    return [_mention(group, behind) for group in groups]
+        return [_mention(" ".join((level, side, *shared)), behind, "") for level, side in graded]
+    subject = _SUBJECT.search(sentence[: part.start])  # "the left lung shows"
+    return [_mention(group, behind, subject[1] if subject else "") for group in groups]
 
 
 def _before(text: str, *, follows: bool) -> int:
@@ -139,7 +146,7 @@ def _sides(words: list[str]) -> list[str]:
     return [first, second] if joined and all(sides) and sides[0] != sides[1] else [text]
 
 
-def _mention(described: str, behind: str) -> Mention:
+def _mention(described: str, behind: str, subject: str) -> Mention:
     found: dict[str, list[str]] = {"location": [], "type": [], "level": []}
     for word in _ATTRIBUTE.findall(described):
         if word not in found[_KIND[word]]:
@@ -147,9 +154,9 @@ def _mention(described: str, behind: str) -> Mention:
     place = _PLACE.search(behind)
     location = [] if found["location"] == ["lung"] else found["location"]  # "lung opacity" does not say where
     if not location and place is None:
-        location = _elsewhere(behind)
+        location = _elsewhere(behind) or _locations(subject)
     if not found["level"] and (graded := _GRADED.search(behind)):
-        found["level"] = _ATTRIBUTE.findall(graded[1])
+        found["level"] = _ATTRIBUTE.findall(graded[1] or graded[2])
     return Mention(
         location=tuple(spelled(" ".join(location)).split()) or None,
         type=tuple(found["type"]) or None,
@@ -161,8 +168,12 @@ def _mention(described: str, behind: str) -> Mention:
 def _elsewhere(behind: str) -> list[str]:
     """Return the words of a side that stands behind a finding ("on the left", "of the right sixth rib")."""
     if somewhere := _SOMEWHERE.search(behind):
-        return [word for word in _ATTRIBUTE.findall(somewhere[1]) if _KIND[word] == "location"]
+        return _locations(somewhere[1])
     return ["bilateral"] if _BOTH.search(behind) else []
+
+
+def _locations(text: str) -> list[str]:
+    return [word for word in _ATTRIBUTE.findall(text) if _KIND[word] == "location"]
 
 
 def parts(sentence: str, names: list[Named], borders: list[int]) -> Iterator[Part]:
