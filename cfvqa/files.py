@@ -36,6 +36,20 @@ def whole(path: Path) -> Iterator[Path]:
         raise
 
 
+def make_folder(folder: Path, key: str) -> None:
+    """Make the folder that a key of the config names, with those above it, if it is not there.
+
+    Raises:
+        InputError: naming the key, if it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{key}: folder {folder} cannot be made ({error.strerror}): give another, {key}=FOLDER"
+        ) from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, UTF-8, whole or not at all.
 

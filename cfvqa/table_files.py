@@ -17,8 +17,7 @@ _LATEX = {letter: rf"\{letter}" for letter in "&%$#_{}"} | {
 
 
 def write_table(header: Sequence[str], rows: Sequence[Sequence[str]], folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `name.csv` and `name.md` into a folder, made if need be; return the two files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write `name.csv` and `name.md` into a folder that is there; return the two files."""
     table, page = folder / f"{name}.csv", folder / f"{name}.md"
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
@@ -29,8 +28,7 @@ def write_table(header: Sequence[str], rows: Sequence[Sequence[str]], folder: Pa
 
 
 def write_latex(header: Sequence[str], rows: Sequence[Sequence[str]], folder: Path, name: str) -> Path:
-    """Write `name.tex` into a folder, made if need be: a `tabular` with the rules of the package booktabs."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write `name.tex` into a folder that is there: a `tabular` with the rules of the package booktabs."""
     page = folder / f"{name}.tex"
     first, *others = (" & ".join(map(_latex, row)) + r" \\" for row in [header, *rows])
     columns = "l" + "r" * (len(header) - 1)

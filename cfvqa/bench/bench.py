@@ -26,6 +26,7 @@ from cfvqa.bench.processes import processes
 from cfvqa.bench.random_row import random_row
 from cfvqa.bench.training_step import training_step
 from cfvqa.errors import InputError
+from cfvqa.files import make_folder
 from cfvqa.stages.trained import device
 from cfvqa.table_files import write_table
 
@@ -48,6 +49,8 @@ QUESTIONS: dict[str, Callable[[Lab], list[Figure]]] = {
 def bench(config: DictConfig, console: Console) -> list[Figure]:
     """Measure and print; with `to`, write `bench.csv` and `bench.md` there too."""
     asked = _asked(config)
+    if config.to is not None:
+        make_folder(Path(config.to), "to")  # before the minutes are spent
     torch.set_float32_matmul_precision("high")  # as in a training: TF32 where a GPU has it
     with tempfile.TemporaryDirectory(prefix="cfvqa-bench-") as name:
         folder = Path(name)

@@ -19,7 +19,7 @@ from cfvqa.evaluation.metrics import decoding_in, read_metrics
 from cfvqa.evaluation.paired import POINTING, Difference, compare_paired
 from cfvqa.evaluation.predictions import SCHEMA
 from cfvqa.evaluation.report_figures import dig, figure_at
-from cfvqa.files import damage_named
+from cfvqa.files import damage_named, make_folder
 from cfvqa.settings.kinds import shown
 from cfvqa.sources.tables import SCHEMAS
 from cfvqa.stages.run_folders import differences, settings_in
@@ -76,6 +76,8 @@ def compare(config: DictConfig, console: Console) -> list[Compared]:
     keys = sorted({key for other in held for key in differences(held[0], other)})
     runs = [_compared(folder, settings, keys) for folder, settings in zip(folders, held, strict=True)]
     _check_asked(runs)
+    if config.to is not None:
+        make_folder(Path(config.to), "to")
     header, rows = _cells(runs, keys)
     table = Table(title="figures with 95 % intervals by subject", title_justify="left")
     for title in header:
@@ -111,8 +113,13 @@ def _check_asked(runs: Sequence[Compared]) -> None:
     first = runs[0]
     for run in runs[1:]:
         first.judged.check_same(run.judged)
-        if set(run.answers["question_id"]) != set(first.answers["question_id"]):
+        if not _asked(run).equals(_asked(first)):
             raise InputError(f"runs: {first.name} and {run.name} answer different questions: judge them again")
+
+
+def _asked(run: Compared) -> pl.DataFrame:
+    """Return the questions of a run and their true answers, in one order for all runs."""
+    return run.answers.select("question_id", "answer").sort("question_id")
 
 
 def _paired(runs: Sequence[Compared], config: DictConfig, console: Console) -> list[list[str]]:
@@ -200,8 +207,18 @@ def _compared(folder: Path, settings: dict[str, Any], keys: Sequence[str]) -> Co
     with damage_named(file, "judge the run again, cfvqa-evaluate"):
         figures = {title: figure_at(metrics, key) for title, key in _FIGURES.items()}
         judged = JudgedBy.of(folder.name, metrics)
-    answers = _table(file.with_name("predictions.parquet"), SCHEMA)
+    answers = _answers(file.with_name("predictions.parquet"))
     return Compared(folder.name, {key: dig(settings, key) for key in keys}, figures, judged, answers)
+
+
+def _answers(file: Path) -> pl.DataFrame:
+    answers = _table(file, SCHEMA)
+    wrong = [name for name, kind in SCHEMA.items() if answers.schema[name] != kind]
+    wrong += [name for name in ("question_id", "answer", "prediction") if answers[name].null_count()]
+    if wrong or answers["question_id"].is_duplicated().any():
+        what = f"its column {wrong[0]} is not as it was written" if wrong else "it answers a question twice"
+        raise InputError(f"{file} is damaged ({what}): delete its folder, and judge the run again")
+    return answers
 
 
 def _table(file: Path, columns: Iterable[str]) -> pl.DataFrame:

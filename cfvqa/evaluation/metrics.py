@@ -168,8 +168,8 @@ def read_metrics(path: Path) -> Figures:
         InputError: if the file is missing or damaged.
     """
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path} is damaged ({error}): delete its folder and give the command that made it again"
         ) from error

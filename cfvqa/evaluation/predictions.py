@@ -8,6 +8,7 @@ import polars as pl
 
 from cfvqa.errors import InputError
 from cfvqa.files import whole
+from cfvqa.language.questions import DIFFERENCE
 from cfvqa.sources.csv_files import read_csv
 from cfvqa.vocabulary.regions import REGIONS
 
@@ -94,8 +95,15 @@ def join_predictions(file: Path, questions: pl.DataFrame) -> pl.DataFrame:
         },
     )
     given = wanted.alias("question_id").to_frame().join(given, on="question_id", how="left", maintain_order="left")
-    table = predictions_of(questions, given["prediction"].to_list())
-    return table.with_columns(given[name] for name in OPTIONAL)
+    table = predictions_of(questions, given["prediction"].to_list()).with_columns(given[name] for name in OPTIONAL)
+    asked = table.filter(pl.col("question_type") == DIFFERENCE)
+    if 0 < asked["swapped"].null_count() < len(asked):
+        lacking = asked.filter(pl.col("swapped").is_null())["question_id"]
+        raise InputError(
+            f"{file}: swapped has no value for {len(lacking)} difference questions: {_named(lacking)}; give it for all "
+            "of them, or leave the column out."
+        )
+    return table
 
 
 def _read(file: Path) -> pl.DataFrame:
@@ -107,21 +115,20 @@ def _read(file: Path) -> pl.DataFrame:
     try:
         frame = reader(file)
     except (pl.exceptions.PolarsError, ValueError, OSError) as error:
-        raise InputError(f"{file}: not a readable {file.suffix[1:]} file of predictions ({error}).") from error
+        raise InputError(
+            f"{file}: not a readable {file.suffix[1:]} file of predictions ({_first_line(error)})."
+        ) from error
     missing = [name for name in ("question_id", "prediction") if name not in frame.columns]
     if missing:
         raise InputError(
             f"{file}: column {' and '.join(missing)} not found (it has {_named(pl.Series(frame.columns))}). "
             "Give one row for each question with the columns question_id and prediction."
         )
-    for name in ("question_id", "prediction", "swapped"):
-        if name in frame.columns and frame.schema[name].is_nested():
-            raise InputError(f"{file}: column {name} holds lists or objects; give one text in each row.")
     if frame.get_column("question_id").null_count():
         place = _first(file, frame.get_column("question_id").is_null())
         raise InputError(f"{place}: question_id has no value; fill it or remove the row.")
-    texts = pl.col("question_id").cast(pl.String), pl.col("prediction").cast(pl.String).fill_null("")
-    frame = frame.select(*texts, *(_optional(file, frame, name) for name in OPTIONAL))
+    texts = _texts(file, frame, "question_id"), _texts(file, frame, "prediction").fill_null("")
+    frame = pl.DataFrame([*texts, *(_optional(file, frame, name) for name in OPTIONAL)])
     _check_attention(file, frame)
     return frame
 
@@ -132,18 +139,35 @@ def _first(file: Path, wrong: pl.Series) -> str:
     return f"{file}, row {row + 1} (the header is row 1)" if file.suffix.lower() == ".csv" else f"{file}, row {row}"
 
 
+def _texts(file: Path, frame: pl.DataFrame, name: str) -> pl.Series:
+    column = frame.get_column(name)
+    if column.dtype.is_nested():
+        raise InputError(f"{file}: column {name} holds lists or objects; give one text in each row.")
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{file}: column {name} holds no text in a row ({_first_line(error)}); mend it.") from error
+
+
+def _first_line(error: Exception) -> str:
+    """Return what an error says without the hints that polars adds to it."""
+    return str(error).partition("\n")[0]
+
+
 def _optional(file: Path, frame: pl.DataFrame, name: str) -> pl.Series:
     """Return a column of scores, attention or answers to swapped images; a row, or a file, may leave it out."""
     if name not in frame.columns:
         return pl.Series(name, [None] * len(frame), dtype=SCHEMA[name])
     if name == "swapped":
-        return frame.get_column(name).cast(pl.String)
+        return _texts(file, frame, name)
     what = "a number from 0 to 1" if name == "score" else f"a list of {len(REGIONS)} numbers from 0 to 1"
     try:
         column = frame.get_column(name).cast(SCHEMA[name])
         wrong = _is_no_share(column) if name == "score" else _is_no_list_of_shares(column)
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"{file}: column {name} does not hold {what} in a row ({error}); leave it out.") from error
+        raise InputError(
+            f"{file}: column {name} does not hold {what} in a row ({_first_line(error)}); leave it out."
+        ) from error
     if wrong.any():
         raise InputError(f"{_first(file, wrong)}: {name} is not {what}; mend it, or leave the column out.")
     return column

@@ -89,8 +89,9 @@ _COLUMNS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr"
 def figure_at(metrics: Metrics, name: str) -> Figure:
     """Return the figure with a dotted name, its interval, and why it is not there if it is not."""
     value, interval = dig(metrics, name), dig(metrics, f"interval.{name}") or (None, None)
-    reason = metrics.get("undefined", {}).get(name, "not measured") if value is None else ""
-    return Figure(value, interval[0], interval[1], reason)
+    if value is None:
+        return Figure(None, None, None, metrics.get("undefined", {}).get(name, "not measured"))
+    return Figure(float(value), *(None if end is None else float(end) for end in interval), "")
 
 
 def headline_of(metrics: Metrics) -> Headline:

@@ -28,10 +28,15 @@ class ChangeLogits:
     def decide(self) -> tuple[Tensor, Tensor]:
         """Return the likeliest labels (Q, A, 3), as `language.change_labels` has them, and their probability (Q,).
 
-        The probability is that of all labels of a pair together. Levels that change are two different words.
+        The probability is that of all labels of a pair together. Levels that change are two different words. A change
+        that is as likely the other way round, as between equal images, is none.
         """
         kind, level = self.kind.float().log_softmax(-1), self._levels()
-        best_kind, best_level = kind.max(-1), level.flatten(2).max(-1)
+        best_level, turned = level.flatten(2).max(-1), level.mT.flatten(2)
+        no_way = kind[..., 1] == kind[..., 2]
+        no_level = best_level.values == turned.gather(-1, best_level.indices.unsqueeze(-1)).squeeze(-1)
+        undirected = torch.stack([torch.zeros_like(no_way), no_way, no_way, no_level], dim=-1)
+        best_kind = kind.masked_fill(undirected, float("-inf")).max(-1)
         is_level = best_kind.indices == self.kind.shape[-1] - 1
         words = torch.stack([best_level.indices // level.shape[-1], best_level.indices % level.shape[-1]], dim=-1)
         labels = torch.cat([best_kind.indices.unsqueeze(-1), words.masked_fill(~is_level.unsqueeze(-1), -1)], dim=-1)

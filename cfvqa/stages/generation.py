@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from cfvqa.errors import InputError
-from cfvqa.files import whole
+from cfvqa.files import make_folder, whole
 from cfvqa.processes import ordered
 from cfvqa.progress import counting
 from cfvqa.sources.key_information import RECORDS
@@ -128,10 +128,7 @@ def _studies(path: Path, folders: Sequence[Path], *, limited: bool) -> dict[str,
 @contextmanager
 def _writing(out: Path, *, asks: bool) -> Iterator[tuple[TextIO, TextIO | None]]:
     """Open the files to write: whole in the end, or not there."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"out: folder {out} cannot be made ({error.strerror}): give another, out=FOLDER") from error
+    make_folder(out, "out")
     try:
         with ExitStack() as stack:
             names = [RECORDS, *([QUESTIONS] if asks else [])]

@@ -150,6 +150,37 @@ def test_answers_to_other_questions_are_refused(tmp_path):
         compared(runs)
 
 
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda rows: pl.concat([rows, rows.head(2)]), "it answers a question twice"),
+        (lambda rows: rows.with_columns(prediction=pl.lit(1)), "its column prediction is not as it was written"),
+        (lambda rows: rows.with_columns(answer=pl.lit(None, pl.String)), "its column answer is not as it was written"),
+    ],
+    ids=["doubled", "numbers", "nothing"],
+)
+def test_a_damaged_table_of_answers_is_named(tmp_path, damage, said):
+    runs = [write_run(tmp_path, name, heads=2, f1=0.5) for name in ("a", "b")]
+    damage(answers(0.5)).write_parquet(tmp_path / "b" / "evaluation" / "predictions.parquet")
+    with pytest.raises(InputError, match=rf"b/evaluation/predictions\.parquet is damaged \({said}\)"):
+        compared(runs)
+
+
+def test_other_true_answers_to_the_same_questions_are_refused(tmp_path):
+    runs = [write_run(tmp_path, name, heads=2, f1=0.5) for name in ("a", "b")]
+    other = answers(0.5).with_columns(answer=pl.lit(NOTHING))
+    other.write_parquet(tmp_path / "b" / "evaluation" / "predictions.parquet")
+    with pytest.raises(InputError, match="a and b answer different questions"):
+        compared(runs)
+
+
+def test_tables_that_cannot_be_written_are_refused_before_they_are_drawn(tmp_path):
+    runs = [write_run(tmp_path, name, heads=2, f1=0.5) for name in ("a", "b")]
+    (tmp_path / "to").write_text("a file")
+    with pytest.raises(InputError, match=r"to: folder .* cannot be made \(File exists\)"):
+        compared(runs, str(tmp_path / "to"))
+
+
 def test_names_are_looked_for_among_the_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_run(tmp_path / "runs", "a", heads=2, f1=0.5)
@@ -169,6 +200,9 @@ def test_a_run_that_is_not_there_or_damaged_is_named(tmp_path):
     run = write_run(tmp_path, "a", heads=2, f1=0.5)
     with pytest.raises(InputError, match="nothing is no judged run"):
         compared([run, "nothing"])
-    (tmp_path / "a" / "evaluation" / "metrics.json").write_text("{}")
-    with pytest.raises(InputError, match=r"metrics\.json is damaged"):
-        compared([run, write_run(tmp_path, "b", heads=2, f1=0.5)])
+    file = tmp_path / "a" / "evaluation" / "metrics.json"
+    other, content = write_run(tmp_path, "b", heads=2, f1=0.5), json.loads(file.read_text())
+    for damage in ({}, [1], content | {"changes": {"f1": "much"}}):
+        file.write_text(json.dumps(damage))
+        with pytest.raises(InputError, match=r"metrics\.json is damaged"):
+            compared([run, other])

@@ -106,6 +106,19 @@ def test_a_wrong_score_or_attention_is_named(tmp_path, columns, message):
         join_predictions(write_answers(tmp_path, **columns), questions_of("a", "b"))
 
 
+def test_bytes_that_are_no_text_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"column prediction holds no text in a row \([^\n]*\); mend it"):
+        join_predictions(write_answers(tmp_path, prediction=[b"\xff", b"no"]), questions_of("a", "b"))
+
+
+def test_answers_to_swapped_images_are_there_for_all_difference_questions_or_none(tmp_path):
+    file = write_answers(tmp_path, swapped=["nothing has changed.", None])
+    asked = questions_of("a", "b").with_columns(question_type=pl.lit("difference"))
+    with pytest.raises(InputError, match=r"answers\.parquet: swapped has no value for 1 difference questions: 'a'"):
+        join_predictions(file, asked)
+    assert join_predictions(file, questions_of("a", "b"))["swapped"].null_count() == 1
+
+
 @pytest.mark.parametrize("ending", ["json", "jsonl"])
 def test_what_begins_late_in_a_file_is_not_lost(tmp_path, ending):
     rows = [{"question_id": f"q{n}", "prediction": "yes"} for n in range(150)]

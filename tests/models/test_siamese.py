@@ -121,6 +121,17 @@ def test_a_decision_is_the_likeliest_and_its_probability_is_that_of_all_labels()
     assert probability.item() == pytest.approx(0.5 * 0.75, rel=1e-3)
 
 
+def test_equal_images_have_no_change_that_would_have_a_direction():
+    head = ChangeHead(width=6, dropout=0.0)
+    torch.nn.init.constant_(head.kind.bias, 0)
+    head.kind.weight.data[0] = -10  # all but "nothing"
+    state = torch.randn(3, A, 6, generator=torch.Generator().manual_seed(0))
+    found = head(state, state)
+    assert (found.kind.argmax(-1) > 0).any()
+    labels, _ = found.decide()
+    assert not labels[..., 0].any()
+
+
 def test_every_decision_is_a_set_of_changes():
     torch.manual_seed(0)
     labels, _ = ChangeLogits(torch.randn(50, A, 4), torch.randn(50, A, L), torch.randn(50, A, L)).decide()

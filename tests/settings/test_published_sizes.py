@@ -109,7 +109,7 @@ EKAID = [
 GLORIA = [
     ("11", "local and global", "text.transformer.width", 768),
     ("11", "global, scale", "objective.gloria_global.scale", 10),
-    ("11", "local, scale", "objective.gloria_local.scale", 10),
+    ("11", "local, scale: 10 times 5", "objective.gloria_local.scale", 50),
     ("11", "local, over the locations", "objective.gloria_local.sharpness", 4),
     ("11", "local, over the words", "objective.gloria_local.emphasis", 5),
     ("11", "local, all of the batch", "objective.gloria_local.limit", 128),
