@@ -4,6 +4,8 @@ import errno
 import os
 import resource
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import torch
 
 from cfvqa.data.batches import ImageFeatures
 from cfvqa.errors import InputError
-from cfvqa.files import whole
+from cfvqa.files import DAMAGE, whole
 
 INDEX = "index.parquet"
 _DATASETS = {
@@ -58,11 +60,17 @@ def stored_bytes(features: ImageFeatures) -> int:
 
 def shard_ids(path: Path) -> list[str]:
     """Return the image ids of a shard, in row order."""
-    with _opened(path) as file:
-        try:
-            return [name.decode() for name in file["image_id"][:]]
-        except (OSError, KeyError) as error:
-            raise _damaged(path, error) from error
+    with _opened(path) as file, _whole(path):
+        return [name.decode() for name in file["image_id"][:]]
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Name a shard that is damaged inside: h5py raises of it whatever it comes upon."""
+    try:
+        yield
+    except (OSError, *DAMAGE, RuntimeError) as error:
+        raise _damaged(path, error) from error
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
@@ -156,7 +164,7 @@ class FeatureStore:
     def widths(self) -> tuple[int, int]:
         """Widths of region features and of finding features."""
         shard, _ = next(iter(self._place.values()))
-        with _opened(self.folder / shard) as file:
+        with _opened(self.folder / shard) as file, _whole(self.folder / shard):
             return file["region_features"].shape[-1], file["finding_features"].shape[-1]
 
     def missing(self, image_ids: list[str]) -> list[str]:
@@ -176,8 +184,9 @@ class FeatureStore:
 
     def _row(self, shard: str, row: int) -> list[np.ndarray]:
         """Return what is kept of an image, in the order of `_DATASETS`."""
-        tables = self._shard(shard).tables
-        return [tables[name][row] for name, _ in _DATASETS.values()]
+        with _whole(self.folder / shard):
+            tables = self._shard(shard).tables
+            return [tables[name][row] for name, _ in _DATASETS.values()]
 
     def _load(self, index: pl.DataFrame) -> tuple[ImageFeatures, dict[str, int]]:
         shards = index["shard"].unique(maintain_order=True).to_list()
@@ -187,7 +196,7 @@ class FeatureStore:
 
     def _all_rows(self, shard: str) -> list[np.ndarray]:
         """Return what a shard keeps, in the order of `_DATASETS`."""
-        with _opened(self.folder / shard) as file:
+        with _opened(self.folder / shard) as file, _whole(self.folder / shard):
             return [file[name][:] for name, _ in _DATASETS.values()]
 
     def _shard(self, shard: str) -> _Shard:

@@ -18,7 +18,7 @@ import torch
 from cfvqa.data.batches import ImageFeatures
 from cfvqa.data.plain_pickle import read_numbers
 from cfvqa.errors import InputError
-from cfvqa.files import digest_of
+from cfvqa.files import DAMAGE, digest_of
 from cfvqa.sources.paths import existing_file, existing_root
 from cfvqa.vocabulary.findings import FINDINGS
 from cfvqa.vocabulary.regions import REGION_INDEX, REGIONS
@@ -169,9 +169,10 @@ def open_published(folder: str) -> Iterator[PublishedFeatures]:
     with _readable(path):
         file = h5py.File(path, "r")
     with file:
-        features = _table(file, path, "image_features", "f", (2 * _NODES, None))
-        boxes = _table(file, path, "image_bb", "f", (2 * _NODES, 4))
-        classes = _table(file, path, "bbox_label", "i", (2 * _NODES,))
+        with _readable(path):
+            features = _table(file, path, "image_features", "f", (2 * _NODES, None))
+            boxes = _table(file, path, "image_bb", "f", (2 * _NODES, 4))
+            classes = _table(file, path, "bbox_label", "i", (2 * _NODES,))
         if not len(features) == len(boxes) == len(classes):
             raise InputError(f"{path}: its data sets have {len(features)}, {len(boxes)} and {len(classes)} rows")
         _check_rows(row_of, rows, len(features))
@@ -187,7 +188,7 @@ def _files(folder: str) -> tuple[Path, Path]:
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
+    except (OSError, *DAMAGE, RuntimeError) as error:
         raise InputError(f"{path} is no whole HDF5 file ({error}): copy it again") from error
 
 

@@ -1,7 +1,7 @@
 """What cfvqa-doctor does: every question in turn, then a verdict."""
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from cfvqa.doctor.amounts import amounts_of, label_notes
 from cfvqa.doctor.cost import Cost
 from cfvqa.doctor.data_set import DataSet, file_notes, opened
 from cfvqa.doctor.disk import Need, disk_notes
+from cfvqa.doctor.given import GIVEN, given_notes, import_cost
 from cfvqa.doctor.launcher import launcher_notes
 from cfvqa.doctor.machine import NETWORKS, load_notes, machine_notes
 from cfvqa.doctor.note import MISSING, OK, WARNING, Note, once
@@ -24,6 +25,7 @@ from cfvqa.doctor.vision_costs import classifier_cost, detector_cost, extraction
 from cfvqa.doctor.words import duration
 from cfvqa.errors import InputError
 from cfvqa.stages.closing import program
+from cfvqa.stages.importing import imports
 from cfvqa.training.ranks import rank
 
 _SOURCE, _BOXES = "source", "detector_source"
@@ -53,6 +55,8 @@ def doctor(config: DictConfig, console: Console, overrides: Sequence[str], chose
             data = stack.enter_context(opened(config, place))
             page.show(place, _look(data, config, samples))
             drawn += _drawing(data, config)
+        if given := given_notes(config):
+            page.show("taken from elsewhere", given)
         costs = _costs(config, samples, page)
     if costs:
         if chosen.jobs > 1:
@@ -69,7 +73,7 @@ def _places(config: DictConfig) -> list[str]:
 
 def _learns_regions(config: DictConfig) -> bool:
     """Whether a detector is trained: it was not before, and features are not somebody else's."""
-    return config.detector.trained is None and config.extraction.published is None
+    return config.detector.trained is None and not imports(config)
 
 
 def _look(data: DataSet, config: DictConfig, samples: dict[str, Sample]) -> list[Note]:
@@ -82,35 +86,41 @@ def _look(data: DataSet, config: DictConfig, samples: dict[str, Sample]) -> list
 
 def _costs(config: DictConfig, samples: dict[str, Sample], page: Page) -> list[Cost]:
     """Measure every part, and say what it costs; nothing where there is no sample of a data set."""
-    unmade = any(note.state == MISSING and note.about in NETWORKS for note in page.notes)
-    if unmade or set(samples) != set(_places(config)):
-        why = "the networks cannot be made" if unmade else "there is no sample to measure with"
+    lacking = {note.about for note in page.notes if note.state == MISSING}
+    if lacking & {*NETWORKS, *GIVEN} or set(samples) != set(_places(config)):
+        why = "the networks cannot be made" if lacking & {*NETWORKS} else "there is nothing to measure with"
         page.show("time and disk", [Note(WARNING, "estimate", f"none: {why}")])
         return []
     boxes, source = samples.get(_BOXES, samples[_SOURCE]), samples[_SOURCE]
-    detects, extracts = _learns_regions(config), config.extraction.published is None
-    learned = boxes.tables if detects else None, source.tables if extracts else None
+    learned = boxes.tables if _learns_regions(config) else None, None if imports(config) else source.tables
     if labels := label_notes(*learned, all_read=source.times <= 1):
         page.show("labels", labels)
     if any(note.state == MISSING for note in labels):
         return []
-    parts: list[Callable[[], list[Cost]]] = [lambda: reader_costs(config, amounts_of(source))]
-    if extracts:
-        parts = [lambda: [classifier_cost(config, source)], lambda: [extraction_cost(config, source)], *parts]
-    if detects:
-        parts = [lambda: [detector_cost(config, boxes)], *parts]
     costs, notes = [], []
-    for part in parts:
+    for lacks, measure in _parts(config, boxes, source):
         try:
-            costs += part()
+            costs += measure()
         except InputError as error:
-            notes.append(Note(MISSING, "memory", str(error)))
+            notes.append(Note(MISSING, lacks, str(error)))
     notes += load_notes()
     notes += [Note(OK, cost.about, f"{duration(cost.seconds)}: {cost.how}") for cost in costs]
     whole = duration(sum(cost.seconds for cost in costs))
     notes.append(Note(OK, "together", f"{whole}, without validation, evaluation and what processes tell each other"))
     page.show("time, estimated: steps and images measured here, counts from the sample", notes)
     return costs
+
+
+def _parts(config: DictConfig, boxes: Sample, source: Sample) -> Iterator[tuple[str, Callable[[], list[Cost]]]]:
+    """Yield what measures each part, in their order, and the name of what it lacks where it cannot."""
+    if _learns_regions(config):
+        yield "memory", lambda: [detector_cost(config, boxes)]
+    if imports(config):
+        yield "rows", lambda: [import_cost(config, source)]
+    else:
+        yield "memory", lambda: [classifier_cost(config, source)]
+        yield "memory", lambda: [extraction_cost(config, source)]
+    yield "memory", lambda: reader_costs(config, amounts_of(source))
 
 
 def _drawing(data: DataSet, config: DictConfig) -> list[Need]:

@@ -58,7 +58,7 @@ def read_finding_boxes(path: Path, known: pl.Series) -> pl.DataFrame:
     table = table.with_columns(_nodes(table["finding"]), pl.col("readers").fill_null("1"))
     check_values(table, "finding", FINDINGS, path, blanks=False)
     table = table.with_columns(*numbers(table, _BOX, path), integers(table, "readers", path, least=1))
-    check_unique(table, ["path", "finding", *_BOX], path)
+    check_unique(table.with_columns(pl.col(*_BOX).cast(pl.Float32)), ["path", "finding", *_BOX], path)
     return conform(table, "finding_boxes")
 
 

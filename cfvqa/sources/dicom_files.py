@@ -47,8 +47,8 @@ def dicom_size(path: Path) -> tuple[int, int]:
     """Return width and height in pixels, from the header alone.
 
     Raises:
-        ImageFileError: if the file is no DICOM, is compressed in a way that nothing reads, or is truncated (told of
-            uncompressed files only).
+        ImageFileError: if the file is no DICOM, is no single grey frame, is compressed in a way that nothing reads, or
+            is truncated (told of uncompressed files only).
         InputError: if what decodes it is not installed.
     """
     with _dicom(path, pixels=False) as dataset:
@@ -62,15 +62,18 @@ def read_dicom(path: Path) -> np.ndarray:
     of interest, the first where there are several.
 
     Raises:
-        ImageFileError: as `dicom_size`, and if the pixels cannot be decoded or are more than one grey frame.
+        ImageFileError: as `dicom_size`, and if the pixels cannot be decoded or are no numbers as they are to be shown.
         InputError: as `dicom_size`.
     """
     with _dicom(path, pixels=True) as dataset:
         from pydicom.pixels import apply_modality_lut, apply_voi_lut
+        from pydicom.uid import RLELossless
 
+        if dataset.file_meta.TransferSyntaxUID == RLELossless:  # a damaged file ends the process in another decoder
+            dataset.pixel_array_options(decoding_plugin="pydicom")
         values = apply_voi_lut(apply_modality_lut(dataset.pixel_array, dataset), dataset).astype(np.float32)
-        if values.ndim != 2:
-            raise ValueError(f"its pixels have shape {values.shape}; expected one grey frame")
+        if not np.isfinite(values).all():
+            raise ValueError("its slope or window makes values that are no numbers")
         inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
     low, high = float(values.min()), float(values.max())
     scaled = (values - low) / np.float32(max(high - low, 1e-6))
@@ -86,6 +89,7 @@ def _dicom(path: Path, *, pixels: bool) -> Iterator[Any]:
     try:
         with path.open("rb") as file:
             dataset = pydicom.dcmread(file, stop_before_pixels=not pixels)
+            _check_grey(dataset)
             _check_decoder(dataset, path)
             if not pixels:
                 _check_length(dataset, path.stat().st_size - file.tell())
@@ -95,11 +99,19 @@ def _dicom(path: Path, *, pixels: bool) -> Iterator[Any]:
         raise ImageFileError(f"image {path} is no readable DICOM file ({reason}): {REMEDY}") from error
 
 
+def _check_grey(dataset: Any) -> None:
+    colours = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if dataset.get("SamplesPerPixel", 1) != 1 or frames != 1 or not colours.startswith("MONOCHROME"):
+        raise ValueError(f"it is {colours}, frames {frames}; expected one grey frame")
+
+
 def _check_length(dataset: Any, rest: int) -> None:
-    """Refuse a file that ends within its pixels: `rest` bytes follow its header."""
+    """Refuse a file that ends within its pixels: `rest` bytes follow its header, first that of the pixels."""
     syntax = dataset.file_meta.TransferSyntaxUID
-    bits = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated
-    if not (syntax.is_compressed or syntax.is_deflated or rest >= bits // 8):
+    head = 8 if syntax.is_implicit_VR else 12
+    size = head + dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
+    if not (syntax.is_compressed or syntax.is_deflated or rest >= size):
         raise ValueError("its end is missing: the file is truncated")
 
 

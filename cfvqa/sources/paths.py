@@ -50,6 +50,8 @@ def _fault(relative: str) -> str | None:
     pure = PurePosixPath(relative)
     if pure.is_absolute() or ".." in pure.parts:
         return "leaves the data folder: paths in tables must be relative to it"
+    if str(pure) != relative:  # one file would be two images
+        return f"is another spelling of '{pure}': write that"
     return None
 
 
@@ -62,10 +64,11 @@ def check_paths(table: pl.DataFrame, column: str, path: Path) -> None:
         path: the file, for the message.
 
     Raises:
-        InputError: naming the first row whose value is absolute, climbs with "..", or is no path.
+        InputError: naming the first row whose value is absolute, climbs with "..", is no path, or no plain spelling.
     """
-    for row, relative in enumerate(table[column]):
-        if relative is not None and (fault := _fault(relative)) is not None:
+    for relative in table[column].unique(maintain_order=True).drop_nulls():
+        if (fault := _fault(relative)) is not None:
+            row = int(table[column].eq_missing(relative).arg_true()[0])
             raise InputError(f"{path}, row {row + 2}: {column} {relative!r} {fault}")
 
 

@@ -51,7 +51,7 @@ _TASKS = {
 def anatomy(config: DictConfig, console: StageConsole) -> Stage:
     """Return the stage of the anatomy detector, trained if need be."""
     if config.detector.trained is not None:
-        return _given(Path(config.detector.trained), "anatomy")
+        return given_detector(config)
     source = detector_tables(config, console)
     stage_id = identify(shaping(plain(config.detector)), source.id)
     stage = Stage("anatomy", Path(config.work) / "anatomy" / stage_id, stage_id)
@@ -126,12 +126,18 @@ def describe_vision(block: Any, stage: Stage) -> dict[str, Any]:
     }
 
 
-def _given(folder: Path, name: str) -> Stage:
+def given_detector(config: DictConfig) -> Stage:
+    """Return the stage of the detector that `detector.trained` gives.
+
+    Raises:
+        InputError: if it is not there, or not finished.
+    """
+    folder = Path(config.detector.trained)
     marker = folder / SUCCESS
     if not marker.is_file():
-        raise InputError(f"detector.trained: {folder} holds no finished {name} stage; give a folder of work/{name}")
+        raise InputError(f"detector.trained: {folder} holds no finished anatomy stage; give a folder of work/anatomy")
     with damage_named(f"detector.trained: {marker}", "train the detector again"):
-        return Stage(name, folder, str(json.loads(marker.read_text())["id"]))
+        return Stage("anatomy", folder, str(json.loads(marker.read_text())["id"]))
 
 
 def _others(config: DictConfig, name: str) -> Others | None:

@@ -121,6 +121,22 @@ def test_a_truncated_shard_is_named(tmp_path):
         shard_ids(path)
 
 
+@pytest.mark.parametrize("preload_gib", [0, 1])
+def test_a_shard_that_is_damaged_within_is_read_or_named(tmp_path, preload_gib):
+    path = tmp_path / "part-00000.h5"
+    write_shard(path, ["a", "b", "c"], features(3))
+    write_index(tmp_path)
+    whole, said = path.read_bytes(), []
+    for place in range(0, len(whole), max(1, len(whole) // 300)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            FeatureStore(tmp_path, preload_gib=preload_gib).read(["a", "c"])
+        except InputError as error:
+            said.append(str(error))
+    assert said
+    assert all("part-00000.h5" in message for message in said)
+
+
 def test_features_that_are_not_there_name_the_command(tmp_path):
     with pytest.raises(InputError, match="cfvqa-extract"):
         FeatureStore(tmp_path)

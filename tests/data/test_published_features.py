@@ -196,6 +196,18 @@ def test_a_truncated_file_is_named(tree, share):
     refused(tree, r"cmb_bbox_di_feats\.hdf5 is no whole HDF5 file")
 
 
+def test_a_file_that_is_damaged_within_is_read_or_named(tree):
+    whole, said = tree.write().file.read_bytes(), []
+    for place in range(0, 16_000, 41):  # where HDF5 keeps what it knows of the data sets
+        tree.file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            read(tree)
+        except InputError as error:
+            said.append(str(error))
+    assert said
+    assert all("cmb_bbox_di_feats.hdf5" in message for message in said)
+
+
 def test_images_of_other_tables_are_refused_with_their_number(tree):
     other = IMAGES.with_columns(image_id=pl.Series([f"other-{number}" for number in range(9)] + [IDS[0]]))
     refused(

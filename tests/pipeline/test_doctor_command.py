@@ -2,8 +2,11 @@
 
 import pytest
 from calling import refused
+from layouts import MimicTree
+from published_layout import PublishedTree
 
-SMALL = ("experiment=phantom_tiny", "image_size=64", "source.phantom.size=64", "text.transformer.width=32")
+TINY = ("experiment=phantom_tiny", "image_size=64", "text.transformer.width=32")
+SMALL = (*TINY, "source.phantom.size=64")
 
 
 @pytest.mark.slow
@@ -17,16 +20,37 @@ def test_a_look_before_a_run_makes_nothing_and_names_the_next_command(call):
 
 
 @pytest.mark.slow
-def test_of_imported_features_the_reader_alone_is_measured(call):
-    (call.folder / "given").mkdir()
-    asked = ("--multirun", *SMALL, "extraction.published=given", "seed=1,2,3")
+def test_of_imported_features_the_reader_alone_is_measured(call, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("elsewhere")
+    tree = MimicTree(folder / "data").write()
+    published = PublishedTree(folder / "given", [row["dicom_id"] for row in tree.metadata])
+    published.write()
+    given = (f"source.root={folder / 'data'}", f"extraction.published={folder / 'given'}")
+    asked = ("--multirun", *TINY, "source=mimic", "source.split=official", *given, "seed=1,2,3")
     status, output = call("doctor", *asked)
     assert status == 0, output
     assert "3 jobs" in output
     assert output.splitlines()[-1].endswith(f"run {' '.join(asked)}")
-    assert [path.name for path in call.folder.iterdir()] == ["given"]
-    assert "finetune" in output
+    assert not list(call.folder.iterdir())
+    for word in ("features", "finetune", "27 rows, 6 numbers a node"):
+        assert word in output
     assert not any(word in output for word in ("detector", "classifier"))
+    del published.row_of[tree.metadata[0]["dicom_id"]]
+    published.write()
+    refused(call, ["1 of the 24 images of the tables have no row"], "doctor", *asked)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("extraction.published=nowhere", "extraction.published: no folder nowhere"),
+        ("detector.trained=nowhere", "detector.trained: nowhere holds no finished anatomy stage"),
+    ],
+)
+def test_what_is_to_be_taken_from_elsewhere_is_looked_for(call, monkeypatch, tmp_path_factory, given, said):
+    monkeypatch.setenv("COLUMNS", "200")
+    root = MimicTree(tmp_path_factory.mktemp("elsewhere") / "data").write().root
+    refused(call, [said, "in the way"], "doctor", *TINY, "source=mimic", f"source.root={root}", given)
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,12 @@ QUESTION = "question_type, one of abnormality"
             r"questions\.csv, row 2: reference '/p0-old\.png' leaves",
         ),
         ("questions.csv", "images/p0-old.png", "images/\0.png", r"row 2: reference 'images/\\x00\.png' holds a NUL"),
+        (
+            "images.csv",
+            "images/p0-old.png",
+            "images//p0-old.png",
+            r"row 2: path .* another spelling of 'images/p0-old\.png'",
+        ),
         ("images.csv", "images/p0-old.png", "../p0-old.png", r"images\.csv, row 2: path '\.\./p0-old\.png' leaves the"),
         ("questions.csv", "images/p0-old.png", "images/p0-new.png", r"are each an earlier image of the other"),
         ("questions.csv", "p0,images/p0-new", ",images/p0-new", r"row 2: subject_id is blank"),

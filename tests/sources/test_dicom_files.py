@@ -1,5 +1,6 @@
 import io
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import (
     MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
@@ -23,6 +25,7 @@ from pydicom.uid import (
 )
 
 from cfvqa.errors import InputError
+from cfvqa.sources.dicom_files import ImageFileError
 from cfvqa.sources.image_files import check_image, read_image
 
 RAMP = np.linspace(0, 4095, 48 * 64).reshape(48, 64).astype(np.uint16)  # dark at the top
@@ -140,10 +143,14 @@ def refused(path, look=check_image):
     return str(told.value)
 
 
-def test_a_file_cut_within_its_pixels_is_known_by_its_header(tmp_path):
-    path = tmp_path / "a.dcm"
-    write_dicom(path, RAMP)
-    path.write_bytes(path.read_bytes()[:-600])
+@pytest.mark.parametrize("lost", [1, 12, 600])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_a_file_cut_within_its_pixels_is_known_by_its_header(tmp_path, lost, syntax):
+    path, dataset = tmp_path / "a.dcm", dicom(RAMP)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.save_as(path, enforce_file_format=True)
+    assert check_image(path) == (64, 48)
+    path.write_bytes(path.read_bytes()[:-lost])
     assert "truncated" in refused(path)
 
 
@@ -183,7 +190,43 @@ def test_what_is_no_dicom_is_named(tmp_path, content):
     assert "is no readable DICOM file" in refused(tmp_path / "a.dcm")
 
 
-def test_colours_are_refused(tmp_path):
-    pixels = np.zeros((48, 64, 3), dtype=np.uint8)
-    write_dicom(tmp_path / "a.dcm", pixels, SamplesPerPixel=3, PlanarConfiguration=0, PhotometricInterpretation="RGB")
-    assert "expected one grey frame" in refused(tmp_path / "a.dcm", read_image)
+@pytest.mark.parametrize("place", range(-400, 0, 16))
+def test_a_compressed_file_that_is_damaged_within_is_read_or_refused(tmp_path, place):
+    path, dataset = tmp_path / "a.dcm", dicom(RAMP)
+    dataset.compress(RLELossless)
+    dataset.save_as(path, enforce_file_format=True)
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0xFF
+    path.write_bytes(content)
+    with suppress(ImageFileError):
+        assert read_image(path).shape == RAMP.shape
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"WindowCenter": "nan", "WindowWidth": "100"},
+        {"RescaleSlope": "nan", "RescaleIntercept": "0"},
+        {"RescaleSlope": "1e39", "RescaleIntercept": "0"},
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore")
+def test_values_that_are_no_numbers_are_refused(tmp_path, elements):
+    write_dicom(tmp_path / "a.dcm", RAMP, **elements)
+    assert "values that are no numbers" in refused(tmp_path / "a.dcm", read_image)
+
+
+@pytest.mark.parametrize("look", [check_image, read_image])
+@pytest.mark.parametrize(
+    ("shape", "elements"),
+    [
+        ((48, 64, 3), {"SamplesPerPixel": 3, "PlanarConfiguration": 0, "PhotometricInterpretation": "RGB"}),
+        ((3, 48, 64), {"NumberOfFrames": 3}),
+        ((48, 64), {"PhotometricInterpretation": "PALETTE COLOR"}),
+    ],
+    ids=["colours", "frames", "palette"],
+)
+def test_colours_and_several_frames_are_refused(tmp_path, look, shape, elements):
+    write_dicom(tmp_path / "a.dcm", np.zeros(shape, dtype=np.uint8), **elements)
+    assert "expected one grey frame" in refused(tmp_path / "a.dcm", look)
