@@ -41,6 +41,7 @@ from cfvqa.sources.paths import check_paths, existing_file, existing_root, paths
 from cfvqa.sources.source import Listing, SourceFiles, Wanted, found_files, if_there
 from cfvqa.sources.splits import DIVIDED, SPLITS, of_first_subjects, on_two_sides, subject_split, training_share
 from cfvqa.sources.tables import VIEWS, Tables, conform, numbers_of
+from cfvqa.sources.threads import in_threads
 
 SplitRule = Literal["subject", "given"]
 LABELS, BOXES, FINDING_BOXES = "findings.csv", "regions.csv", "finding_boxes.csv"
@@ -74,7 +75,7 @@ class CsvSource:
         """Return the tables that are there, and the radiographs that they name."""
         root = existing_root(self.root)
         found = found_files(root, root, self.wanted())
-        return replace(found, listed=tuple(map(paths_below(root), self.listed().images["path"])))
+        return replace(found, listed=tuple(in_threads(paths_below(root), self.listed().images["path"])))
 
     def wanted(self) -> tuple[Wanted, ...]:
         """Return the questions, and the tables that may be left out."""

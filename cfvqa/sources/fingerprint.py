@@ -61,9 +61,11 @@ def _in_trees(files: SourceFiles) -> Iterator[tuple[str, int, int]]:
 def _listed(files: SourceFiles) -> Iterator[tuple[str, int, int]]:
     """Yield relative name, size and time of change of the listed files that are there; the reading names the others."""
     for path in files.listed:
-        if path.exists():
+        try:
             state = path.stat()
-            yield _name(path, files.root), state.st_size, state.st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        yield _name(path, files.root), state.st_size, state.st_mtime_ns
 
 
 def _walk(tree: FileTree, root: Path) -> Iterator[tuple[str, int, int]]:

@@ -61,9 +61,9 @@ def test_all_that_the_published_variant_sets_stands_in_the_table():
 
 
 def benchmarked():
-    """Return the variants that `make benchmark` trains."""
-    rule = (ROOT / "Makefile").read_text().partition("\nbenchmark:")[2].partition("\n\n")[0]
-    return sorted({name for names in re.findall(r"variant=([a-z_,]+)", rule) for name in names.split(",")})
+    """Return the variants that `make benchmark` and `make few-labels` train."""
+    rules = (ROOT / "Makefile").read_text().partition("\nbenchmark:")[2].partition("\n# Two processes")[0]
+    return sorted({name for names in re.findall(r"variant=([a-z_,]+)", rules) for name in names.split(",")})
 
 
 @pytest.mark.parametrize("schedule", ["demo", "published"])
@@ -75,3 +75,10 @@ def test_every_system_of_the_benchmark_takes_as_many_updates(schedule):
         updates[name] = (sum(phase.epochs for phase in phases), {phase.units_per_batch for phase in phases})
     assert [*updates.values()] == [updates["full"]] * len(updates)
     assert len(updates["full"][1]) == 1
+
+
+def test_a_longer_pretraining_takes_as_many_updates_in_all():
+    [halves] = re.findall("HALVES := (.*)", (ROOT / "Makefile").read_text())
+    longer, usual = composed("experiment=phantom_ablation", *halves.split()), composed("experiment=phantom_ablation")
+    assert longer.phases.pretrain.epochs == longer.phases.finetune.epochs
+    assert sum(phase.epochs for phase in longer.phases.values()) == sum(p.epochs for p in usual.phases.values())
