@@ -114,7 +114,10 @@ def _check_asked(runs: Sequence[Compared]) -> None:
     for run in runs[1:]:
         first.judged.check_same(run.judged)
         if not _asked(run).equals(_asked(first)):
-            raise InputError(f"runs: {first.name} and {run.name} answer different questions: judge them again")
+            raise InputError(
+                f"runs: {first.name} and {run.name} answer different questions, or have other true answers: judge them "
+                "again"
+            )
 
 
 def _asked(run: Compared) -> pl.DataFrame:

@@ -70,6 +70,8 @@ def _whole(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, *DAMAGE, RuntimeError) as error:
+        if getattr(error, "errno", None) is not None:  # of the disk, or of a file server: the shard may be whole
+            raise
         raise _damaged(path, error) from error
 
 

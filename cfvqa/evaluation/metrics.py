@@ -168,11 +168,14 @@ def read_metrics(path: Path) -> Figures:
         InputError: if the file is missing or damaged.
     """
     try:
-        return dict(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+        figures = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} is damaged ({error}): delete its folder and give the command that made it again"
         ) from error
+    if not isinstance(figures, dict):
+        raise InputError(f"{path} is damaged (no object): delete its folder and give the command that made it again")
+    return figures
 
 
 def _score_by_type(predictions: pl.DataFrame, scorer: TextScorer) -> dict[str, TextScores]:

@@ -91,7 +91,8 @@ def figure_at(metrics: Metrics, name: str) -> Figure:
     value, interval = dig(metrics, name), dig(metrics, f"interval.{name}") or (None, None)
     if value is None:
         return Figure(None, None, None, metrics.get("undefined", {}).get(name, "not measured"))
-    return Figure(float(value), *(None if end is None else float(end) for end in interval), "")
+    low, high = (None if end is None else float(end) for end in interval)
+    return Figure(float(value), low, high)
 
 
 def headline_of(metrics: Metrics) -> Headline:

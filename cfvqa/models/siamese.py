@@ -4,7 +4,7 @@ features --graph--> nodes of main, of reference --finding states--> change head 
 question --reader, cross-attention to the nodes--> question states --writer--> every other answer
 
 What has changed is decided for every finding and then written in the published sentences: such an answer always parses,
-and with the images exchanged it is exchanged too. (That a question asks for it is told from its words, learned.)
+and with the images exchanged it is exchanged too.
 """
 
 from typing import Any
@@ -111,7 +111,7 @@ class Siamese(nn.Module):
     def asks_for_change(self, reading: Reading) -> Tensor:
         """Return logits (Q,): whether a question asks what has changed.
 
-        The question is read beside the images: exchanging them moves a logit, of a trained reader by 1e-4 of it.
+        The question is read beside the images: exchanging them moves a logit (a trained reader's by 1e-4 of it).
         """
         return self.asked(reading.question[:, 0]).squeeze(-1)
 

@@ -100,10 +100,10 @@ def _dicom(path: Path, *, pixels: bool) -> Iterator[Any]:
 
 
 def _check_grey(dataset: Any) -> None:
-    colours = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
+    samples, colours = dataset.SamplesPerPixel, str(dataset.PhotometricInterpretation)
     frames = int(dataset.get("NumberOfFrames") or 1)
-    if dataset.get("SamplesPerPixel", 1) != 1 or frames != 1 or not colours.startswith("MONOCHROME"):
-        raise ValueError(f"it is {colours}, frames {frames}; expected one grey frame")
+    if samples != 1 or frames != 1 or not colours.startswith("MONOCHROME"):
+        raise ValueError(f"its pixels are {samples} '{colours}' in {frames} frames; expected one grey frame")
 
 
 def _check_length(dataset: Any, rest: int) -> None:

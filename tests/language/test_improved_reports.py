@@ -46,7 +46,7 @@ def test_sentences_written_by_hand_are_read_but_for_the_misses_that_are_listed()
 
 
 def test_the_published_rules_on_the_same_sentences():
-    assert f1(judged(published)) == pytest.approx(0.641, abs=0.002)
+    assert f1(judged(published)) == pytest.approx(0.637, abs=0.002)
 
 
 def test_sentences_that_no_rule_was_made_for_are_read_nearly_as_well():

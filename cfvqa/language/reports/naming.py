@@ -27,15 +27,26 @@ _OTHER_SIDE = re.compile(
 _DENIED_SIDE = re.compile("not? (?:left|right)")
 _ABBREVIATION = re.compile(rf"\b{any_of(_ABBREVIATIONS)}\b(?!/)")
 
-_PREDICATE = r"(?:, which)?(?: (?!and\b|but\b|with\b|normal\b)[\w-]+){0,5}?(?: and(?: [\w-]+ly)?)?"
+_PREDICATE = r"(?:, which)?(?: (?!and\b|but\b|with\b|normal\b)[\w-]+){0,5}?"
+_CLAUSE_ENDS = r"(?= ?(?:[,.;]|$)| (?:with|but|compared|since|from)\b)"
 _WINDING = r"(?: (?!but\b|with\b)[\w-]+){0,5}?"
+
+
+def _is(adjective: str) -> str:
+    """Return the pattern of words that say this of what stands before: "is stable and mildly enlarged", too.
+
+    Behind "and" the clause must end, or the adjective is of a noun of its own ("and enlarged nodes").
+    """
+    return rf"{_PREDICATE}(?: {adjective}| and(?: [\w-]+ly)? {adjective}{_CLAUSE_ENDS})"
+
+
 _WORDINGS: dict[str, tuple[str, ...]] = {
     "pleural effusion": ("effusions?", "pleural effusions?", "pleural fluid"),
     "atelectasis": ("atelecta(?:sis|ses|tic changes?)", "volume loss", "collapse"),
     "cardiomegaly": (
         "cardiomegaly", "cardiac enlargement", "enlarged (?:heart|cardiac silhouette|cardiac contour)",
-        f"heart:?{_PREDICATE} enlarged", f"cardiac (?:silhouette|size|contour):?{_PREDICATE} enlarged",
-        f"cardiomediastinal silhouette:?{_PREDICATE} enlarged",
+        f"heart:?{_is('enlarged')}", f"cardiac (?:silhouette|size|contour):?{_is('enlarged')}",
+        f"cardiomediastinal silhouette:?{_is('enlarged')}",
     ),
     "enlargement of the cardiac silhouette": ("enlargement of the (?:cardiac|cardiomediastinal) silhouette",),
     "edema": ("edema",),
@@ -43,7 +54,7 @@ _WORDINGS: dict[str, tuple[str, ...]] = {
     "vascular congestion": (
         "vascular (?:congestion|engorgement)", "venous (?:congestion|engorgement)",
         "(?:congestion|engorgement) of the (?:pulmonary )?(?:vasculature|vessels)",
-        f"(?:vasculature|vessels){_PREDICATE} (?:congested|engorged)",
+        f"(?:vasculature|vessels){_is('(?:congested|engorged)')}",
     ),
     "hilar congestion": ("hilar congestion", "congestion of the hila"),
     "pneumothorax": ("pneumothora(?:x|ces)", "hydropneumothora(?:x|ces)", "ptx"),
@@ -56,7 +67,8 @@ _WORDINGS: dict[str, tuple[str, ...]] = {
     ),
     "scoliosis": ("scoliosis", "dextroscoliosis", "levoscoliosis", "scoliotic curvature"),
     "gastric distention": (
-        "gastric disten[ts]ion", "disten[ts]ion of the stomach", "distended stomach", f"stomach{_PREDICATE} distended",
+        "gastric disten[ts]ion", "disten[ts]ion of the stomach", "distended stomach",
+        r"stomach(?:, which)? (?:is|appears|remains)(?: [\w-]+){0,2}? distended",
     ),
     "hypoxemia": ("hypoxa?emia",),
     "hypertensive heart disease": ("hypertensive heart disease",),
@@ -73,7 +85,7 @@ _WORDINGS: dict[str, tuple[str, ...]] = {
     "blunting of the costophrenic angle": (
         r"blunting of (?:[\w-]+ ){0,3}(?:costophrenic|costodiaphragmatic)(?: (?:angles?|sulcus|sulci|recess(?:es)?))?",
         "blunted (?:left |right )?costophrenic (?:angles?|sulcus|sulci)", "costophrenic (?:angle )?blunting",
-        f"costophrenic (?:angles?|sulcus|sulci){_PREDICATE} blunted",
+        f"costophrenic (?:angles?|sulcus|sulci){_is('blunted')}",
     ),
     "consolidation": ("consolidations?",),
     "fracture": ("fractures?",),

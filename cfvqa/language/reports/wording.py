@@ -50,20 +50,25 @@ _PLACE = re.compile(rf"\b{_PREPOSITION} (?:the )?({any_of(place.removeprefix('th
 _SOMEWHERE = re.compile(rf"\b{_PREPOSITION} (?:the |its )?((?:[\w-]+ ){{0,1}}(?:left|right)\b(?: [\w-]+){{0,3}})")
 _LEVELS = any_of(LEVEL_WORDS)
 _INSIDE = re.compile(rf"\b(?:left|right|bilateral|{_LEVELS})\b")
-_ADVERBS = "(?: (?:now|again|still|also|overall|currently|probably|likely))*"
-_GRADED = re.compile(
-    rf"(?:\b(?:is|are|remains?|appears?|now|(?:progressed|increased|worsened|decreased|improved) to){_ADVERBS} "
-    rf"({_LEVELS}(?: to {_LEVELS})?)\b(?! [\w-]*ed\b)"
-    rf"|^, ({_LEVELS})(?=,| ?$| in (?:size|severity|degree|extent)\b))"
+_ADVERBS = "(?: (?:now|again|still|also|overall|currently))*"
+_RANGE = f"({_LEVELS}(?: to {_LEVELS})?)"
+_NO_NOUN = r"(?= ?(?:,|$)| (?:in (?:size|severity|degree|extent)|on the)\b)"  # behind a level, which would be of that
+_GRADED = (
+    re.compile(rf"\b(?:progressed|increased|worsened|decreased|improved) to {_RANGE}{_NO_NOUN}"),
+    re.compile(rf"\b(?:is|are|remains?|appears?|now){_ADVERBS} {_RANGE}\b(?! [\w-]*ed\b)"),
+    re.compile(rf"\b(?:is|are|remains?|appears?) (?:probably|likely) {_RANGE}{_NO_NOUN}"),
+    re.compile(rf"^, {_RANGE}{_NO_NOUN}"),
 )
+"""What says the level of a finding behind it; the first that is there."""
+
 _ANSWERED = re.compile(
     rf" ?: ?(?>({any_of(_KIND)}\b(?:,? (?:to )?{any_of(_KIND)}\b)*))(?! (?:is|are|was|were|[\w-]+ed)\b)"
 )
 _COLON = re.compile(" ?:")
 _BOTH = re.compile(r"\bbilateral\b")
 _SUBJECT = re.compile(
-    rf"\b((?:left|right)(?: {any_of(_KIND)})*?)(?: lung)?{_ADVERBS} (?:shows?|demonstrates?|has|contains?|exhibits?)"
-    "(?: an?| the)? ?$"
+    rf"(?:^|[,;:] )(?:the )?((?:left|right)(?: {any_of(_KIND)})*?)(?: lung)?{_ADVERBS} "
+    "(?:shows?|demonstrates?|exhibits?)(?: an?| the)? ?$"
 )
 _EACH_SIDE = re.compile(rf"\b({_LEVELS}|large) on the (left|right)\b")  # "large" alone is no level
 
@@ -94,7 +99,9 @@ def describe(sentence: str, part: Part) -> list[Mention]:
         said = _ATTRIBUTE.findall(" ".join(groups))
         shared = [word for word in said if _KIND[word] != "level" and not _SIDE_WORDS.fullmatch(word)]
         return [_mention(" ".join((level, side, *shared)), behind, "") for level, side in graded]
-    subject = _SUBJECT.search(sentence[: part.start])  # "the left lung shows"
+    clause = sentence[: part.named.end] + behind.partition(",")[0]
+    one_side = len({*_SIDE_WORDS.findall(clause)}) == 1  # not "and so does the right lung"
+    subject = _SUBJECT.search(sentence[: part.start]) if one_side else None  # "the left lung shows"
     return [_mention(group, behind, subject[1] if subject else "") for group in groups]
 
 
@@ -155,8 +162,8 @@ def _mention(described: str, behind: str, subject: str) -> Mention:
     location = [] if found["location"] == ["lung"] else found["location"]  # "lung opacity" does not say where
     if not location and place is None:
         location = _elsewhere(behind) or _locations(subject)
-    if not found["level"] and (graded := _GRADED.search(behind)):
-        found["level"] = _ATTRIBUTE.findall(graded[1] or graded[2])
+    if not found["level"] and (graded := next(filter(None, (words.search(behind) for words in _GRADED)), None)):
+        found["level"] = _ATTRIBUTE.findall(graded[1])
     return Mention(
         location=tuple(spelled(" ".join(location)).split()) or None,
         type=tuple(found["type"]) or None,
