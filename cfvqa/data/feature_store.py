@@ -60,38 +60,36 @@ def stored_bytes(features: ImageFeatures) -> int:
 
 def shard_ids(path: Path) -> list[str]:
     """Return the image ids of a shard, in row order."""
-    with _opened(path) as file, _whole(path):
+    with _opened(path) as file:
         return [name.decode() for name in file["image_id"][:]]
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[None]:
-    """Name a shard that is damaged inside: h5py raises of it whatever it comes upon."""
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """Open a shard as long as it is read.
+
+    Raises:
+        InputError: as `_faults_named`.
+    """
+    with _faults_named(path), h5py.File(path, "r") as file:
+        yield file
+
+
+@contextmanager
+def _faults_named(path: Path) -> Iterator[None]:
+    """Name a shard that cannot be opened or read; of one that is damaged inside h5py raises whatever it comes upon.
+
+    Raises:
+        InputError: if it is missing or damaged; if it cannot be read for another reason, naming that.
+    """
     try:
         yield
     except (OSError, *DAMAGE, RuntimeError) as error:
-        if getattr(error, "errno", None) is not None:  # of the disk, or of a file server: the shard may be whole
-            raise
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path} is no whole feature shard ({error}): delete it and extract again")
-
-
-def _opened(path: Path) -> h5py.File:
-    """Return an open shard.
-
-    Raises:
-        InputError: if it is missing or damaged; if it cannot be opened for another reason, naming that.
-    """
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        if error.errno in (None, errno.ENOENT):  # None: what is there is no HDF5 file
-            raise _damaged(path, error) from error
+        code = getattr(error, "errno", None)
+        if code in (None, errno.ENOENT):  # None: what is there is no HDF5 file, or not all of it
+            raise InputError(f"{path} is no whole feature shard ({error}): delete it and extract again") from error
         raise InputError(
-            f"{path} cannot be opened ({os.strerror(error.errno)}): it may be whole, keep it; mend the cause, as by "
+            f"{path} cannot be opened ({os.strerror(code)}): it may be whole, keep it; mend the cause, as by "
             "ulimit -n where too many files are open"
         ) from error
 
@@ -166,7 +164,7 @@ class FeatureStore:
     def widths(self) -> tuple[int, int]:
         """Widths of region features and of finding features."""
         shard, _ = next(iter(self._place.values()))
-        with _opened(self.folder / shard) as file, _whole(self.folder / shard):
+        with _opened(self.folder / shard) as file:
             return file["region_features"].shape[-1], file["finding_features"].shape[-1]
 
     def missing(self, image_ids: list[str]) -> list[str]:
@@ -186,7 +184,7 @@ class FeatureStore:
 
     def _row(self, shard: str, row: int) -> list[np.ndarray]:
         """Return what is kept of an image, in the order of `_DATASETS`."""
-        with _whole(self.folder / shard):
+        with _faults_named(self.folder / shard):
             tables = self._shard(shard).tables
             return [tables[name][row] for name, _ in _DATASETS.values()]
 
@@ -198,7 +196,7 @@ class FeatureStore:
 
     def _all_rows(self, shard: str) -> list[np.ndarray]:
         """Return what a shard keeps, in the order of `_DATASETS`."""
-        with _opened(self.folder / shard) as file, _whole(self.folder / shard):
+        with _opened(self.folder / shard) as file:
             return [file[name][:] for name, _ in _DATASETS.values()]
 
     def _shard(self, shard: str) -> _Shard:
@@ -208,7 +206,7 @@ class FeatureStore:
         if shard not in self._open:
             if len(self._open) >= _most_open():
                 self._open.popitem(last=False)[1].file.close()
-            file = _opened(self.folder / shard)
+            file = h5py.File(self.folder / shard, "r")
             self._open[shard] = _Shard(file, {name: file[name] for name, _ in _DATASETS.values()})
         self._open.move_to_end(shard)
         return self._open[shard]
