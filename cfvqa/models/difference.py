@@ -5,6 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from cfvqa.models.dropout import drawn_cheaply
+
 
 class DifferenceEncoder(nn.Module):
     """MCCFormers-S over a state and a difference: joint self-attention over both sets of nodes.
@@ -25,6 +27,7 @@ class DifferenceEncoder(nn.Module):
             width, heads, inner or width * 2, dropout, activation="gelu", batch_first=True, norm_first=True
         )
         layer.self_attn.dropout = 0.0  # drawing a mask over pairs of nodes costs more than their attention
+        drawn_cheaply(layer)
         self.encoder = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False)
 
     def forward(self, state: Tensor, difference: Tensor) -> tuple[Tensor, Tensor]:

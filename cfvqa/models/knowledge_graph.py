@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cfvqa.data.batches import ImageFeatures, PairBatch, Tokens
+from cfvqa.models.dropout import Dropout
 from cfvqa.models.outputs import image_shares
 from cfvqa.models.standardise import BOX, StandardisedImage, centred, log_odds
 from cfvqa.vocabulary.findings import FINDINGS
@@ -118,7 +119,7 @@ class KnowledgeGraph(StandardisedImage):
         self.first = nn.Linear(width, inner or width)
         self.second = nn.Linear(inner or width, width)
         self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def masks(self, units: int) -> Tensor:
         """Draw what the graphs of each unit lose between their convolutions in training (U, 62, inner).

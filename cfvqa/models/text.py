@@ -9,6 +9,7 @@ from transformers.models.blip.configuration_blip import BlipTextConfig
 from transformers.models.blip.modeling_blip_text import BlipTextLMHeadModel, BlipTextModel
 
 from cfvqa.data.batches import Tokens
+from cfvqa.models.dropout import drawn_cheaply
 from cfvqa.models.writing import SpecialIds, generated, mean_probability
 
 
@@ -57,6 +58,7 @@ class TextTransformer(nn.Module):
         self.writer = BlipTextLMHeadModel(writer)
         self.writer.bert.embeddings = self.reader.embeddings
         self.writer.cls.predictions.decoder.weight = self.word_embeddings.weight
+        drawn_cheaply(self)
         for stack in (self.reader, self.writer.bert):
             for layer in stack.encoder.layer:
                 layer.crossattention.self.register_forward_pre_hook(_pass_memory_mask, with_kwargs=True)

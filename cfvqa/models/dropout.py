@@ -1,0 +1,39 @@
+"""Dropout that costs a processor little: torch spends a fifteenth of a step at the published sizes on drawing masks."""
+
+import torch
+from torch import Tensor, nn
+
+_VALUES = 2**16  # of 16 bits: a draw of 64 is enough for four elements
+
+
+class Dropout(nn.Dropout):
+    """Dropout whose mask takes 16 random bits an element; torch takes 64, and draws them in one thread.
+
+    The share that is lost is `p` to the nearest 1/65,536; the mean stays that of the input all the same. On a GPU, and
+    in a compiled model, it is torch's own.
+    """
+
+    def forward(self, state: Tensor) -> Tensor:
+        """Drop from states of any shape."""
+        lost = round(self.p * _VALUES)
+        cheap = state.device.type == "cpu" and not torch.compiler.is_compiling()
+        if not (self.training and cheap and 0 < lost < _VALUES):
+            return super().forward(state)
+        scale = _VALUES / (_VALUES - lost)
+        return state * (_random_bits(state.shape) >= lost - _VALUES // 2).to(state.dtype).mul_(scale)
+
+
+def drawn_cheaply(module: nn.Module) -> None:
+    """Put `Dropout` in the place of torch's in a module of a library."""
+    for name, child in module.named_children():
+        if type(child) is nn.Dropout:
+            setattr(module, name, Dropout(child.p))
+        else:
+            drawn_cheaply(child)
+
+
+def _random_bits(shape: torch.Size) -> Tensor:
+    """Return random whole numbers of 16 bits, from -32,768 to 32,767."""
+    count = shape.numel()
+    drawn = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
+    return drawn.view(torch.int16)[:count].view(shape)
