@@ -35,7 +35,8 @@ from cfvqa.vision.region_queries import RegionQueries
 from cfvqa.vision.shared_trunk import SharedTrunk
 from cfvqa.vision.trunk import Trunk
 
-IMAGES = 120
+IMAGES = 72
+PRELOADED = ["cfvqa.settings.reader", "cfvqa.sources.mimic", "cfvqa.training.fit", "cfvqa.training.vision_modules"]
 ADDED = "the main image has an additional finding of edema than the reference image."
 REMOVED = "the main image is missing the finding of hernia than the reference image."
 TEXT = {"pretrained": None, "transformer": {"width": 16, "layers": 1, "heads": 2, "dropout": 0.1, "max_length": 64}}
@@ -210,7 +211,7 @@ class Processes:
 
     def __init__(self, folder: Path, way: Way, work=train):
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
+        context.set_forkserver_preload(PRELOADED)  # not this module: before Python 3.12.8 its folder is not looked into
         with socket.socket() as found:
             found.bind(("127.0.0.1", 0))
             port = found.getsockname()[1]
