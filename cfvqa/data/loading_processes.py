@@ -40,7 +40,7 @@ def _start() -> BaseContext:
 
 
 def _server() -> BaseContext:
-    """Return the way to start loading processes from a server without threads, which no scheduler's signal ends.
+    """Return the way to start loading processes from a server that trains nothing and that no scheduler's signal ends.
 
     It imports once what a loading process would import for every epoch: what it loads, and the command of this process,
     with which it begins too.

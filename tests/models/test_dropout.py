@@ -1,6 +1,8 @@
 import pytest
 import torch
+from cases import FULL, model_of
 from torch import nn
+from torch.nn import functional as F
 
 from cfvqa.models.dropout import Dropout, drawn_cheaply
 
@@ -20,10 +22,11 @@ def test_the_share_is_lost_and_the_mean_stays(share):
 
 
 def test_elements_are_lost_independently():
-    """Four of them come from one draw."""
+    """Four of them come from one draw, the next four from the next."""
     lost = (dropped(0.1, (250_000, 4)) == 0).float()
+    lost = torch.cat([lost, lost.roll(1, 0)], dim=1)
     together = (lost.T @ lost) / len(lost)
-    expected = torch.full((4, 4), 0.01).fill_diagonal_(0.1)
+    expected = torch.full((8, 8), 0.01).fill_diagonal_(0.1)
     torch.testing.assert_close(together, expected, atol=0.003, rtol=0)
 
 
@@ -55,6 +58,19 @@ def test_nothing_is_drawn_where_nothing_is_lost():
     assert not Dropout(1.0)(state).any()
 
 
+def test_a_compiled_part_has_torchs_own():
+    state, compiled = torch.ones(100, 30), torch.compile(Dropout(0.3), backend="eager", fullgraph=True)
+    torch.manual_seed(0)
+    found = compiled(state)
+    torch.manual_seed(0)
+    assert torch.equal(found, F.dropout(state, 0.3))
+
+
+def test_the_method_has_no_other(tokenizer):
+    kinds = {type(part) for part in model_of(tokenizer, FULL).modules() if isinstance(part, nn.Dropout)}
+    assert kinds == {Dropout}
+
+
 def test_it_takes_the_place_of_torchs_alone():
     class Twice(nn.Dropout):
         """Of somebody who means what it does."""
@@ -64,3 +80,6 @@ def test_it_takes_the_place_of_torchs_alone():
     assert type(module[1][0]) is Dropout
     assert module[1][0].p == 0.3
     assert type(module[2]) is Twice
+    judged = nn.Sequential(nn.Dropout(0.3)).eval()
+    drawn_cheaply(judged)
+    assert not judged[0].training
