@@ -35,7 +35,7 @@ from cfvqa.vision.region_queries import RegionQueries
 from cfvqa.vision.shared_trunk import SharedTrunk
 from cfvqa.vision.trunk import Trunk
 
-IMAGES = 72
+IMAGES = 120
 PRELOADED = ["cfvqa.settings.reader", "cfvqa.sources.mimic", "cfvqa.training.fit", "cfvqa.training.vision_modules"]
 ADDED = "the main image has an additional finding of edema than the reference image."
 REMOVED = "the main image is missing the finding of hernia than the reference image."

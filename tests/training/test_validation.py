@@ -20,7 +20,7 @@ def test_two_processes_judge_as_one_does(base, task):
     for world in (1, 2):
         folder = base / f"{task} {world}"
         folder.mkdir()
-        way = Way(task, world=world, units=6)  # of 14 questions, the last batch is smaller
+        way = Way(task, world=world, units=6)  # of 23 questions, the last batch is smaller
         processes = Processes(folder, way, work=killing.validate)
         processes.wait()
         assert processes.statuses() == [0] * world
