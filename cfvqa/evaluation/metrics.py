@@ -169,12 +169,12 @@ def read_metrics(path: Path) -> Figures:
     """
     try:
         figures = json.loads(path.read_text())
+        if not isinstance(figures, dict):
+            raise ValueError("no object")
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} is damaged ({error}): delete its folder and give the command that made it again"
         ) from error
-    if not isinstance(figures, dict):
-        raise InputError(f"{path} is damaged (no object): delete its folder and give the command that made it again")
     return figures
 
 
